@@ -1,1 +1,3 @@
 //! Action-level approvals.
+
+pub mod canonical;
