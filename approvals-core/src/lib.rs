@@ -1,3 +1,4 @@
 //! Action-level approvals.
 
 pub mod canonical;
+pub mod text;

@@ -95,6 +95,7 @@ pub fn write<T: Serialize + ?Sized>(
     limits: &Limits,
 ) -> Result<BigIntegers, CanonicalError> {
     let former_length = out.len();
+    out.reserve(limits.bytes.min(128));
     let mut writer = Writer::new(out, limits);
     let written = value.serialize(&mut writer).and_then(|()| writer.finish());
     written.map_err(|fault| {

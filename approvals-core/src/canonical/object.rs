@@ -43,15 +43,11 @@ impl Writer<'_> {
             self.put(",")?;
         }
         let start = self.out.len();
+        self.escaped = false;
         write_key(self)?;
         let key_end = self.out.len() - 1;
-        let written = self.out.as_bytes().get(start..key_end);
-        object.pending = Some(Member {
-            start,
-            key_end,
-            end: 0,
-            escaped: written.is_some_and(|key| key.contains(&b'\\')),
-        });
+        let member = Member::new(self.out.as_bytes(), start, key_end, self.escaped);
+        object.pending = Some(member);
         self.put(":")
     }
 

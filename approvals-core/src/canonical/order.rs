@@ -13,9 +13,39 @@ pub(super) struct Member {
     pub(super) end: usize,
     /// Whether the written key holds escapes.
     pub(super) escaped: bool,
+    /// Orders as the key does, unless it is equal to another's.
+    pub(super) prefix: u128,
 }
 
 impl Member {
+    #[inline]
+    pub(super) fn new(out: &[u8], start: usize, key_end: usize, escaped: bool) -> Self {
+        let mut member = Self {
+            start,
+            key_end,
+            end: 0,
+            escaped,
+            prefix: 0,
+        };
+        let key = member.written_key(out);
+        let mut first = [0; 16];
+        if escaped {
+            first
+                .iter_mut()
+                .zip(Unescaped(key.iter()))
+                .for_each(|(to, byte)| *to = byte);
+        } else if let Some(head) = key.first_chunk::<16>() {
+            first = *head;
+        } else {
+            first.iter_mut().zip(key).for_each(|(to, byte)| *to = *byte);
+        }
+        member.prefix = u128::from_be_bytes(first);
+        if !first.is_ascii() {
+            member.prefix = u128::from_be_bytes(first.map(utf16_rank));
+        }
+        member
+    }
+
     /// The key as written, between its quotes.
     fn written_key<'a>(&self, out: &'a [u8]) -> &'a [u8] {
         out.get(self.start + 1..self.key_end).unwrap_or_default()
@@ -30,6 +60,12 @@ impl Member {
     /// RFC 8785 §3.2.3: by the UTF-16 code units of the unescaped keys.
     #[inline]
     pub(super) fn order(&self, other: &Self, out: &[u8]) -> Ordering {
+        self.prefix
+            .cmp(&other.prefix)
+            .then_with(|| self.order_whole(other, out))
+    }
+
+    fn order_whole(&self, other: &Self, out: &[u8]) -> Ordering {
         let (ours, theirs) = (self.written_key(out), other.written_key(out));
         if self.escaped || other.escaped {
             utf16_order(Unescaped(ours.iter()), Unescaped(theirs.iter()))
@@ -40,22 +76,19 @@ impl Member {
 }
 
 /// Compares two UTF-8 texts as if they were UTF-16.
+fn utf16_order(a: impl Iterator<Item = u8>, b: impl Iterator<Item = u8>) -> Ordering {
+    a.map(utf16_rank).cmp(b.map(utf16_rank))
+}
+
+/// Where a byte of UTF-8 sorts when the text is to sort as UTF-16.
 ///
 /// Byte order of UTF-8 is code point order. UTF-16 differs in one place:
-/// characters past U+FFFF (lead bytes from F0) start with a surrogate, which
+/// characters past U+FFFF (lead bytes F0 to F4) start with a surrogate, which
 /// sorts before U+E000 to U+FFFF (lead bytes EE and EF).
-#[inline]
-pub(super) fn utf16_order(
-    mut a: impl Iterator<Item = u8>,
-    mut b: impl Iterator<Item = u8>,
-) -> Ordering {
-    loop {
-        match (a.next(), b.next()) {
-            (Some(x), Some(y)) if x == y => {}
-            (Some(x), Some(y)) if x >= 0xee && y >= 0xee => {
-                return (x < 0xf0, x).cmp(&(y < 0xf0, y));
-            }
-            (x, y) => return x.cmp(&y),
-        }
+const fn utf16_rank(byte: u8) -> u8 {
+    match byte {
+        0xee..=0xef => byte + 5,
+        0xf0..=0xf4 => byte - 2,
+        _ => byte,
     }
 }

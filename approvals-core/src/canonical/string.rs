@@ -39,15 +39,21 @@ pub(super) fn escaped_len(s: &str) -> usize {
         .sum()
 }
 
-/// Whether any byte has to be escaped. The chunked fold vectorises.
+/// Whether any byte has to be escaped. The folds over chunks vectorise.
 #[inline]
 pub(super) fn needs_escape(bytes: &[u8]) -> bool {
-    let (chunks, rest) = bytes.as_chunks::<32>();
-    chunks.iter().any(|chunk| {
-        chunk
-            .iter()
-            .fold(false, |any, &byte| any | is_escaped(byte))
-    }) || rest.iter().any(|&byte| is_escaped(byte))
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    let (short, rest) = rest.as_chunks::<8>();
+    chunks.iter().any(any_escaped)
+        || short.iter().any(any_escaped)
+        || rest.iter().any(|&byte| is_escaped(byte))
+}
+
+#[inline]
+fn any_escaped<const N: usize>(chunk: &[u8; N]) -> bool {
+    chunk
+        .iter()
+        .fold(false, |any, &byte| any | is_escaped(byte))
 }
 
 #[inline]

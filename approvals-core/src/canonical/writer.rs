@@ -30,6 +30,8 @@ pub(super) struct Writer<'a> {
     tags: Vec<String>,
     tag_bytes: usize,
     failed: bool,
+    /// Whether a string with escapes was written since this was last reset.
+    pub(super) escaped: bool,
 }
 
 /// What one value adds to a pointer.
@@ -54,6 +56,7 @@ impl<'a> Writer<'a> {
             tags: Vec::new(),
             tag_bytes: 0,
             failed: false,
+            escaped: false,
         }
     }
 
@@ -95,6 +98,7 @@ impl<'a> Writer<'a> {
         self.out.reserve(s.len() + 2);
         self.out.push('"');
         if needs_escape(s.as_bytes()) {
+            self.escaped = true;
             self.room_for(escaped_len(s) + 1)?;
             write_escaped(s, self.out);
         } else {
@@ -141,6 +145,13 @@ impl<'a> Writer<'a> {
                 pointer: String::new(),
             }
             .into());
+        }
+        // Casts of floats saturate, so what comes back equal was an integer all
+        // along. Negative zero becomes zero, as it should.
+        #[expect(clippy::cast_possible_truncation, reason = "compared afterwards")]
+        let integer = value as i64;
+        if integer.unsigned_abs() <= MAX_SAFE && integer as f64 == value {
+            return self.put(itoa::Buffer::new().format(integer));
         }
         // RFC 8785 §3.2.2.3 is ECMAScript's Number::toString, which has no negative zero.
         self.put(ryu_js::Buffer::new().format_finite(value))
@@ -295,6 +306,7 @@ impl fmt::Write for Pieces<'_, '_> {
             self.fault = Some(fault);
             return Err(fmt::Error);
         }
+        self.writer.escaped |= needs_escape(piece.as_bytes());
         write_escaped(piece, self.writer.out);
         Ok(())
     }
