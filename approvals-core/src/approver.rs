@@ -1,0 +1,152 @@
+//! Channels: they put requests before reviewers and carry their votes back through a desk.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::presentation::Presentation;
+use crate::review::{Asked, Record, State};
+
+/// Whether a channel can show every bound argument whole.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// Everything is shown: reviewers may approve here.
+    Whole,
+    /// Something is not: the channel offers no approve button, only the way to where all is shown.
+    Partial {
+        /// What is not shown, and why.
+        why: String,
+    },
+}
+
+/// A request as a channel shows it: what was asked, and how far it has come.
+///
+/// Whatever a channel renders comes from [`Notice::presentation`], whose hash is what a vote
+/// carries as `shown`; progress and outcome stand beside it.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    record: Arc<Record>,
+}
+
+impl Notice {
+    pub(crate) const fn new(record: Arc<Record>) -> Self {
+        Self { record }
+    }
+
+    /// What was asked.
+    #[must_use]
+    pub fn asked(&self) -> &Arc<Asked> {
+        &self.record.asked
+    }
+
+    /// The record, with its votes and progress.
+    #[must_use]
+    pub const fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    /// Where the request is in its life.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.record.state
+    }
+
+    /// The revision that a vote on this notice carries.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.record.revision
+    }
+
+    /// What reviewers see, escaped, the same on every channel.
+    #[must_use]
+    pub fn presentation(&self) -> Presentation<'_> {
+        Presentation::of(&self.record.asked)
+    }
+}
+
+/// Where a channel put a request: what it needs to find its message again, also after a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Receipt(Option<Box<str>>);
+
+impl Receipt {
+    /// Nothing to find again.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// A message's handle, in the channel's own form.
+    #[must_use]
+    pub fn handle(handle: &str) -> Self {
+        Self(Some(handle.into()))
+    }
+
+    /// The handle.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+/// A channel could not show a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ApproverError(pub String);
+
+/// Puts requests before people.
+///
+/// A channel is given its [`ChannelDesk`](crate::ChannelDesk) when it is made and hands every vote
+/// to it, with the digest, the presentation's hash and the revision that its reviewer saw. Votes
+/// may arrive before `present` has returned.
+///
+/// ```
+/// use approvals_core::{
+///     Approver, ApproverError, Coverage, Notice, Presentation, Receipt, async_trait,
+/// };
+///
+/// /// Writes requests to standard error. Nobody can vote here.
+/// #[derive(Debug)]
+/// struct Announce;
+///
+/// #[async_trait]
+/// impl Approver for Announce {
+///     fn coverage(&self, _: &Presentation<'_>) -> Coverage {
+///         Coverage::Partial { why: "this channel only announces".to_owned() }
+///     }
+///
+///     async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
+///         eprintln!("{}", notice.presentation());
+///         Ok(Receipt::none())
+///     }
+///
+///     async fn update(&self, notice: &Notice, _: &Receipt) -> Result<(), ApproverError> {
+///         eprintln!("{} is {}", notice.asked().id, notice.state().phase());
+///         Ok(())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Approver: fmt::Debug + Send + Sync {
+    /// Whether it can show every bound argument of this presentation whole. Committed before the
+    /// request is posted: approvals from a channel that said `Partial` are refused.
+    fn coverage(&self, presentation: &Presentation<'_>) -> Coverage;
+
+    /// Puts a request before people. After an error that left it unclear whether people see it,
+    /// it may be called again: copies answer the same request.
+    ///
+    /// # Errors
+    /// [`ApproverError`] when people may not see it.
+    async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError>;
+
+    /// Shows progress or the outcome in place.
+    ///
+    /// # Errors
+    /// [`ApproverError`] when the message may still show the former state.
+    async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError>;
+}
+
+const _: fn(&dyn Approver) = |_| {};

@@ -1,0 +1,171 @@
+//! The captured arguments: canonical JSON in one buffer, with how each is bound.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::redaction;
+
+/// How an argument is bound to the digest, and so what a reviewer's yes covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bound {
+    /// By its value, through `Serialize`.
+    Value,
+    /// By the text that `Debug` gives.
+    Debug,
+    /// By the text that `Display` gives.
+    Display,
+    /// By a fingerprint: HMAC-SHA256 under the redaction key with this id. The value is not kept.
+    Redacted(Box<str>),
+    /// Not at all: the author's word that it does not change what the call does.
+    Skipped,
+}
+
+/// The captured arguments, in declared order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arguments {
+    text: String,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Slot {
+    name: Cow<'static, str>,
+    bound: Bound,
+    end: usize,
+    /// JSON pointers of integers that are carried as decimal strings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    integers: Option<Box<[String]>>,
+}
+
+/// One captured argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument<'a> {
+    /// Its name in the function's signature.
+    pub name: &'a str,
+    /// How it is bound.
+    pub bound: &'a Bound,
+    /// Canonical JSON of its value, text or fingerprint; empty when it is skipped.
+    pub json: &'a str,
+    /// JSON pointers into `json` of the integers beyond 2^53 that are carried as decimal strings.
+    pub big_integers: &'a [String],
+}
+
+impl Argument<'_> {
+    /// Its value; `None` when it is redacted or skipped.
+    #[must_use]
+    pub fn value(&self) -> Option<serde_json::Value> {
+        match self.bound {
+            Bound::Value | Bound::Debug | Bound::Display => serde_json::from_str(self.json).ok(),
+            Bound::Redacted(_) | Bound::Skipped => None,
+        }
+    }
+
+    /// Its value as a whole number, also one that is carried as a decimal string.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        match self.value()? {
+            serde_json::Value::Number(number) => number.as_u64(),
+            serde_json::Value::String(text) if !self.big_integers.is_empty() => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Its value as text.
+    #[must_use]
+    pub fn as_str(&self) -> Option<String> {
+        match self.value()? {
+            serde_json::Value::String(text) if self.big_integers.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Its value as a truth value.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        self.value()?.as_bool()
+    }
+}
+
+impl Arguments {
+    /// The arguments in declared order.
+    pub fn iter(&self) -> impl Iterator<Item = Argument<'_>> {
+        let mut start = 0;
+        self.slots.iter().map(move |slot| {
+            let json = self.text.get(start..slot.end).unwrap_or_default();
+            start = slot.end;
+            Argument {
+                name: &slot.name,
+                bound: &slot.bound,
+                json,
+                big_integers: slot.integers.as_deref().unwrap_or_default(),
+            }
+        })
+    }
+
+    /// The argument of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Argument<'_>> {
+        self.iter().find(|argument| argument.name == name)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Whether one of them is not bound to the digest.
+    #[must_use]
+    pub fn has_skipped(&self) -> bool {
+        self.slots.iter().any(|slot| slot.bound == Bound::Skipped)
+    }
+
+    /// The size of their canonical JSON, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The buffer that the next argument's canonical JSON is appended to; [`Self::seal`] ends it.
+    pub(super) const fn buffer(&mut self) -> &mut String {
+        &mut self.text
+    }
+
+    pub(super) fn seal(&mut self, name: Cow<'static, str>, bound: Bound, integers: Vec<String>) {
+        self.slots.push(Slot {
+            name,
+            bound,
+            end: self.text.len(),
+            integers: (!integers.is_empty()).then(|| integers.into_boxed_slice()),
+        });
+    }
+
+    /// Gives back what growing left over: a parked call should not hold spare capacity.
+    pub(super) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.slots.shrink_to_fit();
+    }
+
+    /// Masks what looks like a secret in every value, and says where.
+    pub(super) fn mask(&mut self, found: &mut Vec<Box<str>>) {
+        if crate::secrets::find(&self.text).is_empty() {
+            return;
+        }
+        let mut masked = String::with_capacity(self.text.len());
+        let mut ends = Vec::with_capacity(self.slots.len());
+        for argument in self.iter() {
+            let mut json = Box::from(argument.json);
+            if !matches!(argument.bound, Bound::Redacted(_)) {
+                redaction::mask_text(argument.name, &mut json, found);
+            }
+            masked.push_str(&json);
+            ends.push(masked.len());
+        }
+        self.text = masked;
+        for (slot, end) in self.slots.iter_mut().zip(ends) {
+            slot.end = end;
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! A call: one attempt to perform an action, with everything that decides about it.
+
+mod arguments;
+mod builder;
+mod preimage;
+mod redaction;
+
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+pub use arguments::{Argument, Arguments, Bound};
+pub use builder::{CallBuilder, CallError};
+pub use redaction::{RedactionKey, RedactionKeyError};
+
+use crate::digest::{Digest, Domain};
+use crate::id::{ActionName, Environment, IdempotencyKey, PolicyName};
+use crate::principal::Requester;
+
+/// How much harm a call can do. An author's hint may only raise what policy says.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Little harm, easily undone.
+    #[default]
+    Low,
+    /// Some harm.
+    Medium,
+    /// Great harm, or hard to undone.
+    High,
+    /// Great harm that cannot be undone: reviewers type the digest's short code.
+    Critical,
+}
+
+impl Risk {
+    /// `low`, `medium`, `high` or `critical`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl std::fmt::Display for Risk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the author declared about an action, once per annotated function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declaration {
+    /// The action.
+    pub action: ActionName,
+    /// The policy that judges it.
+    pub policy: PolicyName,
+    /// The function's signature, with how each argument is captured. Part of the digest.
+    pub signature: Box<str>,
+    /// The author's version of what the action does. Part of the digest.
+    pub version: u32,
+    /// The author's hint.
+    pub risk: Risk,
+    /// Whether running twice does what running once does.
+    pub idempotent: bool,
+    /// The function's path and place in the source: `reports::export (src/reports.rs:12)`.
+    pub origin: Box<str>,
+}
+
+/// One attempt to perform an action.
+///
+/// Made by the macro, or with [`Call::of`]. Immutable: what was judged is what is shown and run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Call {
+    declaration: Arc<Declaration>,
+    requester: Requester,
+    arguments: Arguments,
+    fields: Arguments,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    environment: Option<Environment>,
+    labels: Vec<(Box<str>, Box<str>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    justification: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    summary: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<IdempotencyKey>,
+    digest: OnceLock<Digest>,
+    masked: Vec<Box<str>>,
+}
+
+impl Call {
+    /// Starts a call that no macro captured: a pipeline's, or a test's.
+    #[must_use]
+    pub fn of(declaration: Arc<Declaration>, requester: Requester) -> CallBuilder {
+        CallBuilder::new(declaration, requester, None)
+    }
+
+    /// What the author declared.
+    #[must_use]
+    pub const fn declaration(&self) -> &Arc<Declaration> {
+        &self.declaration
+    }
+
+    /// The action.
+    #[must_use]
+    pub fn action(&self) -> &ActionName {
+        &self.declaration.action
+    }
+
+    /// Who attempts it.
+    #[must_use]
+    pub const fn requester(&self) -> &Requester {
+        &self.requester
+    }
+
+    /// The arguments in declared order.
+    #[must_use]
+    pub const fn arguments(&self) -> &Arguments {
+        &self.arguments
+    }
+
+    /// Extra fields that the author bound to the call, such as what of `self` matters.
+    #[must_use]
+    pub const fn fields(&self) -> &Arguments {
+        &self.fields
+    }
+
+    /// The argument or extra field of this name.
+    #[must_use]
+    pub fn argument(&self, name: &str) -> Option<Argument<'_>> {
+        self.arguments.get(name).or_else(|| self.fields.get(name))
+    }
+
+    /// What it is done to.
+    #[must_use]
+    pub fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
+    /// Where it is done: one of the environments that the host declared.
+    #[must_use]
+    pub const fn environment(&self) -> Option<&Environment> {
+        self.environment.as_ref()
+    }
+
+    /// The labels, sorted by name.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.labels.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The label of this name.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels()
+            .find_map(|(found, value)| (found == name).then_some(value))
+    }
+
+    /// The author's hint of the risk.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        self.declaration.risk
+    }
+
+    /// Why the agent says it wants this: a claim, shown as one.
+    #[must_use]
+    pub fn justification(&self) -> Option<&str> {
+        self.justification.as_deref()
+    }
+
+    /// One line that the author wrote over the arguments.
+    #[must_use]
+    pub fn summary(&self) -> Option<&str> {
+        self.summary.as_deref()
+    }
+
+    /// The host's name for this logical call.
+    #[must_use]
+    pub const fn key(&self) -> Option<&IdempotencyKey> {
+        self.key.as_ref()
+    }
+
+    /// The digest over everything that decides. Computed once.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| {
+            let mut text = String::with_capacity(512 + self.arguments.bytes());
+            preimage::write(self, &mut text);
+            Digest::of(Domain::Call, text.as_bytes())
+        })
+    }
+
+    /// Where patterns found secrets that the author did not redact: `` `query`: GitHub token ``.
+    pub fn masked(&self) -> impl Iterator<Item = &str> {
+        self.masked.iter().map(|place| &**place)
+    }
+
+    /// The call as it may be stored, shown and recorded: what looks like a secret is masked in
+    /// every text, after the digest was taken over what will run.
+    #[must_use]
+    pub fn into_masked(mut self) -> Self {
+        self.digest();
+        let mut masked = Vec::new();
+        self.arguments.mask(&mut masked);
+        self.fields.mask(&mut masked);
+        for (what, text) in [
+            ("resource", &mut self.resource),
+            ("justification", &mut self.justification),
+            ("summary", &mut self.summary),
+        ] {
+            if let Some(text) = text {
+                redaction::mask_text(what, text, &mut masked);
+            }
+        }
+        for (name, value) in &mut self.labels {
+            redaction::mask_text(name, value, &mut masked);
+        }
+        self.masked.extend(masked);
+        self
+    }
+}
+
+impl PartialEq for Call {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest() == other.digest()
+            && self.justification == other.justification
+            && self.summary == other.summary
+            && self.key == other.key
+            && self.requester == other.requester
+    }
+}

@@ -1,0 +1,269 @@
+//! Votes in: the desk resolves who voted, and lets the engine judge.
+
+use std::sync::Arc;
+
+use crate::approver::Coverage;
+use crate::audit::{NewEvent, What};
+use crate::digest::Digest;
+use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
+use crate::id::{ChannelId, PersonId, RequestId};
+use crate::principal::ChannelIdentity;
+use crate::review::{Ballot, Choice, Command, Proposal, Record, Refused, State};
+use crate::store::{Delivery, DeliveryState, Outcome, RequestStore, Snapshot, StoreError, carry_out};
+
+/// Accepts votes. Made first, from store and directory, so that a click after a restart finds one.
+///
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    store: Arc<dyn RequestStore>,
+    directory: Arc<dyn Directory>,
+}
+
+/// A vote as a channel hands it in: who clicked, on what they saw, what they said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CastVote {
+    /// The request.
+    pub request: RequestId,
+    /// The tenant of the channel identity, verified by the channel; empty where there is none.
+    pub tenant: String,
+    /// The immutable user id, verified by the channel.
+    pub user: String,
+    /// What they said.
+    pub choice: Choice,
+    /// In their words.
+    pub comment: Option<String>,
+    /// With a denial: other values that they would agree to.
+    pub proposal: Option<Proposal>,
+    /// The digest that they saw.
+    pub digest: Digest,
+    /// The hash of the presentation that they saw.
+    pub shown: Digest,
+    /// The record's revision that they saw.
+    pub revision: u64,
+}
+
+/// Why a vote was refused, for the person who voted.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum VoteError {
+    /// There is no such request.
+    #[error("there is no request {0}: it may be finished and archived")]
+    UnknownRequest(RequestId),
+    /// The directory does not know the channel identity.
+    #[error("{0} is nobody that the directory knows: ask an administrator to link it to a person")]
+    UnknownPerson(ChannelIdentity),
+    /// The request was not presented on this channel.
+    #[error("{request} was not presented on the channel `{channel}`")]
+    NotPresentedHere {
+        /// The request.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// The channel could not show everything, so nobody can approve here.
+    #[error("this channel does not show the whole call ({0}): approve where all of it is shown")]
+    NotWhole(String),
+    /// The request is over: what stands.
+    #[error("{}", stands(.0))]
+    Settled(Arc<Record>),
+    /// The engine refused.
+    #[error(transparent)]
+    Refused(Refused),
+    /// The directory cannot answer.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The store cannot answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Says what stood, for whoever came second.
+fn stands(record: &Record) -> String {
+    match &record.state {
+        State::Denied { by, at, .. } => format!("{by} denied the request at {at}"),
+        State::Revoked { by, at, .. } => format!("{by} revoked the approval at {at}"),
+        State::Expired { at } => format!("the request expired at {at}"),
+        State::Withdrawn { at, why } => format!("the request was withdrawn at {at}: {why}"),
+        State::Pending
+        | State::Approved { .. }
+        | State::Claimed { .. }
+        | State::Executing { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::InDoubt { .. }
+        | State::Lapsed { .. } => format!("the request is {} already", record.state.phase()),
+    }
+}
+
+impl Desk {
+    /// A desk over a store and a directory.
+    pub fn new(store: Arc<dyn RequestStore>, directory: Arc<dyn Directory>) -> Self {
+        Self { store, directory }
+    }
+
+    /// The desk of one channel: it stamps the channel's id on every vote.
+    #[must_use]
+    pub fn channel(&self, channel: ChannelId) -> ChannelDesk {
+        ChannelDesk {
+            desk: self.clone(),
+            channel,
+        }
+    }
+
+    pub(crate) const fn store(&self) -> &Arc<dyn RequestStore> {
+        &self.store
+    }
+
+    pub(crate) const fn directory(&self) -> &Arc<dyn Directory> {
+        &self.directory
+    }
+}
+
+/// One channel's desk.
+#[derive(Debug, Clone)]
+pub struct ChannelDesk {
+    desk: Desk,
+    channel: ChannelId,
+}
+
+impl ChannelDesk {
+    /// The channel.
+    #[must_use]
+    pub const fn channel(&self) -> &ChannelId {
+        &self.channel
+    }
+
+    /// The store's desk.
+    #[must_use]
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The record of a request, for showing how far it has come.
+    ///
+    /// # Errors
+    /// [`VoteError`] when there is none or the store cannot answer.
+    pub async fn look(&self, request: RequestId) -> Result<Arc<Record>, VoteError> {
+        match self.desk.store.read(request).await? {
+            Some(snapshot) => Ok(snapshot.record),
+            None => Err(VoteError::UnknownRequest(request)),
+        }
+    }
+
+    /// Judges a vote. The channel has verified that this user, in this tenant, cast it.
+    ///
+    /// # Errors
+    /// [`VoteError`] says to the voter why it does not count. Refused votes are recorded.
+    pub async fn vote(&self, cast: CastVote) -> Result<Arc<Record>, VoteError> {
+        let store = &self.desk.store;
+        let Some(snapshot) = store.read(cast.request).await? else {
+            return Err(VoteError::UnknownRequest(cast.request));
+        };
+        let identity = ChannelIdentity::new(self.channel.clone(), &cast.tenant, &cast.user);
+        let person = self.desk.directory.person(&identity).await?;
+        let judged = match &person {
+            None => Err(VoteError::UnknownPerson(identity.clone())),
+            Some(person) => self.judge(&cast, &snapshot, person, &identity).await,
+        };
+        if let Err(error) = &judged {
+            self.record_refusal(&cast, person, identity, error).await?;
+        }
+        judged
+    }
+
+    async fn judge(
+        &self,
+        cast: &CastVote,
+        snapshot: &Snapshot,
+        person: &PersonId,
+        identity: &ChannelIdentity,
+    ) -> Result<Arc<Record>, VoteError> {
+        self.presented(cast).await?;
+        let record = &snapshot.record;
+        let directory = self.desk.directory.as_ref();
+        let ballot = Ballot {
+            person: person.clone(),
+            identity: identity.clone(),
+            groups: memberships(directory, person, record.asked.groups()).await?,
+            // Who owns the agent may have changed since the request was made.
+            excluded: people_of_chain(directory, record.asked.call.requester().chain()).await?,
+            choice: cast.choice,
+            comment: cast.comment.as_deref().map(Arc::from),
+            proposal: cast.proposal.clone().map(Arc::new),
+            digest: cast.digest,
+            shown: cast.shown,
+            revision: cast.revision,
+        };
+        let command = Command::Vote(Box::new(ballot));
+        let store = self.desk.store.as_ref();
+        match carry_out(store, cast.request, &command, Some(snapshot.clone())).await? {
+            Outcome::Done { record, .. } => {
+                tracing::info!(
+                    request = %record.id(), %person, choice = ?cast.choice,
+                    phase = %record.state.phase(), "vote counted"
+                );
+                metrics::counter!("approvals_votes_total", "channel" => self.channel.to_string())
+                    .increment(1);
+                Ok(record)
+            }
+            Outcome::Refused {
+                refused: Refused::Settled(_),
+                record,
+            } => Err(VoteError::Settled(record)),
+            Outcome::Refused { refused, .. } => Err(VoteError::Refused(refused)),
+            Outcome::Unknown => Err(VoteError::UnknownRequest(cast.request)),
+        }
+    }
+
+    /// Votes come only from where the request was put, and approvals only where all of it is shown.
+    async fn presented(&self, cast: &CastVote) -> Result<(), VoteError> {
+        let deliveries = self.desk.store.deliveries(cast.request).await?;
+        let here = deliveries.iter().find(|d| d.channel == self.channel);
+        let Some(Delivery { coverage, .. }) = here else {
+            return Err(VoteError::NotPresentedHere {
+                request: cast.request,
+                channel: self.channel.clone(),
+            });
+        };
+        match (coverage, cast.choice) {
+            (Coverage::Whole, _) | (Coverage::Partial { .. }, Choice::Deny | Choice::Withdrawn) => {
+                Ok(())
+            }
+            (
+                Coverage::Partial { why },
+                Choice::Approve | Choice::Confirm | Choice::BreakGlass,
+            ) => Err(VoteError::NotWhole(why.clone())),
+        }
+    }
+
+    async fn record_refusal(
+        &self,
+        cast: &CastVote,
+        person: Option<PersonId>,
+        identity: ChannelIdentity,
+        error: &VoteError,
+    ) -> Result<(), StoreError> {
+        tracing::warn!(request = %cast.request, %identity, %error, "vote refused");
+        let what = What::VoteRefused {
+            person,
+            identity,
+            choice: cast.choice,
+            why: error.to_string().into(),
+            own_request: matches!(error, VoteError::Refused(Refused::OwnRequest(_))),
+        };
+        let event = NewEvent::about(cast.request, cast.revision, what);
+        self.desk.store.append(vec![event]).await.map(drop)
+    }
+}
+
+impl DeliveryState {
+    /// The receipt, where there is one.
+    #[must_use]
+    pub const fn receipt(&self) -> Option<&crate::approver::Receipt> {
+        match self {
+            Self::Delivered(receipt) => Some(receipt),
+            Self::Intended | Self::Failed { .. } => None,
+        }
+    }
+}

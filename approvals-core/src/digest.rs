@@ -1,0 +1,126 @@
+//! Domain-separated SHA-256 and the short code that people compare.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+/// What is hashed. Each has its own prefix, so that a hash of one is never a hash of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Domain {
+    /// Everything that decides about a call.
+    Call,
+    /// The whole presentation that a reviewer sees.
+    Presentation,
+    /// The key under which repeats of one logical call are found.
+    Key,
+}
+
+impl Domain {
+    const fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Call => b"approvals/call/v1\0",
+            Self::Presentation => b"approvals/presentation/v1\0",
+            Self::Key => b"approvals/key/v1\0",
+        }
+    }
+}
+
+impl Digest {
+    /// The hash of `bytes` in a domain.
+    pub(crate) fn of(domain: Domain, bytes: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(domain.prefix());
+        hash.update(bytes);
+        Self(hash.finalize().into())
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The hash with these 32 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The first 32 bits as `1a2b-3c4d`: for people to compare, never to decide by.
+    #[must_use]
+    pub fn short_code(&self) -> String {
+        let [a, b, c, d, ..] = self.0;
+        format!("{a:02x}{b:02x}-{c:02x}{d:02x}")
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is no SHA-256 hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a SHA-256 hash: it has 64 hexadecimal digits")]
+pub struct DigestError(String);
+
+impl std::str::FromStr for Digest {
+    type Err = DigestError;
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let wrong = || DigestError(text.to_owned());
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return Err(wrong());
+        }
+        let mut bytes = [0_u8; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let mut value = 0;
+            for digit in pair {
+                let digit = char::from(*digit).to_digit(16).ok_or_else(wrong)?;
+                value = value * 16 + u8::try_from(digit).map_err(|_| wrong())?;
+            }
+            *byte = value;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = DigestError;
+    fn try_from(text: String) -> Result<Self, DigestError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> String {
+        digest.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_never_share_a_hash() {
+        let call = Digest::of(Domain::Call, b"x");
+        assert_ne!(call, Digest::of(Domain::Presentation, b"x"));
+        assert_eq!(call.to_string().parse::<Digest>().unwrap(), call);
+        assert_eq!(call.short_code().len(), 9);
+        assert!("zz".parse::<Digest>().is_err());
+    }
+}

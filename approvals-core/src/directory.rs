@@ -1,0 +1,163 @@
+//! People: who is behind a channel identity, who is in a group, who owns an agent.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::id::{ChannelId, GroupId, PersonId};
+use crate::policy::Membership;
+use crate::principal::{ChannelIdentity, PrincipalId};
+
+/// The directory could not answer. Whoever asked refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the directory cannot answer: {0}")]
+pub struct DirectoryError(pub String);
+
+/// Who is in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Members {
+    /// These.
+    Listed(BTreeSet<PersonId>),
+    /// The directory can say of one person whether they are in it, but not list all.
+    Unenumerable,
+    /// There is no such group.
+    NoSuchGroup,
+}
+
+/// Knows people, their groups and their channel identities.
+///
+/// It is asked when somebody votes and again when the approval is used. An error, and an answer of
+/// `Unknown`, are no.
+///
+/// ```
+/// use std::collections::BTreeSet;
+/// use approvals_core::{
+///     ChannelId, ChannelIdentity, Directory, DirectoryError, GroupId, Members, Membership,
+///     PersonId, PrincipalId, async_trait,
+/// };
+///
+/// /// One operator, known on the terminal.
+/// #[derive(Debug)]
+/// struct OnlyAlice(PersonId);
+///
+/// #[async_trait]
+/// impl Directory for OnlyAlice {
+///     async fn person(&self, who: &ChannelIdentity) -> Result<Option<PersonId>, DirectoryError> {
+///         let alice = who.channel.as_str() == "terminal" && &*who.user == "alice";
+///         Ok(alice.then(|| self.0.clone()))
+///     }
+///     async fn exists(&self, person: &PersonId) -> Result<bool, DirectoryError> {
+///         Ok(*person == self.0)
+///     }
+///     async fn membership(&self, _: &PersonId, _: &GroupId) -> Result<Membership, DirectoryError> {
+///         Ok(Membership::NotMember)
+///     }
+///     async fn members(&self, _: &GroupId) -> Result<Members, DirectoryError> {
+///         Ok(Members::NoSuchGroup)
+///     }
+///     async fn owners(&self, _: &PrincipalId) -> Result<BTreeSet<PersonId>, DirectoryError> {
+///         Ok(BTreeSet::new())
+///     }
+///     async fn identities(
+///         &self, _: &PersonId, _: &ChannelId,
+///     ) -> Result<Vec<ChannelIdentity>, DirectoryError> {
+///         Ok(Vec::new())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Directory: fmt::Debug + Send + Sync {
+    /// The person behind a channel identity; `None` when there is none, also for guests, bots and
+    /// deleted users.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn person(&self, identity: &ChannelIdentity) -> Result<Option<PersonId>, DirectoryError>;
+
+    /// Whether the person is known and active.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn exists(&self, person: &PersonId) -> Result<bool, DirectoryError>;
+
+    /// Whether a person is in a group now, also through groups in groups.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn membership(
+        &self,
+        person: &PersonId,
+        group: &GroupId,
+    ) -> Result<Membership, DirectoryError>;
+
+    /// Who is in a group.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn members(&self, group: &GroupId) -> Result<Members, DirectoryError>;
+
+    /// The people who own an agent or a service. They count as principals that it acts for.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn owners(&self, principal: &PrincipalId) -> Result<BTreeSet<PersonId>, DirectoryError>;
+
+    /// A person's identities on a channel.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn identities(
+        &self,
+        person: &PersonId,
+        channel: &ChannelId,
+    ) -> Result<Vec<ChannelIdentity>, DirectoryError>;
+}
+
+const _: fn(&dyn Directory) = |_| {};
+
+/// Those of `groups` that a person is a member of now; `Unknown` is no.
+///
+/// # Errors
+/// [`DirectoryError`] when the directory cannot say of any of them.
+pub(crate) async fn memberships<'a>(
+    directory: &dyn Directory,
+    person: &PersonId,
+    groups: impl IntoIterator<Item = &'a GroupId>,
+) -> Result<BTreeSet<GroupId>, DirectoryError> {
+    let mut found = BTreeSet::new();
+    for group in groups {
+        match directory.membership(person, group).await? {
+            Membership::Member => {
+                found.insert(group.clone());
+            }
+            Membership::NotMember | Membership::Unknown => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The people of a requester's chain and the owners of its agents and services.
+///
+/// # Errors
+/// [`DirectoryError`] when the directory cannot say, or does not know a person of the chain.
+pub(crate) async fn people_of_chain<'a>(
+    directory: &dyn Directory,
+    chain: impl IntoIterator<Item = &'a PrincipalId>,
+) -> Result<BTreeSet<PersonId>, DirectoryError> {
+    let mut people = BTreeSet::new();
+    for principal in chain {
+        match principal.as_person() {
+            Some(person) => {
+                if !directory.exists(person).await? {
+                    return Err(DirectoryError(format!(
+                        "`{principal}` is not known: add the person, or name whom the call is for"
+                    )));
+                }
+                people.insert(person.clone());
+            }
+            None => people.extend(directory.owners(principal).await?),
+        }
+    }
+    Ok(people)
+}

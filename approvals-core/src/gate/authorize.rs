@@ -1,0 +1,230 @@
+//! From a call to the right to start its body.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::Gate;
+use super::run::Approved;
+use super::shared::Named;
+use crate::audit::What;
+use crate::call::Call;
+use crate::digest::Digest;
+use crate::directory::{memberships, people_of_chain};
+use crate::error::{ApprovalError, Kind};
+use crate::id::GroupId;
+use crate::permit::Permit;
+use crate::policy::{Facts, Policy as _, Verdict};
+use crate::principal::{PrincipalKind, Requester};
+
+/// A call that may run: policy allows it, or people agreed and a claim is held. Dropping it gives
+/// the claim back.
+#[derive(Debug)]
+#[must_use = "nothing runs until it is started"]
+pub struct Admitted(pub(super) Ready);
+
+#[derive(Debug)]
+pub(super) enum Ready {
+    Allowed,
+    Approved(Box<Approved>),
+}
+
+impl Admitted {
+    /// Whether people agreed, so that what runs is compared with what they saw.
+    #[must_use]
+    pub fn was_reviewed(&self) -> bool {
+        match &self.0 {
+            Ready::Allowed => false,
+            Ready::Approved(_) => true,
+        }
+    }
+
+    /// Starts: `again` is the same call, captured once more just before its body runs.
+    ///
+    /// # Errors
+    /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
+    pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
+        self.start_with(Some(again.arguments_digest())).await
+    }
+
+    pub(crate) async fn start_with(self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
+        match self.0 {
+            Ready::Allowed => Ok(Permit::allowed()),
+            Ready::Approved(approved) => approved.start(again).await,
+        }
+    }
+}
+
+impl Gate {
+    /// Decides about a call: returns when it may run, or the reason why not.
+    ///
+    /// Dropping the future of a call with an idempotency key detaches from its request; without one
+    /// it withdraws the request.
+    ///
+    /// # Errors
+    /// [`ApprovalError`] when the call may not run.
+    pub async fn authorize(&self, call: Call) -> Result<Admitted, ApprovalError> {
+        let action = call.action().clone();
+        self.authorize_call(call)
+            .await
+            .map_err(|error| error.action(&action))
+    }
+
+    async fn authorize_call(&self, call: Call) -> Result<Admitted, ApprovalError> {
+        self.shared().refuse_if_frozen().await?;
+        let verdict = match self.judge(&call).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                self.refused(call, &error).await;
+                return Err(error);
+            }
+        };
+        match verdict {
+            Verdict::Allow(reasons) => {
+                let what = What::Allowed {
+                    action: call.action().clone(),
+                    requester: call.requester().clone(),
+                    call: Some(Arc::new(call.into_masked())),
+                    reasons,
+                };
+                self.record_allowed(what).await?;
+                count("allowed");
+                Ok(Admitted(Ready::Allowed))
+            }
+            Verdict::Deny(reasons) => {
+                let error = denied_by_policy(&reasons.to_string());
+                self.refused(call, &error).await;
+                Err(error)
+            }
+            Verdict::Review(tracks, reasons) => {
+                let ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
+                let approved = self.wait(&ticket).await?;
+                let approved = Box::pin(self.claim(ticket, approved)).await?;
+                count("approved");
+                Ok(Admitted(Ready::Approved(Box::new(approved))))
+            }
+        }
+    }
+
+    async fn refused(&self, call: Call, error: &ApprovalError) {
+        count(error.kind().as_str());
+        let what = What::Refused {
+            action: call.action().clone(),
+            requester: Some(call.requester().clone()),
+            kind: error.kind(),
+            why: error.to_string().into(),
+            call: Some(Arc::new(call.into_masked())),
+        };
+        self.record_refused(what).await;
+    }
+
+    /// What policy says about a call now.
+    pub(super) async fn judge(&self, call: &Call) -> Result<Verdict, ApprovalError> {
+        let shared = self.shared();
+        let named = self.policy_named(call.declaration().policy.as_str())?;
+        self.check_environment(call)?;
+        self.check_requester(call.requester()).await?;
+        let now = shared
+            .store()
+            .now()
+            .await
+            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let facts = Facts {
+            now,
+            requester_groups: self
+                .groups_of(call.requester(), &named.requester_groups)
+                .await?,
+        };
+        // Invariant 2: a policy that panics has not allowed anything.
+        catch_unwind(AssertUnwindSafe(|| named.policy.evaluate(call, &facts))).map_err(|_| {
+            ApprovalError::new(Kind::Unavailable, "the policy panicked while judging it")
+                .detailed(format!("policy `{}`", call.declaration().policy))
+        })
+    }
+
+    pub(crate) fn policy_named(&self, name: &str) -> Result<&Arc<Named>, ApprovalError> {
+        let policies = &self.shared().policies;
+        policies.get(name).ok_or_else(|| {
+            let mut known: Vec<_> = policies.keys().map(|name| name.as_str()).collect();
+            known.sort_unstable();
+            ApprovalError::new(
+                Kind::Invalid,
+                format!("the gate has no policy `{name}`"),
+            )
+            .detailed(format!("the gate's policies are: {}", known.join(", ")))
+        })
+    }
+
+    fn check_environment(&self, call: &Call) -> Result<(), ApprovalError> {
+        let declared = &self.shared().environments;
+        match call.environment() {
+            None if declared.is_empty() => Ok(()),
+            None => Err(ApprovalError::new(
+                Kind::Invalid,
+                "the call has no environment: set one on the gate, or name the argument that holds it with `environment = …`",
+            )),
+            Some(environment) if declared.contains(environment) => Ok(()),
+            Some(environment) => Err(ApprovalError::new(
+                Kind::Invalid,
+                format!("`{environment}` is none of the environments that the gate knows"),
+            )),
+        }
+    }
+
+    /// An agent that acts for nobody and that nobody owns is refused.
+    pub(crate) async fn check_requester(&self, requester: &Requester) -> Result<(), ApprovalError> {
+        let acts_for_somebody = !requester.principals().is_empty();
+        match requester.actor().kind() {
+            PrincipalKind::Person | PrincipalKind::Service => Ok(()),
+            PrincipalKind::Agent if acts_for_somebody => Ok(()),
+            PrincipalKind::Agent => {
+                let owners = self
+                    .shared()
+                    .directory()
+                    .owners(requester.actor())
+                    .await
+                    .map_err(|e| ApprovalError::unavailable("the directory", e))?;
+                if owners.is_empty() {
+                    return Err(ApprovalError::new(
+                        Kind::Invalid,
+                        format!(
+                            "`{}` acts for nobody and has no owner: say whom it acts for, or give it an owner in the directory",
+                            requester.actor()
+                        ),
+                    ));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn groups_of(
+        &self,
+        requester: &Requester,
+        groups: &BTreeSet<GroupId>,
+    ) -> Result<BTreeSet<GroupId>, ApprovalError> {
+        let mut found = BTreeSet::new();
+        if groups.is_empty() {
+            return Ok(found);
+        }
+        let directory = self.shared().directory();
+        let unavailable = |e| ApprovalError::unavailable("the directory", e);
+        for person in people_of_chain(directory, requester.chain())
+            .await
+            .map_err(unavailable)?
+        {
+            let of_person = memberships(directory, &person, groups).await;
+            found.extend(of_person.map_err(unavailable)?);
+        }
+        Ok(found)
+    }
+}
+
+pub(super) fn denied_by_policy(why: &str) -> ApprovalError {
+    ApprovalError::new(Kind::DeniedByPolicy, format!("policy denies it: {why}"))
+}
+
+/// One decision, for whoever watches the metrics.
+pub(super) fn count(outcome: &'static str) {
+    metrics::counter!("approvals_decisions_total", "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,105 @@
+//! What became of a request, told to whoever made the call.
+
+use crate::error::{ApprovalError, Kind};
+use crate::review::{Record, Refusal, Refused, State};
+
+/// What a request that will not run any more says to its caller.
+pub(super) fn from_state(record: &Record) -> ApprovalError {
+    let error = match &record.state {
+        State::Denied {
+            by,
+            comment,
+            proposal,
+            ..
+        } => ApprovalError::new(Kind::Denied, "it was denied")
+            .by(by, comment.clone())
+            .proposing(proposal.clone()),
+        State::Expired { at } => {
+            ApprovalError::new(Kind::TimedOut, format!("nobody decided by {at}"))
+        }
+        State::Lapsed { at } => ApprovalError::new(
+            Kind::Lapsed,
+            format!("it was approved, but not run by {at}"),
+        ),
+        State::Withdrawn { why, .. } => {
+            ApprovalError::new(Kind::Withdrawn, format!("it was withdrawn: {why}"))
+        }
+        State::Revoked { by, reason, .. } => {
+            ApprovalError::new(Kind::Revoked, "its approval was revoked")
+                .by(by, Some(reason.clone()))
+        }
+        State::InDoubt { why, .. } => {
+            ApprovalError::new(Kind::InDoubt, format!("it may have run already: {why}"))
+        }
+        State::Succeeded { .. } => {
+            ApprovalError::new(Kind::AlreadyFinished, "it has run already, and succeeded")
+                .finished(true)
+        }
+        State::Failed { .. } => {
+            ApprovalError::new(Kind::AlreadyFinished, "it has run already, and failed")
+                .finished(false)
+        }
+        State::Pending | State::Approved { .. } | State::Claimed { .. } | State::Executing { .. } => {
+            ApprovalError::new(
+                Kind::Unavailable,
+                format!("its request is {}", record.state.phase()),
+            )
+        }
+    };
+    error.request(record.id())
+}
+
+/// Why nobody was asked.
+pub(super) fn from_refusal(refusal: &Refusal) -> ApprovalError {
+    match refusal {
+        Refusal::DenialStands(record) => {
+            let error = ApprovalError::new(
+                Kind::NotAsked,
+                "the same call was denied a short while ago",
+            )
+            .request(record.id());
+            if let State::Denied {
+                by,
+                comment,
+                proposal,
+                ..
+            } = &record.state
+            {
+                return error.by(by, comment.clone()).proposing(proposal.clone());
+            }
+            error
+        }
+        Refusal::InDoubt(record) => from_state(record),
+        Refusal::KeyOfAnotherCall(record) => ApprovalError::new(
+            Kind::Invalid,
+            "its idempotency key names another call: use a new key for a new call",
+        )
+        .request(record.id()),
+        Refusal::TooManyPending(count) => ApprovalError::new(
+            Kind::NotAsked,
+            format!("{count} requests for this action and resource are pending already"),
+        ),
+        Refusal::TooManyAsks(count) => ApprovalError::new(
+            Kind::NotAsked,
+            format!("people were asked {count} times for this action and resource within the hour"),
+        ),
+        Refusal::Paused { until, denials } => ApprovalError::new(
+            Kind::NotAsked,
+            format!("it was denied {denials} times: asking pauses until {until}"),
+        ),
+    }
+}
+
+/// Why a claim or a start was refused.
+pub(super) fn from_refused(refused: &Refused, record: &Record) -> ApprovalError {
+    let kind = match refused {
+        Refused::Settled(_) => return from_state(record),
+        Refused::Frozen => Kind::Frozen,
+        Refused::Late(_) => Kind::Lapsed,
+        Refused::PolicyDenies(_) | Refused::PolicyAsksMore | Refused::NoLongerMet { .. } => {
+            Kind::NoLongerApproved
+        }
+        _ => Kind::Unavailable,
+    };
+    ApprovalError::new(kind, refused.to_string()).request(record.id())
+}

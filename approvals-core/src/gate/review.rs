@@ -1,0 +1,290 @@
+//! A call that people must agree to: asking them, and waiting for what they say.
+
+use std::sync::Arc;
+
+use super::authorize::count;
+use super::errors::{from_refusal, from_state};
+use super::{Gate, Job};
+use crate::approver::Coverage;
+use crate::call::Call;
+use crate::digest::{Digest, Domain};
+use crate::directory::people_of_chain;
+use crate::error::{ApprovalError, Kind};
+use crate::id::RequestId;
+use crate::non_empty::NonEmpty;
+use crate::policy::{Reasons, Requirement};
+use crate::presentation::Presentation;
+use crate::review::{Asked, Command, Opening, Record, State, WithdrawnBy};
+use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
+
+/// A request that somebody in this process waits for. Dropping it while the request is pending
+/// withdraws the request, unless its key lets others find it.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    gate: Gate,
+    pub(super) request: RequestId,
+    /// The digest of the arguments that will be captured again.
+    pub(super) arguments: Digest,
+    withdraws: bool,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.withdraws {
+            self.gate.leave(Job::Cancelled(self.request));
+        }
+    }
+}
+
+impl Ticket {
+    /// The request is decided: dropping the ticket changes nothing any more.
+    pub(super) const fn settle(&mut self) {
+        self.withdraws = false;
+    }
+}
+
+impl Gate {
+    /// Opens a request and puts it before people; or joins the one that its key names.
+    pub(super) async fn ask(
+        &self,
+        call: Call,
+        tracks: NonEmpty<Arc<Requirement>>,
+        reasons: Reasons,
+    ) -> Result<Ticket, ApprovalError> {
+        let shared = self.shared();
+        let policy = call.declaration().policy.clone();
+        let version = self.policy_named(policy.as_str())?.policy.version();
+        let version = version.map(Arc::from);
+        let keyed = call.key().is_some();
+        let arguments = call.arguments_digest();
+        let opening = self.opening(call, tracks, reasons, version).await?;
+        let asked = Arc::clone(&opening.asked);
+        let deliveries = self.intended(&asked)?;
+        // From here on, a crash or a dropped future must not leave people asked for nobody.
+        let mut ticket = Ticket {
+            gate: self.clone(),
+            request: asked.id,
+            arguments,
+            withdraws: !keyed,
+        };
+        let opened = shared
+            .store()
+            .open(opening, deliveries)
+            .await
+            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        match opened {
+            Opened::Refused(refusal) => {
+                ticket.settle();
+                let error = from_refusal(&refusal);
+                count(error.kind().as_str());
+                tracing::warn!(action = %asked.call.action(), %error, "nobody is asked");
+                self.record_refused(crate::audit::What::Refused {
+                    action: asked.call.action().clone(),
+                    requester: Some(asked.call.requester().clone()),
+                    kind: error.kind(),
+                    why: error.to_string().into(),
+                    call: Some(Arc::clone(&asked.call)),
+                })
+                .await;
+                return Err(error);
+            }
+            Opened::Found(record) => {
+                ticket.request = record.id();
+                ticket.settle();
+            }
+            Opened::Granted { record, .. } => {
+                tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
+            }
+            Opened::Asked { record, last_event } => {
+                metrics::counter!("approvals_requests_total").increment(1);
+                tracing::info!(
+                    request = %record.id(), action = %asked.call.action(),
+                    requester = %asked.call.requester(), digest = %asked.digest, "requested"
+                );
+                // Invariant 11: requested before presented.
+                if let Err(error) = shared.sinks.acknowledged(shared.store(), last_event).await {
+                    self.take_back(record.id()).await;
+                    ticket.settle();
+                    return Err(error);
+                }
+                self.look_by(record.due_at());
+                self.present(&record).await;
+            }
+        }
+        Ok(ticket)
+    }
+
+    async fn opening(
+        &self,
+        call: Call,
+        tracks: NonEmpty<Arc<Requirement>>,
+        reasons: Reasons,
+        policy_version: Option<Arc<str>>,
+    ) -> Result<Opening, ApprovalError> {
+        let shared = self.shared();
+        let requester = call.requester().clone();
+        let principals = people_of_chain(shared.directory(), requester.chain())
+            .await
+            .map_err(|e| ApprovalError::unavailable("the directory, for the requester,", e))?;
+        let now = shared
+            .store()
+            .now()
+            .await
+            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let longest = tracks
+            .iter()
+            .map(|track| track.whole_time())
+            .fold(tracks.first().whole_time(), std::time::Duration::min);
+        let risk = tracks
+            .iter()
+            .map(|track| track.risk())
+            .fold(call.risk(), crate::call::Risk::max);
+        let key = call.key().map(|key| {
+            let chain: Vec<String> = requester.chain().map(ToString::to_string).collect();
+            // Names have no line feed, so the parts cannot run into each other.
+            let text = format!("{}\n{}\n{key}", chain.join("\n"), call.action());
+            Digest::of(Domain::Key, text.as_bytes())
+        });
+        let keyed = key.is_some();
+        let call = Arc::new(call.into_masked());
+        let mut asked = Asked {
+            id: RequestId::new(now),
+            digest: call.digest(),
+            shown: call.digest(),
+            call,
+            tracks,
+            reasons,
+            policy_version,
+            risk,
+            root: requester.root().clone(),
+            principals: principals.clone(),
+            asked_at: now,
+            expires_at: now.plus(longest),
+            may_have_run: None,
+        };
+        asked.shown = Presentation::of(&asked).hash();
+        Ok(Opening {
+            asked: Arc::new(asked),
+            key,
+            excluded: principals,
+            waiter: (!keyed).then_some(shared.owner),
+            limits: shared.limits,
+        })
+    }
+
+    /// Invariant 4: what each channel will be able to show, committed before anything is posted.
+    fn intended(&self, asked: &Asked) -> Result<Vec<Delivery>, ApprovalError> {
+        let presentation = Presentation::of(asked);
+        let masked = (!presentation.is_whole()).then(|| presentation.masked.join(", "));
+        let deliveries: Vec<Delivery> = self
+            .shared()
+            .channels
+            .iter()
+            .map(|channel| Delivery {
+                channel: channel.id.clone(),
+                coverage: match &masked {
+                    Some(masked) => Coverage::Partial {
+                        why: format!(
+                            "what looks like a secret is masked: {masked}. The author can name the argument in `redact(…)`"
+                        ),
+                    },
+                    None => channel.approver.coverage(&presentation),
+                },
+                state: DeliveryState::Intended,
+                revision: 1,
+            })
+            .collect();
+        let whys: Vec<String> = deliveries
+            .iter()
+            .map_while(|delivery| match &delivery.coverage {
+                Coverage::Whole => None,
+                Coverage::Partial { why } => Some(format!("{}: {why}", delivery.channel)),
+            })
+            .collect();
+        if whys.len() == deliveries.len() {
+            return Err(ApprovalError::new(
+                Kind::Invalid,
+                format!(
+                    "no channel can show the whole call, so nobody could approve it ({})",
+                    whys.join("; ")
+                ),
+            ));
+        }
+        Ok(deliveries)
+    }
+
+    /// Waits until the request is approved.
+    pub(super) async fn wait(&self, ticket: &Ticket) -> Result<Snapshot, ApprovalError> {
+        let mut watch = self.shared().store().hints().watch(ticket.request);
+        loop {
+            let snapshot = self.look(ticket.request).await?;
+            match &snapshot.record.state {
+                State::Approved { .. } => return Ok(snapshot),
+                State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
+                // Another process runs the same logical call: its outcome is this one's.
+                State::Claimed { .. } | State::Executing { .. } => {}
+                State::Succeeded { .. }
+                | State::Failed { .. }
+                | State::InDoubt { .. }
+                | State::Denied { .. }
+                | State::Withdrawn { .. }
+                | State::Expired { .. }
+                | State::Revoked { .. }
+                | State::Lapsed { .. } => {
+                    let error = from_state(&snapshot.record);
+                    count(error.kind().as_str());
+                    return Err(error);
+                }
+            }
+            watch.changed().await;
+        }
+    }
+
+    async fn look(&self, request: RequestId) -> Result<Snapshot, ApprovalError> {
+        let unavailable = |e: StoreError| ApprovalError::unavailable("the store", e);
+        match self.shared().store().read(request).await {
+            Ok(Some(snapshot)) => Ok(snapshot),
+            Ok(None) => Err(ApprovalError::new(
+                Kind::Unavailable,
+                "the store has lost the request",
+            )
+            .request(request)),
+            Err(error) => Err(unavailable(error).request(request)),
+        }
+    }
+
+    /// Invariant 2: when every channel failed, nobody can agree.
+    async fn refuse_if_unreachable(&self, record: &Arc<Record>) -> Result<(), ApprovalError> {
+        let deliveries = self
+            .shared()
+            .store()
+            .deliveries(record.id())
+            .await
+            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let whys: Vec<String> = deliveries
+            .iter()
+            .map_while(|delivery| match &delivery.state {
+                DeliveryState::Failed { why } => Some(format!("{}: {why}", delivery.channel)),
+                DeliveryState::Intended | DeliveryState::Delivered(_) => None,
+            })
+            .collect();
+        if whys.len() < deliveries.len() {
+            return Ok(());
+        }
+        self.take_back(record.id()).await;
+        Err(
+            ApprovalError::new(Kind::Unavailable, "no channel could put it before people")
+                .request(record.id())
+                .detailed(whys.join("; ")),
+        )
+    }
+
+    /// Withdraws a request that cannot go on.
+    async fn take_back(&self, request: RequestId) {
+        let withdraw = Command::Withdraw(WithdrawnBy::Requester);
+        match carry_out(self.shared().store(), request, &withdraw, None).await {
+            Ok(Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Unknown) => {}
+            Err(error) => tracing::error!(%request, %error, "a request could not be withdrawn"),
+        }
+    }
+}

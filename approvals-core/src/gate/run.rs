@@ -1,0 +1,176 @@
+//! From a yes to the body: claim, compare, start.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::errors::from_refused;
+use super::review::Ticket;
+use super::{Gate, Job};
+use crate::digest::Digest;
+use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
+use crate::error::{ApprovalError, Kind};
+use crate::id::RequestId;
+use crate::permit::Permit;
+use crate::review::{Choice, ClaimNow, Command, Phase, Record, VoterNow};
+use crate::store::{Outcome, Snapshot, StoreError, carry_out};
+
+/// A claim on an approved request. Dropping it gives the claim back.
+#[derive(Debug)]
+pub(super) struct Approved {
+    gate: Gate,
+    request: RequestId,
+    arguments: Digest,
+    fence: u64,
+    snapshot: Snapshot,
+    released: bool,
+}
+
+impl Drop for Approved {
+    fn drop(&mut self) {
+        if !self.released {
+            self.gate.leave(Job::Released {
+                request: self.request,
+                fence: self.fence,
+            });
+        }
+    }
+}
+
+fn unavailable(error: StoreError) -> ApprovalError {
+    ApprovalError::unavailable("the store", error)
+}
+
+impl Gate {
+    /// Claims an approved request: policy and voters are judged again, and required sinks have to
+    /// have caught up.
+    pub(super) async fn claim(
+        &self,
+        mut ticket: Ticket,
+        snapshot: Snapshot,
+    ) -> Result<Approved, ApprovalError> {
+        ticket.settle();
+        let shared = self.shared();
+        let store = shared.store();
+        let request = ticket.request;
+        // Invariant 11: decided before claimed.
+        if shared.sinks.any_required() {
+            let number = store.append(Vec::new()).await.map_err(unavailable)?;
+            shared.sinks.acknowledged(store, number).await?;
+        }
+        let asked = &snapshot.record.asked;
+        let verdict = self.judge(&asked.call).await?;
+        let directory = shared.directory();
+        let not_known = |e| ApprovalError::unavailable("the directory", e);
+        let claim = Command::Claim(Box::new(ClaimNow {
+            owner: shared.owner,
+            lease: shared.lease,
+            frozen: snapshot.frozen,
+            verdict,
+            voters: voters_now(directory, &snapshot.record)
+                .await
+                .map_err(not_known)?,
+            excluded: people_of_chain(directory, asked.call.requester().chain())
+                .await
+                .map_err(not_known)?,
+        }));
+        let now = snapshot.now;
+        let (record, last_event) = match carry_out(store, request, &claim, Some(snapshot)).await {
+            Ok(Outcome::Done { record, last_event }) => (record, last_event),
+            Ok(Outcome::Refused { refused, record }) => return Err(from_refused(&refused, &record)),
+            Ok(Outcome::Unknown) => {
+                return Err(ApprovalError::new(
+                    Kind::Unavailable,
+                    "the store has lost the request",
+                ));
+            }
+            Err(error) => return Err(unavailable(error)),
+        };
+        let approved = Approved {
+            gate: self.clone(),
+            request,
+            arguments: ticket.arguments,
+            fence: record.fence,
+            snapshot: Snapshot {
+                now: now.max(record.changed_at),
+                record,
+                frozen: false,
+            },
+            released: false,
+        };
+        // Invariant 11: claimed before started. An error gives the claim back.
+        shared.sinks.acknowledged(store, last_event).await?;
+        Ok(approved)
+    }
+}
+
+/// Invariant 10: every voter as the directory knows them now. Whoever is unknown, or is no longer
+/// the one behind the channel identity, is left out.
+async fn voters_now(
+    directory: &dyn Directory,
+    record: &Record,
+) -> Result<Vec<VoterNow>, DirectoryError> {
+    let groups = record.asked.groups();
+    let mut voters = Vec::with_capacity(record.votes.len());
+    for vote in &record.votes {
+        if vote.choice == Choice::Withdrawn
+            || directory.person(&vote.identity).await?.as_ref() != Some(&vote.person)
+            || !directory.exists(&vote.person).await?
+        {
+            continue;
+        }
+        voters.push(VoterNow {
+            person: vote.person.clone(),
+            groups: memberships(directory, &vote.person, groups.iter().copied()).await?,
+        });
+    }
+    Ok(voters)
+}
+
+impl Approved {
+    /// Starts the execution, if what will run is what was approved and the claim still holds.
+    pub(super) async fn start(mut self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
+        // Invariant 3: what was shown is what runs.
+        if again != Some(self.arguments) {
+            return Err(ApprovalError::new(
+                Kind::Changed,
+                "its arguments changed while people were asked: what would run is not what they approved",
+            )
+            .request(self.request));
+        }
+        let shared = Arc::clone(self.gate.shared());
+        let began = Instant::now();
+        let start = Command::Start {
+            fence: self.fence,
+            owner: shared.owner,
+            frozen: false,
+            lease: shared.lease,
+        };
+        let from = Some(self.snapshot.clone());
+        let record = match carry_out(shared.store(), self.request, &start, from).await {
+            Ok(Outcome::Done { record, .. }) => record,
+            Ok(Outcome::Refused { refused, record }) => {
+                self.released = record.state.phase() != Phase::Claimed;
+                return Err(from_refused(&refused, &record));
+            }
+            Ok(Outcome::Unknown) => {
+                return Err(ApprovalError::new(
+                    Kind::Unavailable,
+                    "the store has lost the request",
+                ));
+            }
+            // It may have started: its lease decides. Giving the claim back is refused then.
+            Err(error) => return Err(unavailable(error)),
+        };
+        self.released = true;
+        let permit = Permit::started(self.gate.clone(), &record, self.snapshot.now);
+        if began.elapsed() > shared.lease / 2 {
+            permit.not_run("the start took longer than half a lease").await;
+            return Err(ApprovalError::new(
+                Kind::Unavailable,
+                "the store took too long to start it, so it was not run",
+            ));
+        }
+        Ok(permit)
+    }
+}

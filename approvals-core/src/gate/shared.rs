@@ -1,0 +1,103 @@
+//! What a gate and its worker share.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::freeze::FreezeView;
+use super::sinks::Sinks;
+use crate::approver::Approver;
+use crate::call::RedactionKey;
+use crate::desk::Desk;
+use crate::directory::Directory;
+use crate::gate::builder::AllowRecording;
+use crate::id::{ChannelId, Environment, GroupId, OwnerId, PolicyName, RequestId};
+use crate::policy::Policy;
+use crate::principal::Requester;
+use crate::review::Limits;
+use crate::store::RequestStore;
+
+/// A policy as a gate knows it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) policy: Box<dyn Policy>,
+    /// Groups whose membership it wants to know of the requester.
+    pub(crate) requester_groups: BTreeSet<GroupId>,
+}
+
+/// A channel as a gate knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
+    pub(crate) approver: Arc<dyn Approver>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) owner: OwnerId,
+    pub(crate) desk: Desk,
+    pub(crate) policies: HashMap<PolicyName, Arc<Named>>,
+    pub(crate) channels: Vec<Channel>,
+    pub(crate) sinks: Sinks,
+    pub(crate) environment: Option<Environment>,
+    pub(crate) environments: BTreeSet<Environment>,
+    pub(crate) redaction: Arc<RedactionKey>,
+    pub(crate) limits: Limits,
+    pub(crate) lease: Duration,
+    pub(crate) allow: AllowRecording,
+    pub(crate) single_requester: Option<Requester>,
+    pub(crate) freeze: FreezeView,
+    /// When the worker looks next, in store milliseconds.
+    pub(crate) looks_at: AtomicU64,
+    /// Claims that this gate holds, with their fences: the worker renews their leases.
+    held: Mutex<HashMap<RequestId, u64>>,
+}
+
+impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the builder")]
+    pub(super) fn new(
+        desk: Desk,
+        policies: HashMap<PolicyName, Arc<Named>>,
+        channels: Vec<Channel>,
+        sinks: Sinks,
+        environment: Option<Environment>,
+        environments: BTreeSet<Environment>,
+        redaction: Arc<RedactionKey>,
+        limits: Limits,
+        lease: Duration,
+        allow: AllowRecording,
+        single_requester: Option<Requester>,
+        freeze: FreezeView,
+    ) -> Self {
+        Self {
+            owner: OwnerId::new(),
+            desk,
+            policies,
+            channels,
+            sinks,
+            environment,
+            environments,
+            redaction,
+            limits,
+            lease,
+            allow,
+            single_requester,
+            freeze,
+            looks_at: AtomicU64::new(u64::MAX),
+            held: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &dyn RequestStore {
+        self.desk.store().as_ref()
+    }
+
+    pub(crate) fn directory(&self) -> &dyn Directory {
+        self.desk.directory().as_ref()
+    }
+
+    pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<RequestId, u64>> {
+        self.held.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}

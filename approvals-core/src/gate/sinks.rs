@@ -1,0 +1,105 @@
+//! Feeding the trail to its sinks from the store's outbox.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::audit::Sink;
+use crate::error::ApprovalError;
+use crate::store::{RequestStore, StoreError};
+
+/// How many events are handed to a sink at once.
+const BATCH: usize = 1024;
+
+/// The gate's sinks, each fed by one task at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Sinks {
+    sinks: Vec<Feed>,
+}
+
+#[derive(Debug)]
+struct Feed {
+    sink: Sink,
+    /// The number of the last event that it has acknowledged to this gate.
+    acknowledged: AtomicU64,
+    feeding: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FeedError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sink(#[from] crate::audit::AuditError),
+}
+
+impl Sinks {
+    pub(super) fn new(sinks: Vec<Sink>) -> Self {
+        let feed = |sink| Feed {
+            sink,
+            acknowledged: AtomicU64::new(0),
+            feeding: tokio::sync::Mutex::default(),
+        };
+        Self {
+            sinks: sinks.into_iter().map(feed).collect(),
+        }
+    }
+
+    pub(super) async fn register(&self, store: &dyn RequestStore) -> Result<(), StoreError> {
+        for feed in &self.sinks {
+            store.register_sink(&feed.sink.id).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn any_required(&self) -> bool {
+        self.sinks.iter().any(|feed| feed.sink.required)
+    }
+
+    /// Invariant 11: returns when every required sink has acknowledged every event up to `number`.
+    pub(super) async fn acknowledged(
+        &self,
+        store: &dyn RequestStore,
+        number: u64,
+    ) -> Result<(), ApprovalError> {
+        for feed in self.sinks.iter().filter(|feed| feed.sink.required) {
+            if let Err(error) = feed.up_to(store, number).await {
+                tracing::error!(sink = %feed.sink.id, %error, "a required audit sink failed");
+                let what = format!("the required audit sink `{}`", feed.sink.id);
+                return Err(ApprovalError::unavailable(&what, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Feeds every sink what it does not have yet. A sink that fails is offered it again.
+    pub(super) async fn feed(&self, store: &dyn RequestStore) {
+        for feed in &self.sinks {
+            if let Err(error) = feed.up_to(store, u64::MAX).await {
+                tracing::error!(sink = %feed.sink.id, %error, "an audit sink failed");
+            }
+        }
+    }
+}
+
+impl Feed {
+    /// Hands over events until the sink has `number`, or there are no more.
+    async fn up_to(&self, store: &dyn RequestStore, number: u64) -> Result<(), FeedError> {
+        if self.acknowledged.load(Ordering::Acquire) >= number {
+            return Ok(());
+        }
+        // Whoever waited here finds that others' events went along with theirs.
+        let _feeding = self.feeding.lock().await;
+        while self.acknowledged.load(Ordering::Acquire) < number {
+            let events = store.events(&self.sink.id, BATCH).await?;
+            let Some(last) = events.last().map(|event| event.number) else {
+                return Ok(());
+            };
+            self.sink.sink.record(&events).await?;
+            store.acknowledge(&self.sink.id, last).await?;
+            self.acknowledged.fetch_max(last, Ordering::Release);
+            if number == u64::MAX && events.len() < BATCH {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

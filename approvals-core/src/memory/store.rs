@@ -1,0 +1,456 @@
+//! The reference store: one lock, so that every method is one commit.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::index::Index;
+use super::outbox::Outbox;
+use crate::audit::{Event, NewEvent};
+use crate::digest::Digest;
+use crate::id::{OwnerId, RequestId, SinkId};
+use crate::review::{
+    Admission, Opening, Phase, Record, SCHEMA, Standing, State, Transition, admit,
+};
+use crate::store::{
+    Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
+};
+use crate::time::{Clock, SystemClock, Timestamp, TokioClock};
+
+/// How many finished requests are remembered for late clicks.
+const REMEMBERED: usize = 4096;
+
+/// Keeps requests in memory. What is pending is gone when the process ends.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    hints: Arc<Hints>,
+    state: Mutex<Stored>,
+}
+
+#[derive(Debug, Default)]
+struct Stored {
+    latest: Option<Timestamp>,
+    rows: HashMap<RequestId, Row>,
+    index: Index,
+    due: BTreeSet<(Timestamp, RequestId)>,
+    /// Requests that only one gate waits for, by gate.
+    awaited: HashMap<OwnerId, BTreeSet<RequestId>>,
+    alive: BTreeMap<OwnerId, Timestamp>,
+    finished: VecDeque<RequestId>,
+    outbox: Outbox,
+    freeze: Option<Freeze>,
+}
+
+#[derive(Debug)]
+struct Row {
+    record: Arc<Record>,
+    deliveries: Box<[Delivery]>,
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("requests", &self.stored().rows.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store on the host's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock::new()))
+    }
+
+    /// An empty store that follows tokio's clock, also a paused one: for tests.
+    #[must_use]
+    pub fn on_tokio_time() -> Self {
+        Self::with_clock(Arc::new(TokioClock::new()))
+    }
+
+    /// An empty store on this clock.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            hints: Arc::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        // Every change is made whole before anything in it can panic.
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The time, and the state as it stands then. Time is read under the lock, so that it never
+    /// decreases from one commit to the next.
+    fn commit(&self) -> Result<(MutexGuard<'_, Stored>, Timestamp), StoreError> {
+        let mut stored = self.stored();
+        let now = self.clock.now()?.max(stored.latest.unwrap_or(Timestamp::from_millis(0)));
+        stored.latest = Some(now);
+        Ok((stored, now))
+    }
+}
+
+impl Stored {
+    fn insert(&mut self, transition: Transition, deliveries: Vec<Delivery>, key: Option<Digest>, now: Timestamp) -> Arc<Record> {
+        let Transition { record, events } = transition;
+        let id = record.id();
+        let asks = record.state.phase() == Phase::Pending;
+        self.push(&record, events, now);
+        self.index.opened(&record, asks, now);
+        if let Some(key) = key {
+            self.index.by_key.insert(key, id);
+        }
+        if let Some(due) = record.due_at() {
+            self.due.insert((due, id));
+        }
+        if let Some(owner) = record.waiter.filter(|_| asks) {
+            self.awaited.entry(owner).or_default().insert(id);
+        }
+        let record = Arc::new(record);
+        self.rows.insert(
+            id,
+            Row {
+                record: Arc::clone(&record),
+                deliveries: deliveries.into_boxed_slice(),
+            },
+        );
+        record
+    }
+
+    fn push(&mut self, record: &Record, events: Vec<crate::audit::What>, now: Timestamp) {
+        for what in events {
+            self.outbox
+                .push(NewEvent::about(record.id(), record.revision, what), now);
+        }
+    }
+
+    /// Puts a record in place of the one that stands.
+    fn replace(&mut self, record: Record, now: Timestamp) -> Option<Arc<Record>> {
+        let id = record.id();
+        let record = Arc::new(record);
+        let row = self.rows.get_mut(&id)?;
+        let before = std::mem::replace(&mut row.record, Arc::clone(&record));
+        let (was_due, is_due) = (before.due_at(), record.due_at());
+        if was_due != is_due {
+            if let Some(due) = was_due {
+                self.due.remove(&(due, id));
+            }
+            if let Some(due) = is_due {
+                self.due.insert((due, id));
+            }
+        }
+        let left_pending = before.state.phase() == Phase::Pending
+            && record.state.phase() != Phase::Pending;
+        if left_pending
+            && let Some(owner) = record.waiter
+            && let Some(ids) = self.awaited.get_mut(&owner)
+        {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.awaited.remove(&owner);
+            }
+        }
+        self.index.changed(&before, &record, now);
+        if record.state.phase().is_final() && !before.state.phase().is_final() {
+            self.finished.push_back(id);
+            self.forget_finished(now);
+        }
+        Some(record)
+    }
+
+    /// Keeps the most recent finished requests, and every one that still decides about something.
+    fn forget_finished(&mut self, now: Timestamp) {
+        let excess = self.finished.len().saturating_sub(REMEMBERED);
+        // Two at a time keeps up with one finish at a time, and bounds the work of each.
+        for _ in 0..excess.min(2) {
+            let Some(id) = self.finished.pop_front() else {
+                return;
+            };
+            match self.rows.get(&id) {
+                Some(row) if still_decides(&row.record, now) => self.finished.push_back(id),
+                Some(_) => {
+                    if let Some(row) = self.rows.remove(&id) {
+                        self.index.dropped(&row.record, now);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn standing(&mut self, opening: &Opening, now: Timestamp) -> Standing {
+        let asked = &opening.asked;
+        let keyed = opening
+            .key
+            .and_then(|key| self.index.by_key.get(&key))
+            .and_then(|id| self.rows.get(id))
+            .map(|row| Arc::clone(&row.record));
+        let same_digest = self
+            .index
+            .with_digest(&asked.digest)
+            .iter()
+            .filter_map(|id| self.rows.get(id))
+            .map(|row| &row.record)
+            .filter(|record| record.asked.digest == asked.digest && decides(record))
+            .map(Arc::clone)
+            .collect();
+        Standing {
+            keyed,
+            same_digest,
+            bucket: self.index.bucket(asked, now),
+            proposals: self.index.proposals(asked, now),
+        }
+    }
+}
+
+/// Whether a record says something about later calls of the same digest.
+fn decides(record: &Record) -> bool {
+    record.grant.is_some() || matches!(record.state.phase(), Phase::InDoubt | Phase::Denied)
+}
+
+/// Whether a finished record must not be forgotten yet.
+fn still_decides(record: &Record, now: Timestamp) -> bool {
+    let day = Duration::from_secs(24 * 3600);
+    let denied = matches!(record.state, State::Denied { at, .. } if now < at.plus(day));
+    let granted = record
+        .grant
+        .is_some_and(|grant| !grant.closed && now < grant.until);
+    denied || granted || record.review_owed.is_some() || record.asked.call.key().is_some()
+}
+
+#[async_trait]
+impl RequestStore for MemoryStore {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.commit().map(|(_, now)| now)
+    }
+
+    async fn open(&self, opening: Opening, deliveries: Vec<Delivery>) -> Result<Opened, StoreError> {
+        let (mut stored, now) = self.commit()?;
+        if stored.rows.contains_key(&opening.asked.id) {
+            return Err(StoreError::Invalid(format!(
+                "a request with the id {} exists: make a new id",
+                opening.asked.id
+            )));
+        }
+        let standing = stored.standing(&opening, now);
+        Ok(match admit(&opening, &standing, now) {
+            Admission::Refuse(refusal) => Opened::Refused(refusal),
+            Admission::Found(record) => Opened::Found(record),
+            Admission::Ask(transition) => {
+                let record = stored.insert(*transition, deliveries, opening.key, now);
+                let last_event = stored.outbox.last();
+                Opened::Asked { record, last_event }
+            }
+            Admission::UseGrant { grantor, record } => {
+                let Transition {
+                    record: poorer,
+                    events,
+                } = *grantor;
+                stored.push(&poorer, events, now);
+                stored.replace(poorer, now);
+                let record = stored.insert(*record, deliveries, opening.key, now);
+                let last_event = stored.outbox.last();
+                Opened::Granted { record, last_event }
+            }
+        })
+    }
+
+    async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
+        let (stored, now) = self.commit()?;
+        let frozen = stored.freeze.is_some();
+        Ok(stored.rows.get(&id).map(|row| Snapshot {
+            record: Arc::clone(&row.record),
+            now,
+            frozen,
+        }))
+    }
+
+    async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
+        let (mut stored, now) = self.commit()?;
+        let id = swap.record.id();
+        let Some(row) = stored.rows.get(&id) else {
+            return Err(StoreError::Invalid(format!("there is no request {id}")));
+        };
+        if row.record.schema > SCHEMA {
+            return Err(StoreError::Invalid(format!(
+                "{id} was written by a newer version: upgrade before changing it"
+            )));
+        }
+        if row.record.revision != swap.expected {
+            return Ok(Swapped::Conflict);
+        }
+        if swap.unfrozen && stored.freeze.is_some() {
+            return Ok(Swapped::Frozen);
+        }
+        if swap.not_after.is_some_and(|deadline| deadline <= now) {
+            return Ok(Swapped::TooLate);
+        }
+        for event in swap.events {
+            stored.outbox.push(event, now);
+        }
+        let last_event = stored.outbox.last();
+        let replaced = stored.replace(swap.record, now);
+        drop(stored);
+        self.hints.changed(id);
+        match replaced {
+            Some(record) => Ok(Swapped::Done { record, last_event }),
+            None => Err(StoreError::Invalid(format!("there is no request {id}"))),
+        }
+    }
+
+    async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError> {
+        let (mut stored, now) = self.commit()?;
+        for event in events {
+            stored.outbox.push(event, now);
+        }
+        Ok(stored.outbox.last())
+    }
+
+    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError> {
+        self.stored().outbox.register(sink);
+        Ok(())
+    }
+
+    async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.stored().outbox.after_cursor(sink, limit)
+    }
+
+    async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
+        self.stored().outbox.acknowledge(sink, number)
+    }
+
+    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+        let stored = self.stored();
+        let row = stored.rows.get(&id);
+        Ok(row.map_or_else(Vec::new, |row| row.deliveries.to_vec()))
+    }
+
+    async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
+        let mut stored = self.stored();
+        let Some(row) = stored.rows.get_mut(&id) else {
+            return Ok(());
+        };
+        match row
+            .deliveries
+            .iter_mut()
+            .find(|known| known.channel == delivery.channel)
+        {
+            Some(known) => *known = delivery,
+            None => {
+                let mut all = std::mem::take(&mut row.deliveries).into_vec();
+                all.push(delivery);
+                row.deliveries = all.into_boxed_slice();
+            }
+        }
+        Ok(())
+    }
+
+    async fn due(&self, limit: usize) -> Result<Due, StoreError> {
+        let (mut stored, now) = self.commit()?;
+        let requests: Vec<RequestId> = stored
+            .due
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .take(limit)
+            .map(|(_, id)| *id)
+            .collect();
+        let gone: Vec<OwnerId> = stored
+            .alive
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(owner, _)| *owner)
+            .collect();
+        let mut abandoned = Vec::new();
+        for owner in gone {
+            match stored.awaited.get(&owner) {
+                Some(ids) => {
+                    let room = limit.saturating_sub(abandoned.len());
+                    abandoned.extend(ids.iter().take(room));
+                }
+                None => {
+                    stored.alive.remove(&owner);
+                }
+            }
+        }
+        let next = stored.due.first().map(|(at, _)| *at);
+        Ok(Due {
+            requests,
+            abandoned,
+            next,
+        })
+    }
+
+    async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
+        let stored = self.stored();
+        let pending = |id: &&RequestId| {
+            stored.rows.get(id).is_some_and(|row| {
+                row.record.asked.digest == digest && row.record.state.phase() == Phase::Pending
+            })
+        };
+        Ok(stored
+            .index
+            .with_digest(&digest)
+            .iter()
+            .filter(pending)
+            .copied()
+            .collect())
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, StoreError> {
+        let stored = self.stored();
+        let mut found: Vec<Arc<Record>> = stored
+            .rows
+            .values()
+            .map(|row| &row.record)
+            .filter(|record| after.is_none_or(|after| record.id() > after))
+            .filter(|record| filter.wants(record))
+            .map(Arc::clone)
+            .collect();
+        drop(stored);
+        found.sort_unstable_by_key(|record| record.id());
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
+        Ok(self.stored().freeze.clone())
+    }
+
+    async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError> {
+        let (mut stored, now) = self.commit()?;
+        stored.outbox.push(event, now);
+        stored.freeze = freeze;
+        Ok(())
+    }
+
+    async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
+        let (mut stored, now) = self.commit()?;
+        stored.alive.insert(owner, now.plus(lease));
+        Ok(())
+    }
+
+    fn hints(&self) -> &Arc<Hints> {
+        &self.hints
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,103 @@
+//! Several policies as one: the strictest wins.
+
+use std::sync::Arc;
+
+use super::{Facts, FiredRule, Mentions, Policy, Reasons, Verdict};
+use crate::call::Call;
+use crate::id::ActionName;
+use crate::non_empty::NonEmpty;
+use crate::policy::Requirement;
+
+/// Asks every policy: one `Deny` denies; otherwise every requirement that any of them asks must be
+/// met, each on a track of its own; only when all allow, the call is allowed.
+#[derive(Debug)]
+pub struct Strictest {
+    policies: NonEmpty<Box<dyn Policy>>,
+}
+
+impl Strictest {
+    /// Starts with this policy.
+    pub fn of(policy: impl Policy + 'static) -> Self {
+        Self {
+            policies: NonEmpty::of(Box::new(policy)),
+        }
+    }
+
+    /// Adds a policy.
+    #[must_use]
+    pub fn and(mut self, policy: impl Policy + 'static) -> Self {
+        self.policies = self.policies.and(Box::new(policy));
+        self
+    }
+}
+
+/// The strictest of these verdicts; `None` when there are none.
+pub(super) fn strictest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<Verdict> {
+    let mut allowed: Vec<FiredRule> = Vec::new();
+    let mut denied: Vec<FiredRule> = Vec::new();
+    let mut asked: Vec<FiredRule> = Vec::new();
+    let mut tracks: Vec<Arc<Requirement>> = Vec::new();
+    let mut any = false;
+    for verdict in verdicts {
+        any = true;
+        match verdict {
+            Verdict::Allow(reasons) => allowed.extend(reasons.iter().cloned()),
+            Verdict::Deny(reasons) => {
+                denied.extend(reasons.iter().cloned());
+                // A deny without a reason denies all the same.
+                if denied.is_empty() {
+                    return Some(Verdict::Deny(reasons));
+                }
+            }
+            Verdict::Review(requirements, reasons) => {
+                asked.extend(reasons.iter().cloned());
+                for requirement in requirements.iter() {
+                    if !tracks.contains(requirement) {
+                        tracks.push(Arc::clone(requirement));
+                    }
+                }
+            }
+        }
+    }
+    if !any {
+        return None;
+    }
+    if !denied.is_empty() {
+        return Some(Verdict::Deny(Reasons::all(denied)));
+    }
+    Some(match NonEmpty::try_from(tracks) {
+        Ok(tracks) => Verdict::Review(tracks, Reasons::all(asked)),
+        Err(_) => Verdict::Allow(Reasons::all(allowed)),
+    })
+}
+
+impl Policy for Strictest {
+    fn evaluate(&self, call: &Call, facts: &Facts) -> Verdict {
+        let verdicts = self
+            .policies
+            .iter()
+            .map(|policy| policy.evaluate(call, facts));
+        // There is at least one policy, so there is a verdict.
+        strictest(verdicts).unwrap_or_else(|| Verdict::Deny(Reasons::all([])))
+    }
+
+    fn by_action(&self, action: &ActionName) -> Option<Verdict> {
+        let verdicts: Vec<_> = self.policies.iter().map(|p| p.by_action(action)).collect();
+        let denied = verdicts
+            .iter()
+            .flatten()
+            .find(|verdict| matches!(verdict, Verdict::Deny(_)));
+        if let Some(denied) = denied {
+            return Some(denied.clone());
+        }
+        strictest(verdicts.into_iter().collect::<Option<Vec<_>>>()?)
+    }
+
+    fn mentions(&self) -> Mentions {
+        let mut all = Mentions::default();
+        for policy in self.policies.iter() {
+            all.extend(policy.mentions());
+        }
+        all
+    }
+}

@@ -1,0 +1,291 @@
+//! What a reviewer is shown: made once here, rendered by every channel.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::call::{Arguments, Bound, Risk};
+use crate::canonical;
+use crate::digest::{Digest, Domain};
+use crate::policy::{Agreement, OnTimeout, Requirement};
+use crate::review::Asked;
+use crate::text::{Lines, escape};
+use crate::time::Timestamp;
+
+/// One argument or extra field as a reviewer sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownArgument<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Canonical JSON of the value, the text it prints as, a fingerprint, or nothing.
+    pub text: Cow<'a, str>,
+    /// What a yes binds: `""` for the value itself, else a remark such as `not bound`.
+    pub remark: Cow<'a, str>,
+}
+
+/// Everything that a reviewer sees about a call, with control, bidi and invisible characters
+/// escaped. What the library knows stands apart from what the agent claims.
+///
+/// Two channels that show the same presentation show the same call: its hash is what a vote
+/// carries as `shown`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Presentation<'a> {
+    /// The version of this form.
+    pub version: u32,
+    /// The request.
+    pub request: String,
+    /// The action.
+    pub action: Cow<'a, str>,
+    /// The author's one line about it.
+    pub summary: Option<Cow<'a, str>>,
+    /// Who asks, and for whom: `agent:exporter for person:alice`.
+    pub requester: String,
+    /// The agent's model and version, as the host reports them.
+    pub model: Option<String>,
+    /// What it is done to.
+    pub resource: Option<Cow<'a, str>>,
+    /// Where it is done.
+    pub environment: Option<Cow<'a, str>>,
+    /// Labels: name and value.
+    pub labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// How much harm it can do.
+    pub risk: Risk,
+    /// The arguments, in declared order.
+    pub arguments: Vec<ShownArgument<'a>>,
+    /// Extra fields.
+    pub fields: Vec<ShownArgument<'a>>,
+    /// The function and where it stands.
+    pub origin: Cow<'a, str>,
+    /// Why policy asks: rule and reason.
+    pub reasons: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Who must agree, one line a requirement.
+    pub requirements: Vec<String>,
+    /// What the agent claims: never more than a claim.
+    pub claim: Option<Cow<'a, str>>,
+    /// What a reviewer has to know besides: it may have run, the yes covers several runs.
+    pub warnings: Vec<String>,
+    /// Places where what looks like a secret was masked: then it is not shown whole.
+    pub masked: Vec<Cow<'a, str>>,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// The digest of the call.
+    pub digest: Digest,
+}
+
+/// The version of [`Presentation`]'s form.
+const VERSION: u32 = 1;
+
+impl<'a> Presentation<'a> {
+    /// What reviewers of a request see.
+    #[must_use]
+    pub fn of(asked: &'a Asked) -> Self {
+        let call = &asked.call;
+        let requester = call.requester();
+        Self {
+            version: VERSION,
+            request: asked.id.to_string(),
+            action: Cow::Borrowed(call.action().as_str()),
+            summary: call.summary().map(line),
+            requester: requester.to_string(),
+            model: requester.model_name().map(|model| {
+                let version = requester.model_version().unwrap_or_default();
+                line(&format!("{model} {version}")).into_owned()
+            }),
+            resource: call.resource().map(line),
+            environment: call.environment().map(|e| Cow::Borrowed(e.as_str())),
+            labels: call
+                .labels()
+                .map(|(name, value)| (line(name), line(value)))
+                .collect(),
+            risk: asked.risk,
+            arguments: shown(call.arguments()),
+            fields: shown(call.fields()),
+            origin: line(&call.declaration().origin),
+            reasons: asked
+                .reasons
+                .iter()
+                .map(|rule| (Cow::Borrowed(rule.id.as_str()), line(&rule.why)))
+                .collect(),
+            requirements: asked.tracks.iter().map(|track| describe(track)).collect(),
+            claim: call.justification().map(line),
+            warnings: warnings(asked),
+            masked: call.masked().map(line).collect(),
+            asked_at: asked.asked_at,
+            expires_at: asked.expires_at,
+            digest: asked.digest,
+        }
+    }
+
+    /// The hash that a vote on it carries as `shown`.
+    #[must_use]
+    pub fn hash(&self) -> Digest {
+        let mut text = String::with_capacity(1024);
+        let limits = canonical::Limits {
+            bytes: usize::MAX,
+            ..canonical::Limits::default()
+        };
+        // Strings, numbers and lists of them always have a canonical form.
+        let _ = canonical::write(self, &mut text, &limits);
+        Digest::of(Domain::Presentation, text.as_bytes())
+    }
+
+    /// The digest's short code, for people to compare and, at critical risk, to type.
+    #[must_use]
+    pub fn short_code(&self) -> String {
+        self.digest.short_code()
+    }
+
+    /// Whether every bound argument is shown whole: nothing was masked by a pattern.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.masked.is_empty()
+    }
+
+    /// The size of everything shown, in bytes: for channels with limits.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.to_string().len()
+    }
+}
+
+fn line(text: &str) -> Cow<'_, str> {
+    escape(text, Lines::Escape)
+}
+
+fn shown(arguments: &Arguments) -> Vec<ShownArgument<'_>> {
+    arguments
+        .iter()
+        .map(|argument| ShownArgument {
+            name: line(argument.name),
+            text: line(argument.json),
+            remark: match argument.bound {
+                Bound::Value if argument.big_integers.is_empty() => Cow::Borrowed(""),
+                Bound::Value => Cow::Owned(format!(
+                    "whole numbers written as text at {}",
+                    line(&argument.big_integers.join(", "))
+                )),
+                Bound::Debug | Bound::Display => Cow::Borrowed("bound by this text"),
+                Bound::Redacted(key) => Cow::Owned(format!(
+                    "redacted: fingerprint under key {}, the value is bound",
+                    line(key)
+                )),
+                Bound::Skipped => Cow::Borrowed("not shown and not bound"),
+            },
+        })
+        .collect()
+}
+
+/// Who must agree, in one line.
+fn describe(requirement: &Requirement) -> String {
+    let mut text = String::new();
+    match requirement.agreement() {
+        Agreement::Confirm { .. } => {
+            text.push_str("the requester's own principal confirms (no review)");
+        }
+        Agreement::Review(stages) => {
+            for (index, stage) in stages.iter().enumerate() {
+                if index > 0 {
+                    text.push_str(", then ");
+                }
+                for (index, quorum) in stage.quorums().iter().enumerate() {
+                    let and = if index == 0 { "" } else { " and " };
+                    text.push_str(&format!("{and}{} of {}", quorum.count(), quorum.from()));
+                }
+                text.push_str(&format!(" within {}", span(stage.time())));
+                if let OnTimeout::EscalateTo(audience) = stage.on_timeout() {
+                    text.push_str(&format!(", after that also {audience}"));
+                }
+            }
+        }
+    }
+    if let Some(group) = requirement.break_glass_group() {
+        text.push_str(&format!("; in an emergency one of {group} alone, with a reason"));
+    }
+    text
+}
+
+fn span(time: std::time::Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        s if s % 3600 == 0 && s > 0 => format!("{} h", s / 3600),
+        s if s % 60 == 0 && s > 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    }
+}
+
+fn warnings(asked: &Asked) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(earlier) = asked.may_have_run {
+        all.push(format!(
+            "the same call may have run already as {earlier}; its author says that running it again does no harm"
+        ));
+    }
+    for requirement in asked.tracks.iter() {
+        if let Some(reuse) = requirement.reuse_terms()
+            && !asked.call.arguments().has_skipped()
+        {
+            all.push(format!(
+                "a yes covers up to {} runs of exactly this call within {}",
+                reuse.uses,
+                span(reuse.within)
+            ));
+        }
+    }
+    all
+}
+
+impl fmt::Display for Presentation<'_> {
+    /// Plain text, whole: one fact a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}  risk: {}", self.action, self.risk)?;
+        if let Some(summary) = &self.summary {
+            writeln!(f, "  {summary}")?;
+        }
+        writeln!(f, "asked by     {}", self.requester)?;
+        if let Some(model) = &self.model {
+            writeln!(f, "model        {model}")?;
+        }
+        if let Some(resource) = &self.resource {
+            writeln!(f, "resource     {resource}")?;
+        }
+        if let Some(environment) = &self.environment {
+            writeln!(f, "environment  {environment}")?;
+        }
+        for (name, value) in &self.labels {
+            writeln!(f, "label        {name} = {value}")?;
+        }
+        for (title, list) in [("argument", &self.arguments), ("field", &self.fields)] {
+            for argument in list {
+                write!(f, "{title:<12} {} = {}", argument.name, argument.text)?;
+                if argument.remark.is_empty() {
+                    writeln!(f)?;
+                } else {
+                    writeln!(f, " ({})", argument.remark)?;
+                }
+            }
+        }
+        for place in &self.masked {
+            writeln!(f, "masked       {place}")?;
+        }
+        for (rule, why) in &self.reasons {
+            writeln!(f, "because      {why} ({rule})")?;
+        }
+        for requirement in &self.requirements {
+            writeln!(f, "who agrees   {requirement}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "mind         {warning}")?;
+        }
+        if let Some(claim) = &self.claim {
+            writeln!(f, "the agent claims: \"{claim}\"")?;
+        }
+        writeln!(f, "function     {}", self.origin)?;
+        writeln!(f, "asked at     {}", self.asked_at)?;
+        writeln!(f, "expires at   {}", self.expires_at)?;
+        writeln!(f, "request      {}", self.request)?;
+        write!(f, "digest       {} ({})", self.short_code(), self.digest)
+    }
+}

@@ -1,0 +1,306 @@
+//! What becomes of a call that policy wants reviewed: ask, join, use a grant, or refuse.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record::{Asked, Record};
+use super::state::{Phase, State};
+use super::vote::Proposal;
+use super::Transition;
+use crate::audit::What;
+use crate::digest::Digest;
+use crate::id::{OwnerId, PersonId, RequestId};
+use crate::policy::{RequirementError, checked};
+use crate::time::Timestamp;
+
+/// Limits that keep people from being worn down, per root principal, action and resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests that may be pending at once.
+    pub pending: u32,
+    /// Requests that may be made within an hour.
+    pub asks_per_hour: u32,
+    /// Denials within an hour after which asking pauses.
+    pub denials: u32,
+    /// How long asking pauses then.
+    pub pause: Duration,
+    /// How long a denial of the same digest stands without being asked again.
+    pub denial_stands_for: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pending: 20,
+            asks_per_hour: 60,
+            denials: 3,
+            pause: Duration::from_secs(15 * 60),
+            denial_stands_for: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+impl Limits {
+    /// Checks that no limit refuses everything and no time is absurd.
+    ///
+    /// # Errors
+    /// [`RequirementError`] naming the field.
+    pub fn checked(self) -> Result<Self, RequirementError> {
+        if self.pending == 0 || self.asks_per_hour == 0 || self.denials == 0 {
+            return Err(RequirementError::ZeroQuorum);
+        }
+        checked("pause", self.pause)?;
+        checked("denial_stands_for", self.denial_stands_for)?;
+        Ok(self)
+    }
+}
+
+/// A call that policy wants reviewed, as it is handed to the store.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// What will be asked, if anything is.
+    pub asked: Arc<Asked>,
+    /// The hash of requester chain, action and idempotency key.
+    pub key: Option<Digest>,
+    /// Who may not vote.
+    pub excluded: BTreeSet<PersonId>,
+    /// The gate that waits, when dropping the call should withdraw the request.
+    pub waiter: Option<OwnerId>,
+    /// The limits that hold.
+    pub limits: Limits,
+}
+
+/// What a store knows that decides about an opening. Looked up in the transaction that opens.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// The record under the same key.
+    pub keyed: Option<Arc<Record>>,
+    /// Records of the same digest that are in doubt, that were denied, or that have a grant.
+    pub same_digest: Vec<Arc<Record>>,
+    /// How busy the bucket of (root principal, action, resource) is.
+    pub bucket: Bucket,
+    /// Proposals of the last day to the same requester for the same action, with who made them.
+    pub proposals: Vec<(PersonId, Arc<Proposal>)>,
+}
+
+/// How busy one (root principal, action, resource) is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// Requests that are pending now.
+    pub pending: u32,
+    /// Requests of the last hour.
+    pub asks: u32,
+    /// Denials of the last hour.
+    pub denials: u32,
+    /// The latest denial.
+    pub last_denial: Option<Timestamp>,
+}
+
+/// Why nobody is asked.
+#[derive(Debug, Clone)]
+pub enum Refusal {
+    /// The same call was denied a short while ago.
+    DenialStands(Arc<Record>),
+    /// The same call may have run already.
+    InDoubt(Arc<Record>),
+    /// The key names a call with another digest.
+    KeyOfAnotherCall(Arc<Record>),
+    /// Too many are pending.
+    TooManyPending(u32),
+    /// Too many were asked within the hour.
+    TooManyAsks(u32),
+    /// Asking pauses after repeated denials.
+    Paused {
+        /// Until then.
+        until: Timestamp,
+        /// After so many.
+        denials: u32,
+    },
+}
+
+/// What becomes of an opening.
+#[derive(Debug, Clone)]
+pub enum Admission {
+    /// Nobody is asked.
+    Refuse(Refusal),
+    /// The same logical call is under way, or over.
+    Found(Arc<Record>),
+    /// People are asked: store this record, with these events.
+    Ask(Box<Transition>),
+    /// A grant covers it: swap the grantor and store the new record, both in one commit.
+    UseGrant {
+        /// The grantor, one use poorer.
+        grantor: Box<Transition>,
+        /// The request, born approved.
+        record: Box<Transition>,
+    },
+}
+
+/// Judges an opening. Pure: the store looks up `standing` and carries out the answer in one commit.
+#[must_use]
+pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admission {
+    let asked = &opening.asked;
+    if let Some(record) = &standing.keyed {
+        return if record.asked.digest == asked.digest {
+            Admission::Found(Arc::clone(record))
+        } else {
+            Admission::Refuse(Refusal::KeyOfAnotherCall(Arc::clone(record)))
+        };
+    }
+    // Invariant 7: what may have run is not run again, unless its author says that it may be.
+    let in_doubt = standing
+        .same_digest
+        .iter()
+        .find(|record| record.state.phase() == Phase::InDoubt);
+    if let Some(record) = in_doubt
+        && !asked.call.declaration().idempotent
+    {
+        return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
+    }
+    let denied = latest_denial(standing);
+    if let Some((record, at)) = denied
+        && now < at.plus(opening.limits.denial_stands_for)
+    {
+        return Admission::Refuse(Refusal::DenialStands(Arc::clone(record)));
+    }
+    if in_doubt.is_none()
+        && let Some(grantor) = open_grant(opening, standing, denied.map(|(_, at)| at), now)
+    {
+        return use_grant(opening, grantor, now);
+    }
+    if let Some(refusal) = limited(opening, &standing.bucket, now) {
+        return Admission::Refuse(refusal);
+    }
+    let mut excluded = opening.excluded.clone();
+    excluded.extend(proposers(asked, standing));
+    let record = Record::pending(Arc::clone(asked), excluded, opening.waiter);
+    Admission::Ask(Box::new(Transition {
+        events: vec![What::Requested {
+            asked: Arc::clone(asked),
+        }],
+        record,
+    }))
+}
+
+fn latest_denial(standing: &Standing) -> Option<(&Arc<Record>, Timestamp)> {
+    standing
+        .same_digest
+        .iter()
+        .filter_map(|record| {
+            if let State::Denied { at, .. } = &record.state {
+                return Some((record, *at));
+            }
+            None
+        })
+        .max_by_key(|(_, at)| *at)
+}
+
+/// A grant covers only what is asked in the same way: another requirement asks people again.
+fn open_grant<'a>(
+    opening: &Opening,
+    standing: &'a Standing,
+    denied_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<&'a Arc<Record>> {
+    standing.same_digest.iter().find(|record| {
+        record.asked.tracks == opening.asked.tracks && record.grant.is_some_and(|grant| {
+            !grant.closed && grant.uses_left > 0 && now < grant.until
+                // A later denial of the same digest closes it.
+                && denied_at.is_none_or(|denied| denied < record.asked.asked_at)
+        })
+    })
+}
+
+fn use_grant(opening: &Opening, grantor: &Arc<Record>, now: Timestamp) -> Admission {
+    let id = opening.asked.id;
+    let mut poorer = Record::clone(grantor);
+    poorer.revision = poorer.revision.saturating_add(1);
+    poorer.changed_at = now.max(poorer.changed_at);
+    let mut until = opening.asked.expires_at;
+    let mut uses_left = 0;
+    if let Some(grant) = &mut poorer.grant {
+        grant.uses_left = grant.uses_left.saturating_sub(1);
+        uses_left = grant.uses_left;
+        until = until.min(grant.until);
+    }
+    let mut record = Record::pending(
+        Arc::clone(&opening.asked),
+        opening.excluded.clone(),
+        opening.waiter,
+    );
+    record.excluded.extend(grantor.excluded.iter().cloned());
+    record.granted_by = Some(grantor.id());
+    // The votes come along, so that the claim judges their voters again.
+    record.votes.clone_from(&grantor.votes);
+    record.progress.clone_from(&grantor.progress);
+    record.state = State::Approved {
+        at: now,
+        execute_by: now.plus(opening.asked.execute_within()).min(until),
+    };
+    Admission::UseGrant {
+        grantor: Box::new(Transition {
+            record: poorer,
+            events: vec![What::GrantUsed { by: id, uses_left }],
+        }),
+        record: Box::new(Transition {
+            record,
+            events: vec![
+                What::RequestedUnderGrant {
+                    asked: Arc::clone(&opening.asked),
+                    granted_by: grantor.id(),
+                },
+                What::Approved,
+            ],
+        }),
+    }
+}
+
+fn limited(opening: &Opening, bucket: &Bucket, now: Timestamp) -> Option<Refusal> {
+    let limits = opening.limits;
+    if bucket.denials >= limits.denials
+        && let Some(last) = bucket.last_denial
+        && now < last.plus(limits.pause)
+    {
+        return Some(Refusal::Paused {
+            until: last.plus(limits.pause),
+            denials: bucket.denials,
+        });
+    }
+    if bucket.pending >= limits.pending {
+        return Some(Refusal::TooManyPending(bucket.pending));
+    }
+    if bucket.asks >= limits.asks_per_hour {
+        return Some(Refusal::TooManyAsks(bucket.asks));
+    }
+    None
+}
+
+/// Whoever proposed a value that the call now has cannot vote on it.
+fn proposers(asked: &Asked, standing: &Standing) -> impl Iterator<Item = PersonId> {
+    standing.proposals.iter().filter_map(|(person, proposal)| {
+        let taken = proposal.iter().any(|(name, value)| {
+            asked
+                .call
+                .arguments()
+                .get(name)
+                .and_then(|argument| argument.value())
+                .is_some_and(|has| has == *value)
+        });
+        taken.then(|| person.clone())
+    })
+}
+
+/// The request that an opening found or made.
+impl Admission {
+    /// The id of the request, if there is one.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Refuse(_) => None,
+            Self::Found(record) => Some(record.id()),
+            Self::Ask(transition) => Some(transition.record.id()),
+            Self::UseGrant { record, .. } => Some(record.record.id()),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The record of one request.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use super::vote::Vote;
+use crate::call::{Call, Risk};
+use crate::digest::Digest;
+use crate::id::{OwnerId, PersonId, RequestId};
+use crate::non_empty::NonEmpty;
+use crate::policy::{Reasons, Requirement};
+use crate::principal::PrincipalId;
+use crate::time::Timestamp;
+
+/// The version of [`Record`]'s form. A writer that knows an older one may read, not swap.
+pub const SCHEMA: u16 = 1;
+
+/// What was asked: fixed when the request is made, shared by everything that shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The request.
+    pub id: RequestId,
+    /// The call, as it may be shown: secrets that patterns found are masked.
+    pub call: Arc<Call>,
+    /// The digest of the call as it will run.
+    pub digest: Digest,
+    /// The hash of the whole presentation that reviewers see.
+    pub shown: Digest,
+    /// The requirements; all must be met.
+    pub tracks: NonEmpty<Arc<Requirement>>,
+    /// The rules that asked, and why.
+    pub reasons: Reasons,
+    /// Which version of the policy asked.
+    pub policy_version: Option<Arc<str>>,
+    /// The higher of the author's hint and what policy says.
+    pub risk: Risk,
+    /// The people in the requester's chain and their owners: they cannot review; they may confirm.
+    pub principals: BTreeSet<PersonId>,
+    /// On whose behalf this happens in the end: whom limits count against.
+    pub root: PrincipalId,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// The absolute deadline.
+    pub expires_at: Timestamp,
+    /// An earlier request of the same digest that may have run already: the action is idempotent.
+    pub may_have_run: Option<RequestId>,
+}
+
+impl Asked {
+    /// How long an approval may wait to be run: the shortest that a track allows.
+    #[must_use]
+    pub fn execute_within(&self) -> Duration {
+        let first = self.tracks.first().run_time();
+        self.tracks
+            .iter()
+            .map(|track| track.run_time())
+            .fold(first, Duration::min)
+    }
+
+    /// Every group that a track asks or may ask.
+    pub fn groups(&self) -> BTreeSet<&crate::id::GroupId> {
+        self.tracks.iter().flat_map(|track| track.groups()).collect()
+    }
+}
+
+/// How far one track has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Progress {
+    /// The open stage's index; the number of stages when the track is met.
+    pub open: u8,
+    /// Whether it is met.
+    pub met: bool,
+    /// Which stages were widened, a bit each.
+    pub widened: u16,
+    /// When the open stage is overdue.
+    pub deadline: Timestamp,
+}
+
+/// What is left of one yes that covers several runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Grant {
+    /// Further runs that it covers.
+    pub uses_left: u32,
+    /// Until when.
+    pub until: Timestamp,
+    /// Closed for good: revoked, or a use ended in doubt.
+    pub closed: bool,
+}
+
+/// One review of one call. Changed only through [`apply`](super::apply).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`] of whoever wrote it.
+    pub schema: u16,
+    /// Grows by one with every change.
+    pub revision: u64,
+    /// What was asked.
+    pub asked: Arc<Asked>,
+    /// Where it is in its life.
+    pub state: State,
+    /// How far each track has come.
+    pub progress: Vec<Progress>,
+    /// Every reviewer's last word, in the order given.
+    pub votes: Vec<Vote>,
+    /// Who may not vote: the union of what held whenever anybody looked.
+    pub excluded: BTreeSet<PersonId>,
+    /// The fence of the latest claim.
+    pub fence: u64,
+    /// What this yes covers beyond its own run.
+    pub grant: Option<Grant>,
+    /// The request whose grant this one uses.
+    pub granted_by: Option<RequestId>,
+    /// Who released it by breaking the glass, while a review after the fact is owed.
+    pub review_owed: Option<PersonId>,
+    /// The gate that waits for it, when nobody else could: withdrawn when the waiter is gone.
+    pub waiter: Option<OwnerId>,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+}
+
+impl Record {
+    /// A request that asks people, as it is first stored. `excluded` are those of the chain and
+    /// whoever proposed its values.
+    #[must_use]
+    pub fn pending(asked: Arc<Asked>, excluded: BTreeSet<PersonId>, waiter: Option<OwnerId>) -> Self {
+        let progress = asked
+            .tracks
+            .iter()
+            .map(|track| Progress {
+                open: 0,
+                met: false,
+                widened: 0,
+                deadline: super::seating::stage_deadline(track, 0, asked.asked_at)
+                    .min(asked.expires_at),
+            })
+            .collect();
+        Self {
+            schema: SCHEMA,
+            revision: 1,
+            changed_at: asked.asked_at,
+            state: State::Pending,
+            progress,
+            votes: Vec::new(),
+            excluded,
+            fence: 0,
+            grant: None,
+            granted_by: None,
+            review_owed: None,
+            waiter,
+            asked,
+        }
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.asked.id
+    }
+
+    /// When something is due if nobody does anything; `None` when nothing is.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Pending => self
+                .progress
+                .iter()
+                .filter(|progress| !progress.met)
+                .map(|progress| progress.deadline)
+                .fold(Some(self.asked.expires_at), |least, deadline| {
+                    least.map(|least| least.min(deadline))
+                }),
+            State::Approved { execute_by, .. } => Some(*execute_by),
+            State::Claimed {
+                claim, execute_by, ..
+            } => Some(claim.lease_until.min(*execute_by)),
+            State::Executing { claim } => Some(claim.lease_until),
+            State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::InDoubt { .. }
+            | State::Denied { .. }
+            | State::Withdrawn { .. }
+            | State::Expired { .. }
+            | State::Revoked { .. }
+            | State::Lapsed { .. } => None,
+        }
+    }
+}

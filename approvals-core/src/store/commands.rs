@@ -1,0 +1,190 @@
+//! Carrying a command out: read, judge, swap, and again when somebody else was first.
+
+use std::sync::Arc;
+
+use super::{RequestStore, Snapshot, StoreError, Swap, Swapped};
+use crate::audit::NewEvent;
+use crate::id::RequestId;
+use crate::review::{Command, Phase, Record, Refused, State, apply};
+
+/// How often a command is judged anew after losing a race, before the store is called unreachable.
+const ATTEMPTS: usize = 64;
+
+/// What became of a command.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    /// It took effect.
+    Done {
+        /// The record after it.
+        record: Arc<Record>,
+        /// The number of its last event.
+        last_event: u64,
+    },
+    /// It did not.
+    Refused {
+        /// Why.
+        refused: Refused,
+        /// The record that stands.
+        record: Arc<Record>,
+    },
+    /// There is no such request.
+    Unknown,
+}
+
+/// Carries out a command. `from` is a snapshot that was just read, to save a read.
+///
+/// Whatever is due takes effect before a vote or a claim: late is no, but a stage that widens now
+/// may make room for the vote.
+pub(crate) async fn carry_out(
+    store: &dyn RequestStore,
+    id: RequestId,
+    command: &Command,
+    mut from: Option<Snapshot>,
+) -> Result<Outcome, StoreError> {
+    for _ in 0..ATTEMPTS {
+        let snapshot = match from.take() {
+            Some(snapshot) => snapshot,
+            None => match store.read(id).await? {
+                Some(snapshot) => snapshot,
+                None => return Ok(Outcome::Unknown),
+            },
+        };
+        let Snapshot { record, now, .. } = snapshot;
+        let (transition, due_first) = match apply(&record, command, now) {
+            Ok(transition) => (transition, false),
+            Err(refused @ Refused::Late(_)) => match apply(&record, &Command::Due, now) {
+                Ok(transition) => (transition, true),
+                Err(_) => return Ok(Outcome::Refused { refused, record }),
+            },
+            Err(refused) => return Ok(Outcome::Refused { refused, record }),
+        };
+        let effective = if due_first { &Command::Due } else { command };
+        let (not_after, unfrozen) = guards(effective, &record);
+        let revision = transition.record.revision;
+        let swap = Swap {
+            expected: record.revision,
+            record: transition.record,
+            events: transition
+                .events
+                .into_iter()
+                .map(|what| NewEvent::about(id, revision, what))
+                .collect(),
+            not_after,
+            unfrozen,
+        };
+        match store.compare_and_swap(swap).await? {
+            Swapped::Done { record, last_event } => {
+                afterwards(store, &record).await?;
+                if !due_first {
+                    return Ok(Outcome::Done { record, last_event });
+                }
+            }
+            Swapped::Frozen => {
+                let refused = Refused::Frozen;
+                return Ok(Outcome::Refused { refused, record });
+            }
+            Swapped::Conflict | Swapped::TooLate => {}
+        }
+    }
+    Err(StoreError::Unreachable(format!(
+        "{id} was changed by others {ATTEMPTS} times while a command waited"
+    )))
+}
+
+/// What the store judges once more inside the commit: invariant 9 for whatever a deadline ends,
+/// and freeze for whatever leads to a run.
+fn guards(command: &Command, record: &Record) -> (Option<crate::time::Timestamp>, bool) {
+    match command {
+        Command::Vote(_) | Command::Renew { .. } => (record.due_at(), false),
+        Command::Claim(_) | Command::Start { .. } => (record.due_at(), true),
+        Command::Withdraw(_)
+        | Command::Revoke { .. }
+        | Command::Due
+        | Command::Release { .. }
+        | Command::Finish { .. }
+        | Command::Abandon { .. }
+        | Command::Resolve { .. }
+        | Command::ReviewAfterwards { .. }
+        | Command::CloseGrant { .. }
+        | Command::ShareDenial { .. } => (None, false),
+    }
+}
+
+/// What follows from a change of one record for others. Each is a command of its own: a crash
+/// before it leaves the others as they were, and [`admit`](crate::review::admit) judges by the
+/// record that changed.
+async fn afterwards(store: &dyn RequestStore, record: &Arc<Record>) -> Result<(), StoreError> {
+    match &record.state {
+        State::InDoubt { why, .. } => {
+            if let Some(grantor) = record.granted_by {
+                let close = Command::CloseGrant {
+                    why: Arc::clone(why),
+                };
+                Box::pin(carry_out(store, grantor, &close, None)).await?;
+            }
+        }
+        State::Denied {
+            by,
+            comment,
+            proposal,
+            ..
+        } => {
+            // Identical pending calls share a denial, never a yes.
+            for id in store.pending_with(record.asked.digest).await? {
+                let share = Command::ShareDenial {
+                    of: record.id(),
+                    by: by.clone(),
+                    comment: comment.clone(),
+                    proposal: proposal.clone(),
+                };
+                let pending = store.read(id).await?;
+                if pending.is_some_and(|p| p.record.state.phase() == Phase::Pending) {
+                    Box::pin(share_denial(store, id, &share)).await?;
+                }
+            }
+        }
+        State::Pending
+        | State::Approved { .. }
+        | State::Claimed { .. }
+        | State::Executing { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Withdrawn { .. }
+        | State::Expired { .. }
+        | State::Revoked { .. }
+        | State::Lapsed { .. } => {}
+    }
+    Ok(())
+}
+
+/// Denies one identical request, without looking for further ones.
+async fn share_denial(
+    store: &dyn RequestStore,
+    id: RequestId,
+    share: &Command,
+) -> Result<(), StoreError> {
+    for _ in 0..ATTEMPTS {
+        let Some(Snapshot { record, now, .. }) = store.read(id).await? else {
+            return Ok(());
+        };
+        let Ok(transition) = apply(&record, share, now) else {
+            return Ok(());
+        };
+        let revision = transition.record.revision;
+        let swap = Swap {
+            expected: record.revision,
+            events: transition
+                .events
+                .into_iter()
+                .map(|what| NewEvent::about(id, revision, what))
+                .collect(),
+            record: transition.record,
+            not_after: None,
+            unfrozen: false,
+        };
+        if let Swapped::Done { .. } = store.compare_and_swap(swap).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! Where requests live: one record each, changed by compare-and-swap, with the trail's outbox in
+//! the same commit.
+
+mod commands;
+mod hints;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use hints::{Hints, Watch};
+
+pub(crate) use commands::{Outcome, carry_out};
+
+use crate::approver::{Coverage, Receipt};
+use crate::audit::{Event, NewEvent};
+use crate::digest::Digest;
+use crate::id::{ActionName, ChannelId, OwnerId, PersonId, RequestId, SinkId};
+use crate::review::{Opening, Phase, Record, Refusal};
+use crate::time::{ClockError, Timestamp};
+
+/// The store could not do what was asked. Nothing is released.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The clock cannot be trusted.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// The store cannot be reached, or did not answer. What was asked may have been done.
+    #[error("the store cannot be reached: {0}")]
+    Unreachable(String),
+    /// What was asked does not fit what is stored. Nothing was done.
+    #[error("the store refuses: {0}")]
+    Invalid(String),
+    /// The store is full. Nothing was done.
+    #[error("the store is full: {0}")]
+    Full(String),
+}
+
+/// A record and the store's time, read together.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The record.
+    pub record: Arc<Record>,
+    /// The store's time.
+    pub now: Timestamp,
+    /// Whether an operator has frozen the gate.
+    pub frozen: bool,
+}
+
+/// A change of one record, with what the trail says about it.
+#[derive(Debug, Clone)]
+pub struct Swap {
+    /// The record's next form.
+    pub record: Record,
+    /// The revision that it replaces.
+    pub expected: u64,
+    /// What happened: stored in the same commit.
+    pub events: Vec<NewEvent>,
+    /// Judged inside the commit: from this time on nothing is done.
+    pub not_after: Option<Timestamp>,
+    /// Judged inside the commit: nothing is done while frozen.
+    pub unfrozen: bool,
+}
+
+/// What became of a [`Swap`].
+#[derive(Debug, Clone)]
+pub enum Swapped {
+    /// It is committed, with its events up to this number.
+    Done {
+        /// The record as stored.
+        record: Arc<Record>,
+        /// The number of its last event; of the store's last event when it had none.
+        last_event: u64,
+    },
+    /// Another revision stands. Nothing was done.
+    Conflict,
+    /// The time has passed. Nothing was done.
+    TooLate,
+    /// The gate is frozen. Nothing was done.
+    Frozen,
+}
+
+/// What became of an [`Opening`].
+#[derive(Debug, Clone)]
+pub enum Opened {
+    /// A request was made: people are to be asked.
+    Asked {
+        /// The record as stored.
+        record: Arc<Record>,
+        /// The number of its last event.
+        last_event: u64,
+    },
+    /// A request was made that uses a grant: it is approved.
+    Granted {
+        /// The record as stored.
+        record: Arc<Record>,
+        /// The number of its last event.
+        last_event: u64,
+    },
+    /// The same logical call has a request already.
+    Found(Arc<Record>),
+    /// Nobody is asked.
+    Refused(Refusal),
+}
+
+/// A channel's copy of a request. Its intent is committed before anything is posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Whether the channel shows everything.
+    pub coverage: Coverage,
+    /// How far it came.
+    pub state: DeliveryState,
+    /// The revision that the copy shows.
+    pub revision: u64,
+}
+
+/// How far a delivery came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// To be posted, or being posted: people may see it.
+    Intended,
+    /// Posted.
+    Delivered(Receipt),
+    /// Posting failed; people may see it all the same.
+    Failed {
+        /// In words.
+        why: String,
+    },
+}
+
+/// Whether an operator has stopped everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Who.
+    pub by: PersonId,
+    /// In their words.
+    pub reason: Arc<str>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What is due, and when to look again.
+#[derive(Debug, Clone, Default)]
+pub struct Due {
+    /// Requests with something due, the most overdue first.
+    pub requests: Vec<RequestId>,
+    /// Pending requests whose waiter is gone.
+    pub abandoned: Vec<RequestId>,
+    /// When the next thing is due, if anything is.
+    pub next: Option<Timestamp>,
+}
+
+/// Which requests to list; everything that is `None` or empty matches.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in one of these phases.
+    pub phases: Vec<Phase>,
+    /// Only this action.
+    pub action: Option<ActionName>,
+    /// Only those with this actor, principal or root.
+    pub requester: Option<crate::principal::PrincipalId>,
+    /// Only those that owe a review after the fact.
+    pub review_owed: bool,
+}
+
+impl Filter {
+    /// Whether a record is wanted.
+    #[must_use]
+    pub fn wants(&self, record: &Record) -> bool {
+        let call = &record.asked.call;
+        (self.phases.is_empty() || self.phases.contains(&record.state.phase()))
+            && self.action.as_ref().is_none_or(|a| a == call.action())
+            && self
+                .requester
+                .as_ref()
+                .is_none_or(|wanted| call.requester().chain().any(|p| p == wanted))
+            && (!self.review_owed || record.review_owed.is_some())
+    }
+}
+
+/// Keeps requests, the trail's outbox, deliveries and the freeze flag, under one clock.
+///
+/// Every method is atomic: a crash before it returns leaves either nothing of it or all of it. The
+/// documentation of each says what its caller then finds. In-memory, SQL and third-party stores
+/// all pass the conformance suite of `approvals-testing`.
+///
+/// After every commit that changed a record, a store calls [`Hints::changed`].
+#[async_trait]
+pub trait RequestStore: fmt::Debug + Send + Sync {
+    /// The store's time. It never decreases, and there is no other clock.
+    ///
+    /// # Errors
+    /// [`StoreError::Clock`] when the time cannot be trusted.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
+    /// Judges an opening by [`review::admit`](crate::review::admit) over what the store knows, and
+    /// carries the answer out: record, intended deliveries and events in one commit.
+    ///
+    /// After a crash a keyed request is found again under its key; an unkeyed one is withdrawn when
+    /// its waiter's heartbeat has run out.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nobody may be asked then.
+    async fn open(
+        &self,
+        opening: Opening,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Opened, StoreError>;
+
+    /// A record with the store's time; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot say.
+    async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError>;
+
+    /// Replaces a record if it still has the expected revision, together with its events. Time and
+    /// freeze are judged inside the commit.
+    ///
+    /// After a crash, reading tells which: the revision is the old one or the new one. A store
+    /// refuses to replace a record whose `schema` is newer than it knows.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after `Unreachable` it may have been committed.
+    async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError>;
+
+    /// Stores events that belong to no change of a record, and returns the last one's number.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the caller keeps the events and tries again.
+    async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError>;
+
+    /// Makes a sink's cursor known, so that no event is dropped before the sink has it. Starts at
+    /// the oldest event that is still there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be stored.
+    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError>;
+
+    /// Up to `limit` events that a sink has not acknowledged, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read, or the sink is not registered.
+    async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// Moves a sink's cursor: it has every event up to this number. Never moves it back.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the events are offered again.
+    async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError>;
+
+    /// The copies of a request.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Notes how far a delivery came, in place of what was noted for that channel.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the delivery may be repeated.
+    async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError>;
+
+    /// Up to `limit` requests with something due now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot say.
+    async fn due(&self, limit: usize) -> Result<Due, StoreError>;
+
+    /// Other pending requests with this digest.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot say.
+    async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError>;
+
+    /// Up to `limit` records that the filter wants, by id, after `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot say.
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, StoreError>;
+
+    /// Who froze the gate, if anybody did.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot say: whoever asked treats it as frozen.
+    async fn freeze(&self) -> Result<Option<Freeze>, StoreError>;
+
+    /// Freezes or thaws, together with the event that says so.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it may have been committed.
+    async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError>;
+
+    /// Notes that a gate is alive for so long. Requests that only it waits for are listed as
+    /// abandoned when that has passed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be noted.
+    async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError>;
+
+    /// Tells waiters in this process that a record changed. Hints may be lost where the change was
+    /// made by another process; a gate looks again from time to time.
+    fn hints(&self) -> &Arc<Hints>;
+
+    /// Whether requests outlive the process. A gate on a durable store wants a redaction key.
+    fn is_durable(&self) -> bool;
+}
+
+const _: fn(&dyn RequestStore) = |_| {};
