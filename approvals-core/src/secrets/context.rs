@@ -112,7 +112,7 @@ fn password(text: &Text<'_>, name: Range<usize>, run: &mut usize) -> Option<Rang
 
 fn key(text: &Text<'_>, name_end: usize, run: &mut usize) -> Option<Range<usize>> {
     // Enough to judge by. What is masked is the whole value.
-    const HEAD: usize = 256;
+    const HEAD: usize = 128;
     let value = value(text, name_end, run)?;
     let content = text.slice(value.range.clone());
     let head = content.get(..HEAD).unwrap_or(content);

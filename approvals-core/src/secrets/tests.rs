@@ -338,7 +338,11 @@ fn ordinary_values_are_left_alone() {
 
 #[test]
 fn hostile_text_takes_linear_time() {
-    let size = 1 << 20;
+    let size = if cfg!(debug_assertions) {
+        1 << 18
+    } else {
+        1 << 20
+    };
     let mut slowest = (Duration::ZERO, "");
     for piece in [
         "A",
@@ -392,12 +396,12 @@ fn hostile_text_takes_linear_time() {
         let masked = mask(&text);
         let closed = mask(&(text.clone() + "}"));
         let taken = begin.elapsed();
-        // A quadratic scan takes minutes; debug builds are slow but not that slow.
+        // A quadratic scan takes minutes; a linear one fractions of a second.
         assert!(taken < Duration::from_secs(4), "{piece}: {taken:?}");
         std::hint::black_box((masked, closed));
         slowest = slowest.max((taken, piece));
     }
-    println!("slowest of 2 MiB: {slowest:?}");
+    println!("slowest: {slowest:?}");
 }
 
 /// `cargo test --release -p approvals-core secrets::tests::speed -- --ignored --nocapture`
