@@ -1,4 +1,5 @@
 //! Action-level approvals.
 
 pub mod canonical;
+pub mod secrets;
 pub mod text;

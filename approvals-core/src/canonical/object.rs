@@ -11,8 +11,8 @@ pub(super) struct Object {
     body: usize,
     /// Where its members begin in [`Writer::members`].
     base: usize,
-    /// The key whose value is due.
-    pending: Option<Member>,
+    /// Whether the last member has a key and no value yet.
+    pending: bool,
 }
 
 impl Writer<'_> {
@@ -25,7 +25,7 @@ impl Writer<'_> {
         Ok(Object {
             body: self.out.len(),
             base: self.members.len(),
-            pending: None,
+            pending: false,
         })
     }
 
@@ -36,7 +36,7 @@ impl Writer<'_> {
         object: &mut Object,
         write_key: impl FnOnce(&mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        if object.pending.is_some() {
+        if object.pending {
             return Err(self.note_fault(misused("give a value after every map key")));
         }
         if self.out.len() > object.body {
@@ -47,7 +47,8 @@ impl Writer<'_> {
         write_key(self)?;
         let key_end = self.out.len() - 1;
         let member = Member::new(self.out.as_bytes(), start, key_end, self.escaped);
-        object.pending = Some(member);
+        self.members.push(member);
+        object.pending = true;
         self.put(":")
     }
 
@@ -58,18 +59,21 @@ impl Writer<'_> {
         object: &mut Object,
         write: impl FnOnce(&mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let Some(mut member) = object.pending.take() else {
+        if !std::mem::take(&mut object.pending) {
             return Err(self.note_fault(misused("give a map key before every value")));
-        };
-        self.inside(Segment::Member(member), write)?;
-        member.end = self.out.len();
-        self.members.push(member);
+        }
+        // Objects inside take their members along when they close.
+        let index = self.members.len() - 1;
+        self.inside(Segment::Member(index), write)?;
+        if let Some(member) = self.members.get_mut(index) {
+            member.end = self.out.len();
+        }
         Ok(())
     }
 
     #[inline]
     pub(super) fn close_object(&mut self, object: &Object) -> Result<(), Fault> {
-        if object.pending.is_some() {
+        if object.pending {
             return Err(self.note_fault(misused("give a value after every map key")));
         }
         let out = self.out.as_bytes();

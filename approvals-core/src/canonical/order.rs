@@ -28,21 +28,11 @@ impl Member {
             prefix: 0,
         };
         let key = member.written_key(out);
-        let mut first = [0; 16];
-        if escaped {
-            first
-                .iter_mut()
-                .zip(Unescaped(key.iter()))
-                .for_each(|(to, byte)| *to = byte);
-        } else if let Some(head) = key.first_chunk::<16>() {
-            first = *head;
+        member.prefix = if escaped {
+            prefix(&Unescaped(key.iter()).take(16).collect::<Vec<u8>>())
         } else {
-            first.iter_mut().zip(key).for_each(|(to, byte)| *to = *byte);
-        }
-        member.prefix = u128::from_be_bytes(first);
-        if !first.is_ascii() {
-            member.prefix = u128::from_be_bytes(first.map(utf16_rank));
-        }
+            prefix(key)
+        };
         member
     }
 
@@ -72,6 +62,30 @@ impl Member {
         } else {
             utf16_order(ours.iter().copied(), theirs.iter().copied())
         }
+    }
+}
+
+/// The first 16 bytes of a key, padded with zeros, so that most comparisons
+/// are one of integers.
+#[inline]
+fn prefix(key: &[u8]) -> u128 {
+    const NOT_ASCII: u128 = u128::from_be_bytes([0x80; 16]);
+    let bytes = if let Some(head) = key.first_chunk::<16>() {
+        u128::from_be_bytes(*head)
+    } else if let (Some(head), Some(tail)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        // Two loads that overlap; the shift drops what is in both.
+        let tail = u128::from(u64::from_be_bytes(*tail)) << (8 * (16 - key.len()));
+        u128::from(u64::from_be_bytes(*head)) << 64 | tail & u128::from(u64::MAX)
+    } else {
+        let packed = key
+            .iter()
+            .fold(0, |packed, &byte| packed << 8 | u64::from(byte));
+        u128::from(packed) << 64 << (8 * (8 - key.len()))
+    };
+    if bytes & NOT_ASCII == 0 {
+        bytes
+    } else {
+        u128::from_be_bytes(bytes.to_be_bytes().map(utf16_rank))
     }
 }
 

@@ -39,21 +39,37 @@ pub(super) fn escaped_len(s: &str) -> usize {
         .sum()
 }
 
-/// Whether any byte has to be escaped. The folds over chunks vectorise.
+/// Whether any byte has to be escaped. The fold over chunks vectorises; what is
+/// left is looked at in words that may overlap.
 #[inline]
 pub(super) fn needs_escape(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().any(|&byte| is_escaped(byte));
+    };
     let (chunks, rest) = bytes.as_chunks::<16>();
-    let (short, rest) = rest.as_chunks::<8>();
-    chunks.iter().any(any_escaped)
-        || short.iter().any(any_escaped)
-        || rest.iter().any(|&byte| is_escaped(byte))
+    chunks.iter().any(|chunk| {
+        chunk
+            .iter()
+            .fold(false, |any, &byte| any | is_escaped(byte))
+    }) || rest
+        .first_chunk::<8>()
+        .is_some_and(|&word| any_escaped(word))
+        || any_escaped(*last)
 }
 
+/// Eight bytes at once: a byte below `n` borrows from its highest bit when `n`
+/// is subtracted, and a byte equal to `c` is below 1 after `^ c`.
 #[inline]
-fn any_escaped<const N: usize>(chunk: &[u8; N]) -> bool {
-    chunk
-        .iter()
-        .fold(false, |any, &byte| any | is_escaped(byte))
+fn any_escaped(word: [u8; 8]) -> bool {
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    let below = |word: u64, bound: u8| word.wrapping_sub(all(bound)) & !word & all(0x80);
+    let word = u64::from_ne_bytes(word);
+    let controls = below(word, 0x20);
+    let quotes = below(word ^ all(b'"'), 1);
+    let backslashes = below(word ^ all(b'\\'), 1);
+    (controls | quotes | backslashes) != 0
 }
 
 #[inline]
@@ -113,5 +129,27 @@ const fn hex(digit: u8) -> u8 {
         b'0'..=b'9' => digit - b'0',
         b'a'..=b'f' => digit - b'a' + 10,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_escaped, needs_escape};
+
+    #[test]
+    fn every_byte_is_judged_alike_at_every_place() {
+        for length in 1..=50 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b' '; length];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        needs_escape(&bytes),
+                        is_escaped(byte),
+                        "{byte} at {at} of {length}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -39,8 +39,8 @@ pub(super) struct Writer<'a> {
 pub(super) enum Segment<'s> {
     Key(&'s str),
     Index(usize),
-    /// The key of the member that begins here.
-    Member(Member),
+    /// The key of this one of [`Writer::members`].
+    Member(usize),
 }
 
 impl<'a> Writer<'a> {
@@ -104,7 +104,8 @@ impl<'a> Writer<'a> {
         } else {
             self.out.push_str(s);
         }
-        self.put("\"")
+        self.out.push('"');
+        Ok(())
     }
 
     /// A string given piece by piece, so that nothing is allocated for it.
@@ -266,7 +267,11 @@ impl<'a> Writer<'a> {
         match segment {
             Segment::Key(key) => key.to_owned(),
             Segment::Index(index) => index.to_string(),
-            Segment::Member(member) => member.key(self.out.as_bytes()),
+            Segment::Member(index) => self
+                .members
+                .get(index)
+                .map(|member| member.key(self.out.as_bytes()))
+                .unwrap_or_default(),
         }
     }
 

@@ -15,6 +15,24 @@ struct Export<'a> {
     ratio: f64,
 }
 
+#[derive(Serialize)]
+struct InOrder<'a> {
+    a: &'a str,
+    b: u64,
+    c: &'a str,
+    d: bool,
+    e: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct OutOfOrder<'a> {
+    c: &'a str,
+    b: u64,
+    a: &'a str,
+    e: bool,
+    d: Option<u32>,
+}
+
 fn nanoseconds(mut run: impl FnMut()) -> f64 {
     let mut best = f64::MAX;
     for _ in 0..20 {
@@ -61,6 +79,28 @@ fn canonical_against_serde_json() {
         ratio: 0.25,
     };
     compare("struct of 6, out of order", &export);
+    compare("six numbers", &[1u64, 125_000, 17, 0, 10, 4]);
+    compare("a float", &0.25);
+    compare(
+        "struct of 5, in order",
+        &InOrder {
+            a: "prod-eu-1",
+            b: 125_000,
+            c: "customers",
+            d: false,
+            e: Some(10),
+        },
+    );
+    compare(
+        "struct of 5, out of order",
+        &OutOfOrder {
+            c: "prod-eu-1",
+            b: 125_000,
+            a: "customers",
+            e: false,
+            d: Some(10),
+        },
+    );
     compare("struct of 1", &BTreeMap::from([("database", "prod")]));
     let map: BTreeMap<String, u64> = (0..6).map(|n| (format!("argument_{n}"), n)).collect();
     compare("sorted map of 6", &map);
