@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::digest::Digest;
 use crate::error::Kind;
 use crate::id::{ActionName, EventId, OwnerId, PersonId, RequestId, SinkId};
 use crate::policy::Reasons;
 use crate::principal::{ChannelIdentity, Requester};
 use crate::review::{Asked, Choice, Proposal, Vote};
-use crate::digest::Digest;
 use crate::time::Timestamp;
 
 /// What happened. Exhaustive on purpose: a sink handles every case.

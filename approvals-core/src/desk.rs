@@ -9,7 +9,9 @@ use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
 use crate::id::{ChannelId, PersonId, RequestId};
 use crate::principal::ChannelIdentity;
 use crate::review::{Ballot, Choice, Command, Proposal, Record, Refused, State};
-use crate::store::{Delivery, DeliveryState, Outcome, RequestStore, Snapshot, StoreError, carry_out};
+use crate::store::{
+    Delivery, DeliveryState, Outcome, RequestStore, Snapshot, StoreError, carry_out,
+};
 
 /// Accepts votes. Made first, from store and directory, so that a click after a restart finds one.
 ///
@@ -230,10 +232,9 @@ impl ChannelDesk {
             (Coverage::Whole, _) | (Coverage::Partial { .. }, Choice::Deny | Choice::Withdrawn) => {
                 Ok(())
             }
-            (
-                Coverage::Partial { why },
-                Choice::Approve | Choice::Confirm | Choice::BreakGlass,
-            ) => Err(VoteError::NotWhole(why.clone())),
+            (Coverage::Partial { why }, Choice::Approve | Choice::Confirm | Choice::BreakGlass) => {
+                Err(VoteError::NotWhole(why.clone()))
+            }
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Digest([u8; 32]);
 pub(crate) enum Domain {
     /// Everything that decides about a call.
     Call,
+    /// The arguments of a call, as they are captured again before it runs.
+    Arguments,
     /// The whole presentation that a reviewer sees.
     Presentation,
     /// The key under which repeats of one logical call are found.
@@ -25,6 +27,7 @@ impl Domain {
     const fn prefix(self) -> &'static [u8] {
         match self {
             Self::Call => b"approvals/call/v1\0",
+            Self::Arguments => b"approvals/arguments/v1\0",
             Self::Presentation => b"approvals/presentation/v1\0",
             Self::Key => b"approvals/key/v1\0",
         }

@@ -269,7 +269,11 @@ impl fmt::Display for ApprovalError {
             write!(f, ", by {by}")?;
         }
         if let Some(comment) = &inner.comment {
-            write!(f, ": {:?}", crate::text::escape(comment, crate::text::Lines::Escape))?;
+            write!(
+                f,
+                ": {:?}",
+                crate::text::escape(comment, crate::text::Lines::Escape)
+            )?;
         }
         if !inner.message.ends_with('.') {
             f.write_str(".")?;

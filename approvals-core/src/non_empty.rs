@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 
 /// One or more values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Vec<T>", into = "Vec<T>", bound(serialize = "T: Clone + Serialize"))]
+#[serde(
+    try_from = "Vec<T>",
+    into = "Vec<T>",
+    bound(serialize = "T: Clone + Serialize")
+)]
 pub struct NonEmpty<T> {
     first: T,
     rest: Vec<T>,

@@ -64,7 +64,11 @@ impl Permit {
     /// Records how the body ended.
     pub async fn finish(mut self, succeeded: bool) {
         if let Some(started) = self.0.take() {
-            let said = started.summary.lock().unwrap_or_else(|e| e.into_inner()).take();
+            let said = started
+                .summary
+                .lock()
+                .unwrap_or_else(|e| e.into_inner())
+                .take();
             started.finish(succeeded, said).await;
         }
     }
@@ -72,7 +76,9 @@ impl Permit {
     /// The gate knows that the body was not run.
     pub(crate) async fn not_run(mut self, why: &str) {
         if let Some(started) = self.0.take() {
-            started.finish(false, Some(format!("not run: {why}").into())).await;
+            started
+                .finish(false, Some(format!("not run: {why}").into()))
+                .await;
         }
     }
 }
@@ -85,7 +91,9 @@ impl Drop for Permit {
             } else {
                 "the body was dropped before it ended"
             };
-            started.gate.abandoned(started.record.id(), started.record.fence, why);
+            started
+                .gate
+                .abandoned(started.record.id(), started.record.fence, why);
         }
     }
 }

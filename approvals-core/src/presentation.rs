@@ -202,7 +202,9 @@ fn describe(requirement: &Requirement) -> String {
         }
     }
     if let Some(group) = requirement.break_glass_group() {
-        text.push_str(&format!("; in an emergency one of {group} alone, with a reason"));
+        text.push_str(&format!(
+            "; in an emergency one of {group} alone, with a reason"
+        ));
     }
     text
 }

@@ -240,13 +240,22 @@ mod tests {
     fn a_step_back_is_an_error_until_the_clock_has_caught_up() {
         let clock = SystemClock::new();
         let base = wall_millis().unwrap() + 10;
-        assert_eq!(clock.judge(base + 1_000, 1_000).unwrap(), Timestamp(base + 1_000));
+        assert_eq!(
+            clock.judge(base + 1_000, 1_000).unwrap(),
+            Timestamp(base + 1_000)
+        );
         assert!(matches!(
             clock.judge(base - 3_600_000, 2_000),
-            Err(ClockError::Jumped { direction: "back", .. })
+            Err(ClockError::Jumped {
+                direction: "back",
+                ..
+            })
         ));
         assert!(clock.judge(base - 3_599_000, 3_000).is_err());
-        assert_eq!(clock.judge(base + 4_000, 4_000).unwrap(), Timestamp(base + 4_000));
+        assert_eq!(
+            clock.judge(base + 4_000, 4_000).unwrap(),
+            Timestamp(base + 4_000)
+        );
     }
 
     #[test]
@@ -254,8 +263,14 @@ mod tests {
         let clock = SystemClock::new();
         let base = wall_millis().unwrap() + 10;
         assert!(clock.judge(base + 60_000, 0).is_err());
-        assert_eq!(clock.judge(base + 60_001, 1).unwrap(), Timestamp(base + 60_001));
+        assert_eq!(
+            clock.judge(base + 60_001, 1).unwrap(),
+            Timestamp(base + 60_001)
+        );
         // A small slew back is absorbed.
-        assert_eq!(clock.judge(base + 59_500, 2).unwrap(), Timestamp(base + 60_001));
+        assert_eq!(
+            clock.judge(base + 59_500, 2).unwrap(),
+            Timestamp(base + 60_001)
+        );
     }
 }

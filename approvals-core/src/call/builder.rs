@@ -190,6 +190,10 @@ impl CallBuilder {
         })
     }
 
+    pub(crate) const fn requester(&self) -> &Requester {
+        &self.requester
+    }
+
     pub(crate) const fn has_environment(&self) -> bool {
         self.environment.is_some()
     }
@@ -225,7 +229,11 @@ impl CallBuilder {
             return;
         };
         match canonical::write(value, arguments.buffer(), &limits) {
-            Ok(integers) => arguments.seal(name, Bound::Value, integers.iter().map(str::to_owned).collect()),
+            Ok(integers) => arguments.seal(
+                name,
+                Bound::Value,
+                integers.iter().map(str::to_owned).collect(),
+            ),
             Err(cause) => self.fail(CallError::Argument {
                 argument: name.into_owned(),
                 cause,

@@ -92,6 +92,7 @@ pub struct Call {
     summary: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<IdempotencyKey>,
+    #[serde(with = "known_digest")]
     digest: OnceLock<Digest>,
     masked: Vec<Box<str>>,
 }
@@ -197,6 +198,13 @@ impl Call {
         })
     }
 
+    /// The hash of the arguments alone: what is captured again just before the body runs.
+    pub(crate) fn arguments_digest(&self) -> Digest {
+        let mut text = String::with_capacity(64 + self.arguments.bytes() * 2);
+        preimage::write_arguments(&self.arguments, &mut text);
+        Digest::of(Domain::Arguments, text.as_bytes())
+    }
+
     /// Where patterns found secrets that the author did not redact: `` `query`: GitHub token ``.
     pub fn masked(&self) -> impl Iterator<Item = &str> {
         self.masked.iter().map(|place| &**place)
@@ -206,7 +214,7 @@ impl Call {
     /// every text, after the digest was taken over what will run.
     #[must_use]
     pub fn into_masked(mut self) -> Self {
-        self.digest();
+        let _ = self.digest();
         let mut masked = Vec::new();
         self.arguments.mask(&mut masked);
         self.fields.mask(&mut masked);
@@ -224,6 +232,29 @@ impl Call {
         }
         self.masked.extend(masked);
         self
+    }
+}
+
+/// The digest was taken over what will run; a stored call cannot give it again where it is masked.
+mod known_digest {
+    use std::sync::OnceLock;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::digest::Digest;
+
+    pub(super) fn serialize<S: Serializer>(
+        digest: &OnceLock<Digest>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        digest.get().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OnceLock<Digest>, D::Error> {
+        let digest = Option::<Digest>::deserialize(deserializer)?;
+        Ok(digest.map(OnceLock::from).unwrap_or_default())
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn write(call: &Call, out: &mut String) {
 }
 
 /// Each argument is `[name, how, payload…]`, so that no value can pass for another kind of one.
-fn write_arguments(arguments: &Arguments, out: &mut String) {
+pub(super) fn write_arguments(arguments: &Arguments, out: &mut String) {
     out.push('[');
     for (index, argument) in arguments.iter().enumerate() {
         out.push_str(if index == 0 { "[" } else { ",[" });

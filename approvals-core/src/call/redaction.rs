@@ -17,7 +17,9 @@ pub struct RedactionKey {
 #[non_exhaustive]
 pub enum RedactionKeyError {
     /// The id is empty or too long.
-    #[error("the redaction key's id is empty or longer than 64 bytes: name the key, such as `2026-05`")]
+    #[error(
+        "the redaction key's id is empty or longer than 64 bytes: name the key, such as `2026-05`"
+    )]
     Id,
     /// The secret is too short.
     #[error("the redaction key has {0} bytes: use at least 32 random ones")]

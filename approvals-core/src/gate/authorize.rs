@@ -14,7 +14,7 @@ use crate::directory::{memberships, people_of_chain};
 use crate::error::{ApprovalError, Kind};
 use crate::id::GroupId;
 use crate::permit::Permit;
-use crate::policy::{Facts, Policy as _, Verdict};
+use crate::policy::{Facts, Verdict};
 use crate::principal::{PrincipalKind, Requester};
 
 /// A call that may run: policy allows it, or people agreed and a claim is held. Dropping it gives
@@ -147,11 +147,8 @@ impl Gate {
         policies.get(name).ok_or_else(|| {
             let mut known: Vec<_> = policies.keys().map(|name| name.as_str()).collect();
             known.sort_unstable();
-            ApprovalError::new(
-                Kind::Invalid,
-                format!("the gate has no policy `{name}`"),
-            )
-            .detailed(format!("the gate's policies are: {}", known.join(", ")))
+            ApprovalError::new(Kind::Invalid, format!("the gate has no policy `{name}`"))
+                .detailed(format!("the gate's policies are: {}", known.join(", ")))
         })
     }
 

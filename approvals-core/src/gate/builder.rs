@@ -46,7 +46,9 @@ pub enum GateError {
     #[error("two policies are named `{0}`: rename one, or combine them with `Strictest`")]
     DuplicatePolicy(PolicyName),
     /// No channel was given.
-    #[error("the gate has no approver: add a channel with `approver(name, …)`, or nobody can agree")]
+    #[error(
+        "the gate has no approver: add a channel with `approver(name, …)`, or nobody can agree"
+    )]
     NoApprover,
     /// Two channels have one name.
     #[error("two approvers are named `{0}`: rename one")]
@@ -55,7 +57,9 @@ pub enum GateError {
     #[error("two audit sinks are named `{0}`: rename one")]
     DuplicateSink(SinkId),
     /// A policy names a group that does not exist.
-    #[error("the policy `{policy}` names the group `{group}`, which does not exist: create it or correct the name")]
+    #[error(
+        "the policy `{policy}` names the group `{group}`, which does not exist: create it or correct the name"
+    )]
     UnknownGroup {
         /// The policy.
         policy: PolicyName,
@@ -74,7 +78,9 @@ pub enum GateError {
     #[error("the gate's environment `{0}` is not among its `environments`: add it there")]
     UnknownEnvironment(Environment),
     /// A durable store needs a redaction key that outlives the process.
-    #[error("the store outlives the process, and there is no redaction key: set one with `redaction_key(…)`")]
+    #[error(
+        "the store outlives the process, and there is no redaction key: set one with `redaction_key(…)`"
+    )]
     NoRedactionKey,
     /// A name is malformed.
     #[error(transparent)]

@@ -39,12 +39,13 @@ pub(super) fn from_state(record: &Record) -> ApprovalError {
             ApprovalError::new(Kind::AlreadyFinished, "it has run already, and failed")
                 .finished(false)
         }
-        State::Pending | State::Approved { .. } | State::Claimed { .. } | State::Executing { .. } => {
-            ApprovalError::new(
-                Kind::Unavailable,
-                format!("its request is {}", record.state.phase()),
-            )
-        }
+        State::Pending
+        | State::Approved { .. }
+        | State::Claimed { .. }
+        | State::Executing { .. } => ApprovalError::new(
+            Kind::Unavailable,
+            format!("its request is {}", record.state.phase()),
+        ),
     };
     error.request(record.id())
 }
@@ -53,11 +54,9 @@ pub(super) fn from_state(record: &Record) -> ApprovalError {
 pub(super) fn from_refusal(refusal: &Refusal) -> ApprovalError {
     match refusal {
         Refusal::DenialStands(record) => {
-            let error = ApprovalError::new(
-                Kind::NotAsked,
-                "the same call was denied a short while ago",
-            )
-            .request(record.id());
+            let error =
+                ApprovalError::new(Kind::NotAsked, "the same call was denied a short while ago")
+                    .request(record.id());
             if let State::Denied {
                 by,
                 comment,

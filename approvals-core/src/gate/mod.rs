@@ -3,6 +3,7 @@
 mod allow;
 mod authorize;
 mod builder;
+mod capture;
 mod current;
 mod errors;
 mod freeze;
@@ -19,7 +20,9 @@ use std::sync::Arc;
 
 pub use authorize::Admitted;
 pub use builder::{AllowRecording, GateBuilder, GateError};
+pub(crate) use capture::no_gate;
 pub use current::{InstallError, spawn};
+pub(crate) use current::{current_gate, current_requester};
 pub(crate) use shared::Shared;
 
 use crate::audit::NewEvent;

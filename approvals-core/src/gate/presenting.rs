@@ -113,7 +113,12 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
         {
             let (shared, channel) = (Arc::clone(shared), channel.clone());
             let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(update_on(shared, channel, notice, receipt.clone())));
+            run_or_spawn(Box::pin(update_on(
+                shared,
+                channel,
+                notice,
+                receipt.clone(),
+            )));
         }
     }
 }
@@ -121,7 +126,15 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
 async fn update_on(shared: Arc<Shared>, channel: Channel, notice: Notice, receipt: Receipt) {
     let updated = Unpanicked(Box::pin(channel.approver.update(&notice, &receipt))).await;
     match updated {
-        Ok(()) => note(&shared, &channel, &notice, DeliveryState::Delivered(receipt)).await,
+        Ok(()) => {
+            note(
+                &shared,
+                &channel,
+                &notice,
+                DeliveryState::Delivered(receipt),
+            )
+            .await
+        }
         Err(error) => {
             let request = notice.asked().id;
             tracing::error!(%request, channel = %channel.id, %error, "a message was not updated");

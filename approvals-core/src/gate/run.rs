@@ -77,7 +77,9 @@ impl Gate {
         let now = snapshot.now;
         let (record, last_event) = match carry_out(store, request, &claim, Some(snapshot)).await {
             Ok(Outcome::Done { record, last_event }) => (record, last_event),
-            Ok(Outcome::Refused { refused, record }) => return Err(from_refused(&refused, &record)),
+            Ok(Outcome::Refused { refused, record }) => {
+                return Err(from_refused(&refused, &record));
+            }
             Ok(Outcome::Unknown) => {
                 return Err(ApprovalError::new(
                     Kind::Unavailable,
@@ -165,7 +167,9 @@ impl Approved {
         self.released = true;
         let permit = Permit::started(self.gate.clone(), &record, self.snapshot.now);
         if began.elapsed() > shared.lease / 2 {
-            permit.not_run("the start took longer than half a lease").await;
+            permit
+                .not_run("the start took longer than half a lease")
+                .await;
             return Err(ApprovalError::new(
                 Kind::Unavailable,
                 "the store took too long to start it, so it was not run",

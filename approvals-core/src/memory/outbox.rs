@@ -68,7 +68,11 @@ impl Outbox {
         }
         self.cursors.insert(sink.clone(), cursor.max(number));
         let all_have = self.cursors.values().copied().min().unwrap_or(self.last);
-        while self.events.front().is_some_and(|event| event.number <= all_have) {
+        while self
+            .events
+            .front()
+            .is_some_and(|event| event.number <= all_have)
+        {
             self.events.pop_front();
         }
         if self.events.capacity() > 4096 && self.events.len() * 8 < self.events.capacity() {
@@ -79,7 +83,9 @@ impl Outbox {
 
     fn cursor(&self, sink: &SinkId) -> Result<u64, StoreError> {
         self.cursors.get(sink).copied().ok_or_else(|| {
-            StoreError::Invalid(format!("the sink `{sink}` is not registered with the store"))
+            StoreError::Invalid(format!(
+                "the sink `{sink}` is not registered with the store"
+            ))
         })
     }
 }

@@ -96,14 +96,23 @@ impl MemoryStore {
     /// decreases from one commit to the next.
     fn commit(&self) -> Result<(MutexGuard<'_, Stored>, Timestamp), StoreError> {
         let mut stored = self.stored();
-        let now = self.clock.now()?.max(stored.latest.unwrap_or(Timestamp::from_millis(0)));
+        let now = self
+            .clock
+            .now()?
+            .max(stored.latest.unwrap_or(Timestamp::from_millis(0)));
         stored.latest = Some(now);
         Ok((stored, now))
     }
 }
 
 impl Stored {
-    fn insert(&mut self, transition: Transition, deliveries: Vec<Delivery>, key: Option<Digest>, now: Timestamp) -> Arc<Record> {
+    fn insert(
+        &mut self,
+        transition: Transition,
+        deliveries: Vec<Delivery>,
+        key: Option<Digest>,
+        now: Timestamp,
+    ) -> Arc<Record> {
         let Transition { record, events } = transition;
         let id = record.id();
         let asks = record.state.phase() == Phase::Pending;
@@ -151,8 +160,8 @@ impl Stored {
                 self.due.insert((due, id));
             }
         }
-        let left_pending = before.state.phase() == Phase::Pending
-            && record.state.phase() != Phase::Pending;
+        let left_pending =
+            before.state.phase() == Phase::Pending && record.state.phase() != Phase::Pending;
         if left_pending
             && let Some(owner) = record.waiter
             && let Some(ids) = self.awaited.get_mut(&owner)
@@ -236,7 +245,11 @@ impl RequestStore for MemoryStore {
         self.commit().map(|(_, now)| now)
     }
 
-    async fn open(&self, opening: Opening, deliveries: Vec<Delivery>) -> Result<Opened, StoreError> {
+    async fn open(
+        &self,
+        opening: Opening,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Opened, StoreError> {
         let (mut stored, now) = self.commit()?;
         if stored.rows.contains_key(&opening.asked.id) {
             return Err(StoreError::Invalid(format!(

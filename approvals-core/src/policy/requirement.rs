@@ -12,9 +12,9 @@ use crate::id::{GroupId, NameError, PersonId, RuleId};
 use crate::non_empty::NonEmpty;
 
 /// The longest deadline that is accepted.
-pub const MAX_DEADLINE: Duration = Duration::from_secs(30 * 24 * 3600);
+const MAX_DEADLINE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The most stages of a requirement, and the most quorums of a stage.
-pub const MAX_STAGES: usize = 16;
+const MAX_STAGES: usize = 16;
 
 /// A requirement that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

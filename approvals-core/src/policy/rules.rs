@@ -159,7 +159,10 @@ impl Rules {
 }
 
 fn reasons(rule: &str, action: &str, why: &str) -> Result<Reasons, NameError> {
-    Ok(Reasons::of(RuleId::new(rule)?, &format!("`{action}` {why}")))
+    Ok(Reasons::of(
+        RuleId::new(rule)?,
+        &format!("`{action}` {why}"),
+    ))
 }
 
 fn unmatched(action: &ActionName) -> Verdict {
@@ -175,7 +178,11 @@ impl Policy for Rules {
         let rules = self.by_action.get(call.action()).map_or(&[][..], |r| r);
         let matching = rules
             .iter()
-            .filter(|rule| rule.condition.as_ref().is_none_or(|holds| holds(call, facts)))
+            .filter(|rule| {
+                rule.condition
+                    .as_ref()
+                    .is_none_or(|holds| holds(call, facts))
+            })
             .map(|rule| rule.verdict.clone());
         strictest(matching).unwrap_or_else(|| unmatched(call.action()))
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Transition;
 use super::record::{Asked, Record};
 use super::state::{Phase, State};
 use super::vote::Proposal;
-use super::Transition;
 use crate::audit::What;
 use crate::digest::Digest;
 use crate::id::{OwnerId, PersonId, RequestId};
@@ -204,11 +204,12 @@ fn open_grant<'a>(
     now: Timestamp,
 ) -> Option<&'a Arc<Record>> {
     standing.same_digest.iter().find(|record| {
-        record.asked.tracks == opening.asked.tracks && record.grant.is_some_and(|grant| {
-            !grant.closed && grant.uses_left > 0 && now < grant.until
+        record.asked.tracks == opening.asked.tracks
+            && record.grant.is_some_and(|grant| {
+                !grant.closed && grant.uses_left > 0 && now < grant.until
                 // A later denial of the same digest closes it.
                 && denied_at.is_none_or(|denied| denied < record.asked.asked_at)
-        })
+            })
     })
 }
 

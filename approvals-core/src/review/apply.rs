@@ -10,7 +10,7 @@ use super::seating::{self, Counts};
 use super::state::{Claim, Phase, State};
 use super::vote::{Ballot, Choice, Seat, Vote};
 use crate::audit::What;
-use crate::id::{OwnerId, PersonId};
+use crate::id::{GroupId, OwnerId, PersonId};
 use crate::policy::{OnTimeout, Verdict};
 use crate::time::Timestamp;
 
@@ -201,7 +201,10 @@ fn outsider(record: &Record, person: &PersonId) -> Result<(), Refused> {
 }
 
 fn comment_if(required: bool, ballot: &Ballot) -> Result<(), Refused> {
-    let given = ballot.comment.as_deref().is_some_and(|c| !c.trim().is_empty());
+    let given = ballot
+        .comment
+        .as_deref()
+        .is_some_and(|c| !c.trim().is_empty());
     if required && !given {
         return Err(Refused::CommentRequired);
     }
@@ -231,7 +234,7 @@ fn cast(record: &mut Record, ballot: &Ballot, seats: Vec<Seat>, now: Timestamp) 
 
 /// A vote counts, while the request is pending, by the groups that its reviewer was in when it was
 /// cast, and not at all for whoever turned out to have a part in the request.
-fn as_cast(record: &Record) -> impl Fn(&Vote) -> Option<BTreeSet<crate::id::GroupId>> {
+fn as_cast(record: &Record) -> impl Fn(&Vote) -> Option<BTreeSet<GroupId>> + use<> {
     let excluded = record.excluded.clone();
     move |vote| {
         let counts = vote.choice == Choice::Confirm || !excluded.contains(&vote.person);
@@ -610,14 +613,11 @@ fn claim(record: &mut Record, claim: &ClaimNow, now: Timestamp) -> Result<Vec<Wh
         counts.then(|| voter.groups.clone())
     };
     let asked = Arc::clone(&record.asked);
-    let met = asked
-        .tracks
-        .iter()
-        .zip(&record.progress)
-        .enumerate()
-        .all(|(track, (requirement, progress))| {
+    let met = asked.tracks.iter().zip(&record.progress).enumerate().all(
+        |(track, (requirement, progress))| {
             seating::track_met(&asked, track, requirement, progress, &record.votes, &counts)
-        });
+        },
+    );
     if !met {
         let struck = struck(record, &counts);
         return Err(Refused::NoLongerMet { struck });

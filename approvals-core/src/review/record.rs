@@ -63,7 +63,10 @@ impl Asked {
 
     /// Every group that a track asks or may ask.
     pub fn groups(&self) -> BTreeSet<&crate::id::GroupId> {
-        self.tracks.iter().flat_map(|track| track.groups()).collect()
+        self.tracks
+            .iter()
+            .flat_map(|track| track.groups())
+            .collect()
     }
 }
 
@@ -126,7 +129,11 @@ impl Record {
     /// A request that asks people, as it is first stored. `excluded` are those of the chain and
     /// whoever proposed its values.
     #[must_use]
-    pub fn pending(asked: Arc<Asked>, excluded: BTreeSet<PersonId>, waiter: Option<OwnerId>) -> Self {
+    pub fn pending(
+        asked: Arc<Asked>,
+        excluded: BTreeSet<PersonId>,
+        waiter: Option<OwnerId>,
+    ) -> Self {
         let progress = asked
             .tracks
             .iter()

@@ -41,7 +41,9 @@ pub enum Refused {
     #[error("the vote is on another presentation of the call: open the request again and read it")]
     OtherPresentation,
     /// A vote older than the reviewer's last change, or from the future.
-    #[error("the vote is on revision {seen}, and {person} voted at revision {stands}: open the request again")]
+    #[error(
+        "the vote is on revision {seen}, and {person} voted at revision {stands}: open the request again"
+    )]
     StaleRevision {
         /// What the reviewer saw.
         seen: u64,
@@ -104,6 +106,8 @@ pub enum Refused {
     #[error("there is no open grant")]
     NoGrant,
     /// The record was written by a newer version of this library.
-    #[error("the record has schema {0}, which this version does not know: upgrade before changing it")]
+    #[error(
+        "the record has schema {0}, which this version does not know: upgrade before changing it"
+    )]
     NewerSchema(u16),
 }

@@ -50,9 +50,10 @@ pub(super) fn is_asked(
     let open = usize::from(progress.open);
     !progress.met
         && requirement.stages().nth(open).is_some_and(|stage| {
-            stage.quorums().iter().any(|quorum| {
-                may_sit(stage, quorum, is_widened(progress, open), person, groups)
-            })
+            stage
+                .quorums()
+                .iter()
+                .any(|quorum| may_sit(stage, quorum, is_widened(progress, open), person, groups))
         })
 }
 
@@ -164,11 +165,7 @@ pub(super) fn confirmed(asked: &Asked, votes: &[Vote], counts: &Counts<'_>) -> b
 }
 
 /// Whether a member of the requirement's break-glass group has released it.
-pub(super) fn glass_broken(
-    requirement: &Requirement,
-    votes: &[Vote],
-    counts: &Counts<'_>,
-) -> bool {
+pub(super) fn glass_broken(requirement: &Requirement, votes: &[Vote], counts: &Counts<'_>) -> bool {
     requirement.break_glass_group().is_some_and(|group| {
         votes.iter().any(|vote| {
             vote.choice == Choice::BreakGlass

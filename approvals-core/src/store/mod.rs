@@ -208,11 +208,8 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]; nobody may be asked then.
-    async fn open(
-        &self,
-        opening: Opening,
-        deliveries: Vec<Delivery>,
-    ) -> Result<Opened, StoreError>;
+    async fn open(&self, opening: Opening, deliveries: Vec<Delivery>)
+    -> Result<Opened, StoreError>;
 
     /// A record with the store's time; `None` when there is none.
     ///

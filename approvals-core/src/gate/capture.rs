@@ -1,0 +1,112 @@
+//! What the macro's expansion asks of a gate.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::Gate;
+use super::authorize::{Admitted, Ready, count, denied_by_policy};
+use super::shared::Named;
+use crate::audit::What;
+use crate::call::{Call, CallBuilder};
+use crate::error::{ApprovalError, Kind};
+use crate::id::ActionName;
+use crate::policy::{Reasons, Verdict};
+use crate::principal::Requester;
+use crate::registry::GuardedAction;
+
+/// No gate was found for a call.
+pub(crate) fn no_gate() -> ApprovalError {
+    ApprovalError::new(
+        Kind::Invalid,
+        "no gate is installed: call `Gate::install`, run it in `Gate::scope`, or name one with `gate = …`; a task started with `tokio::spawn` loses the scope, one started with `approvals_core::spawn` keeps it",
+    )
+}
+
+impl Gate {
+    /// The requester of a gate that serves one only.
+    pub(crate) fn only_requester(&self) -> Option<Requester> {
+        self.shared().single_requester.clone()
+    }
+
+    /// What policy says about every call of an action. A policy that panics has said nothing good.
+    pub(crate) fn by_action(
+        &self,
+        named: &Named,
+        action: &ActionName,
+    ) -> Result<Option<Verdict>, ApprovalError> {
+        catch_unwind(AssertUnwindSafe(|| named.policy.by_action(action))).map_err(|_| {
+            ApprovalError::new(Kind::Unavailable, "the policy panicked while judging it")
+        })
+    }
+
+    pub(crate) fn start_capture(
+        &self,
+        declared: &'static GuardedAction,
+        requester: &Requester,
+    ) -> Option<CallBuilder> {
+        let declaration = Arc::clone(declared.declaration().ok()?);
+        let redaction = Some(Arc::clone(&self.shared().redaction));
+        Some(CallBuilder::new(declaration, requester.clone(), redaction))
+    }
+
+    /// The captured call, or why it cannot be carried: recorded, and nothing runs.
+    pub(crate) async fn finish_capture(
+        &self,
+        declared: &'static GuardedAction,
+        mut builder: CallBuilder,
+    ) -> Result<Call, ApprovalError> {
+        if !builder.has_environment()
+            && let Some(environment) = &self.shared().environment
+        {
+            builder.capture_environment(environment);
+        }
+        let declaration = declared.declaration().map_err(ApprovalError::invalid)?;
+        let requester = builder.requester().clone();
+        match builder.build() {
+            Ok(call) => Ok(call),
+            Err(error) => {
+                let error = ApprovalError::invalid(error).action(&declaration.action);
+                let action = declaration.action.clone();
+                Err(self.refuse(action, requester, error).await)
+            }
+        }
+    }
+
+    pub(crate) async fn allow_by_action(&self, what: What) -> Result<Admitted, ApprovalError> {
+        self.shared().refuse_if_frozen().await?;
+        if let What::Allowed { requester, .. } = &what {
+            self.check_requester(requester).await?;
+        }
+        self.record_allowed(what).await?;
+        count("allowed");
+        Ok(Admitted(Ready::Allowed))
+    }
+
+    pub(crate) async fn deny_by_action(
+        &self,
+        action: ActionName,
+        requester: Requester,
+        reasons: &Reasons,
+    ) -> ApprovalError {
+        let error = denied_by_policy(&reasons.to_string()).action(&action);
+        self.refuse(action, requester, error).await
+    }
+
+    async fn refuse(
+        &self,
+        action: ActionName,
+        requester: Requester,
+        error: ApprovalError,
+    ) -> ApprovalError {
+        count(error.kind().as_str());
+        self.record_refused(What::Refused {
+            action,
+            requester: Some(requester),
+            call: None,
+            kind: error.kind(),
+            why: error.to_string().into(),
+        })
+        .await;
+        error
+    }
+}

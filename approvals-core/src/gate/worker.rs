@@ -1,0 +1,223 @@
+//! The gate's one background task: whatever is due, abandoned, buffered or to be shown.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Instant, sleep_until};
+
+use super::presenting::update_copies;
+use super::{Job, Shared};
+use crate::audit::NewEvent;
+use crate::id::RequestId;
+use crate::review::{Command, WithdrawnBy};
+use crate::store::{Filter, Outcome, carry_out};
+
+/// How often the worker looks, whether or not something is due.
+const TICK: Duration = Duration::from_secs(1);
+/// How many buffered events go to the store at once.
+const BATCH: usize = 1024;
+/// How many due requests are handled before anything else is looked at.
+const DUE: usize = 256;
+
+/// Runs until the gate and everything that it has handed out are gone.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    mut jobs: mpsc::UnboundedReceiver<Job>,
+    mut allowed: mpsc::Receiver<NewEvent>,
+) {
+    let mut changes = shared.store().hints().subscribe();
+    let mut buffered: Vec<NewEvent> = Vec::new();
+    let mut looked = Instant::now();
+    let mut look_at = looked;
+    let mut open = true;
+    while open || !buffered.is_empty() {
+        tokio::select! {
+            biased;
+            () = sleep_until(look_at) => {}
+            job = jobs.recv(), if open => match job {
+                Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
+                None => open = false,
+            },
+            received = allowed.recv_many(&mut buffered, BATCH), if buffered.len() < BATCH => {
+                if received == 0 {
+                    open = false;
+                }
+                store_buffered(&shared, &mut buffered).await;
+                shared.sinks.feed(shared.store()).await;
+            }
+            change = changes.recv() => on_change(&shared, change).await,
+        }
+        let now = Instant::now();
+        if !open || now >= look_at || !buffered.is_empty() {
+            store_buffered(&shared, &mut buffered).await;
+        }
+        // While it is busy it still looks on time.
+        if now >= look_at {
+            look_at = now + look(&shared, now.duration_since(looked)).await;
+            looked = now;
+        }
+    }
+    // What came before the last handle was dropped is still carried out.
+    while let Ok(job) = jobs.try_recv() {
+        carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await;
+    }
+    shared.sinks.feed(shared.store()).await;
+}
+
+/// Moves buffered events to the store. What the store does not take stays, and calls are held up
+/// when the buffer behind it is full.
+async fn store_buffered(shared: &Shared, buffered: &mut Vec<NewEvent>) {
+    if buffered.is_empty() {
+        return;
+    }
+    match shared.store().append(buffered.clone()).await {
+        Ok(_) => buffered.clear(),
+        Err(error) => {
+            tracing::error!(%error, count = buffered.len(), "allowed calls are not recorded yet");
+        }
+    }
+}
+
+async fn carry(
+    shared: &Arc<Shared>,
+    job: Job,
+    allowed: &mut mpsc::Receiver<NewEvent>,
+    buffered: &mut Vec<NewEvent>,
+    changes: &mut broadcast::Receiver<RequestId>,
+) {
+    match job {
+        Job::Cancelled(request) => {
+            command(shared, request, &Command::Withdraw(WithdrawnBy::Cancelled)).await;
+        }
+        Job::Abandoned {
+            request,
+            fence,
+            why,
+        } => {
+            let why = why.into();
+            command(shared, request, &Command::Abandon { fence, why }).await;
+        }
+        Job::Released { request, fence } => {
+            command(shared, request, &Command::Release { fence }).await;
+        }
+        Job::LookAgain => {}
+        Job::Flush(done) => {
+            while let Ok(event) = allowed.try_recv() {
+                buffered.push(event);
+            }
+            store_buffered(shared, buffered).await;
+            while let Ok(change) = changes.try_recv() {
+                on_change(shared, Ok(change)).await;
+            }
+            shared.sinks.feed(shared.store()).await;
+            // Nobody waiting any more is no error.
+            let _ = done.send(());
+        }
+    }
+}
+
+async fn command(shared: &Shared, request: RequestId, command: &Command) {
+    match carry_out(shared.store(), request, command, None).await {
+        Ok(Outcome::Done { .. } | Outcome::Unknown) => {}
+        Ok(Outcome::Refused { refused, .. }) => {
+            tracing::debug!(%request, %refused, "nothing to do");
+        }
+        // Leases and heartbeats run out instead.
+        Err(error) => tracing::error!(%request, %error, "a command could not be carried out"),
+    }
+}
+
+/// Shows a change on every copy of the request, and feeds the trail.
+async fn on_change(shared: &Arc<Shared>, change: Result<RequestId, RecvError>) {
+    match change {
+        Ok(request) => match shared.store().read(request).await {
+            Ok(Some(snapshot)) => update_copies(shared, &snapshot.record).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(%request, %error, "messages were not updated"),
+        },
+        Err(RecvError::Lagged(missed)) => {
+            tracing::debug!(missed, "looking at every request for messages to update");
+            update_everything(shared).await;
+        }
+        Err(RecvError::Closed) => {}
+    }
+    shared.sinks.feed(shared.store()).await;
+}
+
+/// After changes were missed: every record whose copies show an older revision.
+async fn update_everything(shared: &Arc<Shared>) {
+    let mut after = None;
+    loop {
+        let page = shared.store().list(&Filter::default(), after, BATCH).await;
+        let Ok(page) = page else {
+            return;
+        };
+        let Some(last) = page.last() else {
+            return;
+        };
+        after = Some(last.id());
+        for record in &page {
+            update_copies(shared, record).await;
+        }
+    }
+}
+
+/// Lets everything that is due take effect, and says when to look again.
+async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
+    let store = shared.store();
+    if let Err(error) = shared.read_freeze().await {
+        tracing::error!(%error, "the freeze flag cannot be read");
+    }
+    if since >= TICK.min(shared.lease / 3) {
+        renew(shared).await;
+    }
+    let due = match store.due(DUE).await {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::error!(%error, "what is due cannot be read");
+            return TICK;
+        }
+    };
+    for request in &due.requests {
+        command(shared, *request, &Command::Due).await;
+    }
+    for request in &due.abandoned {
+        let lost = Command::Withdraw(WithdrawnBy::WaiterLost);
+        command(shared, *request, &lost).await;
+    }
+    shared.sinks.feed(store).await;
+    let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
+    match (more, due.next, store.now().await) {
+        (true, _, _) => Duration::ZERO,
+        (false, Some(next), Ok(now)) => {
+            let looks_at = next.min(now.plus(TICK));
+            shared
+                .looks_at
+                .store(looks_at.as_millis(), Ordering::Release);
+            looks_at.since(now).max(Duration::from_millis(1))
+        }
+        (false, _, _) => TICK,
+    }
+}
+
+/// Says that this gate is alive, and that what it executes goes on.
+async fn renew(shared: &Shared) {
+    if let Err(error) = shared.store().heartbeat(shared.owner, shared.lease).await {
+        tracing::error!(%error, "the heartbeat was not noted");
+    }
+    let held: Vec<(RequestId, u64)> = shared
+        .held()
+        .iter()
+        .map(|(id, fence)| (*id, *fence))
+        .collect();
+    for (request, fence) in held {
+        let renew = Command::Renew {
+            fence,
+            lease: shared.lease,
+        };
+        command(shared, request, &renew).await;
+    }
+}

@@ -1,0 +1,340 @@
+//! What the macro's expansion calls. Not for use by hand: no promise is made about it.
+
+use std::fmt::{Debug, Display};
+
+pub use inventory;
+
+pub use crate::call::Risk;
+pub use crate::registry::{GuardedAction, Registered};
+
+use crate::audit::What;
+use crate::call::CallBuilder;
+use crate::error::{ApprovalError, Kind};
+use crate::gate::{Admitted as Started, Gate, current_gate, current_requester, no_gate};
+use crate::permit::Permit;
+use crate::policy::Verdict;
+use crate::principal::Requester;
+
+/// A value that a reviewer can be shown.
+#[diagnostic::on_unimplemented(
+    message = "argument of type `{Self}` cannot be shown to a reviewer",
+    label = "is not `serde::Serialize`",
+    note = "derive `serde::Serialize` for it, or name the argument in `skip(..)`, `redact(..)`, `debug(..)` or `display(..)`"
+)]
+pub trait Shown: serde::Serialize {}
+impl<T: serde::Serialize + ?Sized> Shown for T {}
+
+/// What a guarded function returns.
+pub trait Outcome {
+    /// Its error.
+    type Failure;
+    /// Whether the body succeeded.
+    fn succeeded(&self) -> bool;
+    /// The outcome of a call that did not run.
+    fn refused_with(failure: Self::Failure) -> Self;
+}
+
+impl<T, E> Outcome for Result<T, E> {
+    type Failure = E;
+    fn succeeded(&self) -> bool {
+        self.is_ok()
+    }
+    fn refused_with(failure: E) -> Self {
+        Err(failure)
+    }
+}
+
+/// The gate that `gate = …` names.
+#[must_use]
+pub fn gate(gate: &Gate) -> Gate {
+    gate.clone()
+}
+
+/// The requester that `requester = …` names.
+#[must_use]
+pub fn requester(requester: &Requester) -> Requester {
+    requester.clone()
+}
+
+/// A call on its way to the gate.
+pub struct Attempt(State);
+
+enum State {
+    Refused(ApprovalError),
+    /// Policy decided by the action's name alone.
+    Decided {
+        gate: Gate,
+        requester: Requester,
+        declared: &'static GuardedAction,
+        verdict: Verdict,
+    },
+    Captures {
+        gate: Gate,
+        requester: Requester,
+        declared: &'static GuardedAction,
+    },
+}
+
+impl Attempt {
+    /// Finds gate and requester, and lets policy decide by the action's name.
+    #[must_use]
+    pub fn begin(
+        declared: &'static GuardedAction,
+        gate: Option<Gate>,
+        requester: Option<Requester>,
+    ) -> Self {
+        Self(begin(declared, gate, requester).unwrap_or_else(State::Refused))
+    }
+
+    /// Whether the arguments are needed.
+    #[must_use]
+    pub const fn wants_arguments(&self) -> bool {
+        matches!(self.0, State::Captures { .. })
+    }
+
+    /// An empty capture.
+    #[must_use]
+    pub fn capture(&self) -> Capture {
+        Capture(match &self.0 {
+            State::Captures {
+                gate,
+                requester,
+                declared,
+            }
+            | State::Decided {
+                gate,
+                requester,
+                declared,
+                ..
+            } => gate.start_capture(declared, requester),
+            State::Refused(_) => None,
+        })
+    }
+
+    /// Decides about the call.
+    ///
+    /// # Errors
+    /// [`ApprovalError`] when it may not run.
+    pub async fn authorize(self, capture: Option<Capture>) -> Result<Admitted, ApprovalError> {
+        match self.0 {
+            State::Refused(error) => Err(error),
+            State::Decided {
+                gate,
+                requester,
+                declared,
+                verdict,
+            } => {
+                let started = gate.decided(declared, requester, verdict).await?;
+                Ok(Admitted {
+                    started,
+                    again: None,
+                })
+            }
+            State::Captures {
+                gate,
+                requester,
+                declared,
+            } => {
+                let builder = capture.and_then(|capture| capture.0).ok_or_else(no_gate)?;
+                let call = gate.finish_capture(declared, builder).await?;
+                let started = gate.authorize(call).await?;
+                let reviewed = started.was_reviewed();
+                Ok(Admitted {
+                    started,
+                    again: reviewed.then_some(Again {
+                        gate,
+                        requester,
+                        declared,
+                    }),
+                })
+            }
+        }
+    }
+}
+
+fn begin(
+    declared: &'static GuardedAction,
+    gate: Option<Gate>,
+    requester: Option<Requester>,
+) -> Result<State, ApprovalError> {
+    let declaration = declared.declaration().map_err(ApprovalError::invalid)?;
+    let of_action = |error: ApprovalError| error.action(&declaration.action);
+    let gate = gate
+        .or_else(current_gate)
+        .ok_or_else(|| of_action(no_gate()))?;
+    let Some(requester) = requester
+        .or_else(current_requester)
+        .or_else(|| gate.only_requester())
+    else {
+        return Err(of_action(ApprovalError::new(
+            Kind::Invalid,
+            "nobody is named as its requester: name one with `requester = …` or `Requester::scope`; a task started with `tokio::spawn` loses it, one started with `approvals_core::spawn` keeps it",
+        )));
+    };
+    let named = gate
+        .policy_named(declared.policy_name())
+        .map_err(of_action)?;
+    let verdict = gate
+        .by_action(named, &declaration.action)
+        .map_err(of_action)?;
+    Ok(match verdict {
+        Some(verdict @ (Verdict::Allow(_) | Verdict::Deny(_))) => State::Decided {
+            gate,
+            requester,
+            declared,
+            verdict,
+        },
+        Some(Verdict::Review(..)) | None => State::Captures {
+            gate,
+            requester,
+            declared,
+        },
+    })
+}
+
+impl Gate {
+    async fn decided(
+        &self,
+        declared: &'static GuardedAction,
+        requester: Requester,
+        verdict: Verdict,
+    ) -> Result<Started, ApprovalError> {
+        let declaration = declared.declaration().map_err(ApprovalError::invalid)?;
+        let action = declaration.action.clone();
+        match verdict {
+            Verdict::Allow(reasons) => {
+                let what = What::Allowed {
+                    action: action.clone(),
+                    requester,
+                    call: None,
+                    reasons,
+                };
+                self.allow_by_action(what)
+                    .await
+                    .map_err(|e| e.action(&action))
+            }
+            Verdict::Deny(reasons) | Verdict::Review(_, reasons) => {
+                Err(self.deny_by_action(action, requester, &reasons).await)
+            }
+        }
+    }
+}
+
+/// A call that may run, once its arguments are found unchanged.
+pub struct Admitted {
+    started: Started,
+    again: Option<Again>,
+}
+
+/// What a second capture of the arguments needs.
+struct Again {
+    gate: Gate,
+    requester: Requester,
+    declared: &'static GuardedAction,
+}
+
+impl Admitted {
+    /// Whether the arguments are to be captured again.
+    #[must_use]
+    pub const fn wants_arguments(&self) -> bool {
+        self.again.is_some()
+    }
+
+    /// An empty capture.
+    #[must_use]
+    pub fn capture(&self) -> Capture {
+        let again = self.again.as_ref();
+        Capture(again.and_then(|again| again.gate.start_capture(again.declared, &again.requester)))
+    }
+
+    /// Starts the execution.
+    ///
+    /// # Errors
+    /// [`ApprovalError`] when it may not run after all.
+    pub async fn start(self, capture: Option<Capture>) -> Result<Permit, ApprovalError> {
+        let again = match capture.and_then(|capture| capture.0) {
+            None => None,
+            Some(builder) => {
+                let call = builder.build().map_err(ApprovalError::invalid)?;
+                Some(call.arguments_digest())
+            }
+        };
+        self.started.start_with(again).await
+    }
+}
+
+/// Collects a call's arguments. Errors are remembered and told by the gate.
+pub struct Capture(Option<CallBuilder>);
+
+impl Capture {
+    fn with(&mut self, step: impl FnOnce(&mut CallBuilder)) {
+        if let Some(builder) = &mut self.0 {
+            step(builder);
+        }
+    }
+
+    /// An argument by its value.
+    pub fn argument<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.with(|call| call.capture_value(name.into(), value, false));
+    }
+
+    /// An argument by its fingerprint.
+    pub fn redacted<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.with(|call| call.capture_redacted(name.into(), value));
+    }
+
+    /// An argument by its `Debug` text.
+    pub fn debug<T: Debug + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.with(|call| call.capture_debug(name, value));
+    }
+
+    /// An argument by its `Display` text.
+    pub fn display<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.with(|call| call.capture_display(name, value));
+    }
+
+    /// An argument that does not change what the call does.
+    pub fn skipped(&mut self, name: &'static str) {
+        self.with(|call| call.capture_skipped(name));
+    }
+
+    /// An extra field.
+    pub fn field<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.with(|call| call.capture_value(name.into(), value, true));
+    }
+
+    /// A label.
+    pub fn label<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.with(|call| call.capture_label(name, &value));
+    }
+
+    /// What it is done to.
+    pub fn resource<T: Display + ?Sized>(&mut self, value: &T) {
+        self.with(|call| call.capture_text("resource", &value));
+    }
+
+    /// Where it is done.
+    pub fn environment<T: Display + ?Sized>(&mut self, value: &T) {
+        self.with(|call| call.capture_environment(&value));
+    }
+
+    /// Why, in the agent's words.
+    pub fn justification<T: Display + ?Sized>(&mut self, value: &T) {
+        self.with(|call| call.capture_text("justification", &value));
+    }
+
+    /// What, in one line of the author's.
+    pub fn summary<T: Display + ?Sized>(&mut self, value: &T) {
+        self.with(|call| call.capture_text("summary", &value));
+    }
+
+    /// The host's name for the call.
+    pub fn key<T: Display + ?Sized>(&mut self, value: &T) {
+        self.with(|call| call.capture_key(&value));
+    }
+}
+
+/// Records how the body ended.
+pub async fn finish(permit: Permit, succeeded: bool) {
+    permit.finish(succeeded).await;
+}
