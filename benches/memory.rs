@@ -165,10 +165,10 @@ mod published {
             let echo = Echo::new();
             let mut questions = Vec::with_capacity(count);
             for _ in 0..count {
-                let (echo, arguments, finished) =
+                let (agent, arguments, finished) =
                     (echo.clone(), arguments.clone(), Arc::clone(&finished));
                 tokio::spawn(async move {
-                    let _ = echo.call(arguments).await;
+                    let _ = agent.call(arguments).await;
                     finished.fetch_add(1, Ordering::Relaxed);
                 });
                 questions.extend(echo.next_question().await);
@@ -195,10 +195,10 @@ mod published {
             let (entelix, mut asked) = Entelix::new()?;
             let mut questions = Vec::with_capacity(count);
             for _ in 0..count {
-                let (entelix, arguments, finished) =
+                let (agent, arguments, finished) =
                     (entelix.clone(), arguments.clone(), Arc::clone(&finished));
                 tokio::spawn(async move {
-                    let _ = entelix.call(arguments).await;
+                    let _ = agent.call(arguments).await;
                     finished.fetch_add(1, Ordering::Relaxed);
                 });
                 questions.extend(asked.recv().await);

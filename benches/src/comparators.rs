@@ -1,6 +1,7 @@
 //! Published crates with a comparable in-process gate: a call stops, a person is asked
 //! through a channel, the call goes on. Neither knows who answered, binds the answer to
-//! the arguments, or keeps a trail.
+//! the arguments, or keeps a trail. As with any gate, whoever asks keeps the arguments that
+//! the body then runs with; the crates' own copies for the reviewer come on top.
 
 use std::hint::black_box;
 use std::sync::Arc;
