@@ -1,0 +1,102 @@
+//! Published crates with a comparable gate, beside the floor: ask, approve, run.
+//!
+//! `cargo bench -p approvals-benches --features comparators --bench compare`. What they hold
+//! for a parked request is in `memory`, run with the same feature.
+
+use std::time::Instant;
+
+use approvals_benches::effort::Effort;
+use approvals_benches::floor::{self, ReviewedRegistry};
+use approvals_benches::sampling::{Contestant, interleave};
+use approvals_benches::table::Table;
+use approvals_benches::{Failure, machine};
+
+const BATCH: usize = 1_000;
+
+fn main() -> Result<(), Failure> {
+    let effort = Effort::from_command_line();
+    let runtime = floor::current_thread()?;
+    let reviewed = runtime.block_on(async { ReviewedRegistry::start() });
+
+    let contestants = vec![
+        Contestant::new(
+            "floor: oneshot registry, answered by a reviewing task",
+            BATCH,
+            |times| {
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        reviewed.cycle().await?;
+                    }
+                    Ok(start.elapsed())
+                })
+            },
+        ),
+        #[cfg(feature = "comparators")]
+        published::echo(&runtime)?,
+        #[cfg(feature = "comparators")]
+        published::entelix(&runtime)?,
+    ];
+    let samples = interleave(effort.rounds(301), contestants)?;
+
+    println!(
+        "## Published gates, one thread\n\n{}\n\n{}",
+        machine::describe(),
+        Table::of_medians(&samples)
+    );
+    if cfg!(not(feature = "comparators")) {
+        println!("Only the floor: the published crates need `--features comparators`.");
+    }
+    Ok(())
+}
+
+#[cfg(feature = "comparators")]
+mod published {
+    use std::time::Instant;
+
+    use approvals_benches::Failure;
+    use approvals_benches::arguments::Arguments;
+    use approvals_benches::comparators::{Echo, Entelix};
+    use approvals_benches::sampling::Contestant;
+    use tokio::runtime::Runtime;
+
+    use super::BATCH;
+
+    pub(super) fn echo(runtime: &Runtime) -> Result<Contestant<'_>, Failure> {
+        let arguments = serde_json::to_value(Arguments::everyday())?;
+        let echo = Echo::new();
+        runtime.block_on(async { echo.approve_everything() });
+        Ok(Contestant::new(
+            "`echo_agent` 0.2 `HumanLoopManager`",
+            BATCH,
+            move |times| {
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        echo.call(arguments.clone()).await?;
+                    }
+                    Ok(start.elapsed())
+                })
+            },
+        ))
+    }
+
+    pub(super) fn entelix(runtime: &Runtime) -> Result<Contestant<'_>, Failure> {
+        let arguments = serde_json::to_value(Arguments::everyday())?;
+        let (entelix, questions) = Entelix::new()?;
+        runtime.block_on(async { Entelix::approve_everything(questions) });
+        Ok(Contestant::new(
+            "`entelix-agents` 0.5 `ApprovalLayer` + `ChannelApprover`",
+            BATCH,
+            move |times| {
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        entelix.call(arguments.clone()).await?;
+                    }
+                    Ok(start.elapsed())
+                })
+            },
+        ))
+    }
+}

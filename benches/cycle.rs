@@ -1,0 +1,58 @@
+//! One whole cycle in memory: ask, vote, claim, run, finish.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use approvals_benches::effort::Effort;
+use approvals_benches::floor::{self, Registry, ReviewedRegistry};
+use approvals_benches::sampling::{Contestant, interleave};
+use approvals_benches::table::Table;
+use approvals_benches::{Failure, machine};
+
+const BATCH: usize = 1_000;
+
+fn main() -> Result<(), Failure> {
+    let effort = Effort::from_command_line();
+    let runtime = floor::current_thread()?;
+    let registry = Registry::default();
+    let reviewed = runtime.block_on(async { ReviewedRegistry::start() });
+
+    let contestants = vec![
+        Contestant::new(
+            "floor: oneshot registry, asked and answered by one task",
+            BATCH,
+            |times| {
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        let (number, answer) = registry.ask();
+                        registry.answer(number, true);
+                        black_box(answer.await?);
+                    }
+                    Ok(start.elapsed())
+                })
+            },
+        ),
+        Contestant::new(
+            "floor: oneshot registry, answered by a reviewing task",
+            BATCH,
+            |times| {
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        reviewed.cycle().await?;
+                    }
+                    Ok(start.elapsed())
+                })
+            },
+        ),
+    ];
+    let samples = interleave(effort.rounds(301), contestants)?;
+
+    println!(
+        "## Whole cycle in memory, one thread\n\n{}\n\n{}",
+        machine::describe(),
+        Table::of_medians(&samples)
+    );
+    Ok(())
+}
