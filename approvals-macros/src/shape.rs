@@ -67,7 +67,7 @@ pub(crate) fn classify(sig: &Signature, arguments: &Arguments, errors: &mut Erro
             errors.on(
                 ty,
                 "a stream cannot be gated: it has no single result that could carry a refusal; \
-                 gate an `async fn` that returns `Result<` this stream `, E>`, so that the approval comes before the first item",
+                 gate an `async fn` that returns the stream inside a `Result`, so that the approval comes before the first item",
             );
             None
         }
@@ -111,7 +111,7 @@ fn asynchronous(ty: &Type, arguments: &Arguments, errors: &mut Errors) -> Option
         match from_bounds(&opaque.bounds) {
             Found::Stream => errors.on(
                 ty,
-                "a refusal cannot travel in a stream: return `Result<` this stream `, E>`, \
+                "a refusal cannot travel in a stream: return the stream inside a `Result`, \
                  so that the approval comes before the first item",
             ),
             _ => errors.on(

@@ -7,6 +7,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Expr, Ident, Lit, LitInt, LitStr, Path, Result, Token};
 
+use super::suggest::closest;
 use super::{Arguments, Named, Treatment, choices};
 use crate::errors::Errors;
 
@@ -94,6 +95,8 @@ fn word(input: ParseStream<'_>, arguments: &mut Arguments, errors: &mut Errors) 
     let word = input.call(Ident::parse_any)?;
     let text = word.to_string();
     if !WORDS.contains(&text.as_str()) {
+        // A misspelt `policy` is not a missing one as well.
+        arguments.seen.extend(closest(&text, WORDS).map(str::to_owned));
         return Err(syn::Error::new(
             word.span(),
             format!("`{text}` is not an argument of `requires_approval`; {}", choices(&text, WORDS)),

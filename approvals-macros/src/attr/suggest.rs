@@ -3,21 +3,27 @@
 /// A hint to append to an error: the close match if there is one, and always the choices.
 pub(crate) fn choices<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let close = known
-        .iter()
-        .map(|word| (distance(written, word), *word))
-        .min()
-        .filter(|(distance, word)| *distance <= (word.len() / 3).max(1));
+    let close = closest(written, known.iter().copied());
     let list = known
         .iter()
         .map(|word| format!("`{word}`"))
         .collect::<Vec<_>>()
         .join(", ");
     match close {
-        Some((_, word)) => format!("did you mean `{word}`? the choices are {list}"),
+        Some(word) => format!("did you mean `{word}`? the choices are {list}"),
         None if list.is_empty() => "there are none to choose from".to_owned(),
         None => format!("the choices are {list}"),
     }
+}
+
+/// The word that was probably meant.
+pub(crate) fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|word| (distance(written, word), word))
+        .min()
+        .filter(|(distance, word)| *distance <= (word.len() / 3).max(1))
+        .map(|(_, word)| word)
 }
 
 /// Levenshtein distance in characters.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Expr, Ident};
 
 use super::Guarded;
@@ -108,6 +109,6 @@ impl Guarded {
 
 /// Refers to a value instead of moving it: the body still needs it.
 fn by_reference(expression: &Expr) -> TokenStream {
-    let expression = expression.to_token_stream();
-    quote!(&(#expression))
+    let tokens = expression.to_token_stream();
+    quote_spanned!(Span::mixed_site().located_at(expression.span())=> &(#tokens))
 }

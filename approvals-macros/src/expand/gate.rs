@@ -2,8 +2,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Ident;
 use syn::spanned::Spanned;
+use syn::{Ident, Pat};
 
 use super::{Guarded, local};
 use crate::parameters::Pattern;
@@ -35,6 +35,7 @@ impl Guarded {
         let refusal = self.refusal(&error);
         let shown_permit = self.shown_permit(&permit);
         let output = &self.shape.output;
+        let succeeded = self.succeeded(&outcome);
         let body = self.body_future();
         quote! {
             #begin
@@ -63,7 +64,7 @@ impl Guarded {
             };
             #shown_permit
             let #outcome: #output = #body.await;
-            #private::finish(#permit, #private::Outcome::succeeded(&#outcome)).await;
+            #private::finish(#permit, #succeeded).await;
             #outcome
         }
     }
@@ -92,12 +93,26 @@ impl Guarded {
         let krate = &self.paths.krate;
         let private = &self.paths.private;
         let output = &self.shape.output;
-        // The output by name, so that rustc reports one that cannot say no at the return type.
-        let span = Span::mixed_site().located_at(output.span());
+        let span = self.at_output();
         match &self.arguments.on_refusal {
-            Some(path) => quote_spanned!(span=> <#output as #private::Outcome>::refused_with(#path(#error))),
+            Some(path) => {
+                let failure = quote_spanned!(Span::mixed_site().located_at(path.span())=> #path(#error));
+                quote_spanned!(span=> <#output as #private::Outcome>::refused_with(#failure))
+            }
             None => quote_spanned!(span=> <#output as #krate::Refusable>::refused(#error)),
         }
+    }
+
+    /// Whether the body's result is a success.
+    fn succeeded(&self, outcome: &Ident) -> TokenStream {
+        let private = &self.paths.private;
+        let output = &self.shape.output;
+        quote_spanned!(self.at_output()=> <#output as #private::Outcome>::succeeded(&#outcome))
+    }
+
+    /// At the return type, where rustc then reports, once, one that cannot say no.
+    fn at_output(&self) -> Span {
+        Span::mixed_site().located_at(self.shape.output.span())
     }
 
     /// `permit`, under the author's own word and therefore visible in the body.
@@ -156,7 +171,12 @@ impl Guarded {
         for parameter in &self.parameters.list {
             let Some(Pattern { attrs, pat, .. }) = &parameter.pattern else { continue };
             let variable = &parameter.variable;
-            tokens.extend(quote!(#(#attrs)* let #pat = #variable;));
+            // A plain name moves the value, and clippy asks of `_name` that the right side does something.
+            let value = match pat {
+                Pat::Ident(_) => quote!(::core::convert::identity(#variable)),
+                _ => variable.to_token_stream(),
+            };
+            tokens.extend(quote!(#(#attrs)* let #pat = #value;));
         }
         tokens
     }
