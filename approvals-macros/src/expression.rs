@@ -23,7 +23,10 @@ pub(crate) fn mentions(expression: &Expr) -> Vec<(String, Span)> {
 
 /// The names alone.
 pub(crate) fn mentioned(expression: &Expr) -> BTreeSet<String> {
-    mentions(expression).into_iter().map(|(name, _)| name).collect()
+    mentions(expression)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
 }
 
 fn walk(tokens: TokenStream, in_macro: bool, found: &mut Vec<(String, Span)>) {
@@ -94,7 +97,8 @@ impl<'ast> Visit<'ast> for ControlFlow<'_> {
     }
 
     fn visit_expr_yield(&mut self, expression: &'ast ExprYield) {
-        self.errors.on(&expression.yield_token, "`yield` cannot be used here");
+        self.errors
+            .on(&expression.yield_token, "`yield` cannot be used here");
     }
 
     // These have a body of their own, in which all of it is fine.

@@ -45,7 +45,10 @@ impl Function {
     fn check(&self, errors: &mut Errors) {
         let sig = &self.sig;
         if let Some(token) = &sig.constness {
-            errors.on(token, "a `const fn` cannot wait for an approval; remove `const` and make it `async`");
+            errors.on(
+                token,
+                "a `const fn` cannot wait for an approval; remove `const` and make it `async`",
+            );
         }
         match &sig.safety {
             Safety::Unsafe(token) => errors.on(
@@ -84,11 +87,22 @@ impl Parse for Function {
         let defaultness = default_keyword(input)?;
         let sig = input.parse()?;
         if input.parse::<Option<Token![;]>>()?.is_some() {
-            return Ok(Self { attrs, vis, defaultness, sig, body: None });
+            return Ok(Self {
+                attrs,
+                vis,
+                defaultness,
+                sig,
+                body: None,
+            });
         }
         let group = match input.parse()? {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => group,
-            other => return Err(syn::Error::new(other.span(), "expected the function's body")),
+            other => {
+                return Err(syn::Error::new(
+                    other.span(),
+                    "expected the function's body",
+                ));
+            }
         };
         let (inner, statements) = split_inner_attributes.parse2(group.stream())?;
         attrs.extend(inner);
@@ -96,7 +110,13 @@ impl Parse for Function {
         // rustc reports a body of the wrong type at its braces, and would otherwise lint the pair
         // that the expansion adds as if the author had written it.
         body.set_span(Span::mixed_site().located_at(group.span()));
-        Ok(Self { attrs, vis, defaultness, sig, body: Some(body) })
+        Ok(Self {
+            attrs,
+            vis,
+            defaultness,
+            sig,
+            body: Some(body),
+        })
     }
 }
 

@@ -57,10 +57,15 @@ impl Parameters {
                 FnArg::Receiver(found) => {
                     receiver = Some(found.self_token);
                     // Captured only if the author says how: a receiver is often a pool or a client.
-                    if let Some((treatment, word)) = arguments.treatments.iter().find(|(_, name)| name == "self") {
+                    if let Some((treatment, word)) =
+                        arguments.treatments.iter().find(|(_, name)| name == "self")
+                    {
                         list.push(Parameter {
                             name: "self".to_owned(),
-                            variable: Ident::new("self", found.self_token.span.located_at(word.span())),
+                            variable: Ident::new(
+                                "self",
+                                found.self_token.span.located_at(word.span()),
+                            ),
                             treatment: *treatment,
                             cfg: cfg(&found.attrs),
                             pattern: None,
@@ -73,7 +78,10 @@ impl Parameters {
                     if list.iter().any(|earlier| earlier.name == parameter.name) {
                         errors.at(
                             parameter.variable.span(),
-                            format!("two arguments would be shown as `{}`; rename one of them", parameter.name),
+                            format!(
+                                "two arguments would be shown as `{}`; rename one of them",
+                                parameter.name
+                            ),
                         );
                     }
                     list.push(parameter);
@@ -90,10 +98,18 @@ impl Parameters {
     pub(crate) fn meaning(&self, name: &str) -> Option<Meaning<'_>> {
         let part = self.list.iter().find_map(|parameter| {
             let pattern = parameter.pattern.as_ref()?;
-            let binding = pattern.bindings.iter().find(|binding| binding.unraw() == name)?;
+            let binding = pattern
+                .bindings
+                .iter()
+                .find(|binding| binding.unraw() == name)?;
             Some(Meaning::Part(parameter, binding))
         });
-        part.or_else(|| self.list.iter().find(|parameter| parameter.name == name).map(Meaning::Whole))
+        part.or_else(|| {
+            self.list
+                .iter()
+                .find(|parameter| parameter.name == name)
+                .map(Meaning::Whole)
+        })
     }
 
     /// The names that can be written in a template.
@@ -101,9 +117,11 @@ impl Parameters {
         self.list
             .iter()
             .flat_map(|parameter| match &parameter.pattern {
-                Some(pattern) if !pattern.bindings.is_empty() => {
-                    pattern.bindings.iter().map(|binding| binding.unraw().to_string()).collect()
-                }
+                Some(pattern) if !pattern.bindings.is_empty() => pattern
+                    .bindings
+                    .iter()
+                    .map(|binding| binding.unraw().to_string())
+                    .collect(),
                 _ => vec![parameter.name.clone()],
             })
             .collect()
@@ -114,12 +132,19 @@ impl Parameters {
         for (treatment, name) in &arguments.treatments {
             let word = treatment.word().unwrap_or_default();
             let written = name.unraw().to_string();
-            if let Some(parameter) = self.list.iter_mut().find(|parameter| parameter.name == written) {
+            if let Some(parameter) = self
+                .list
+                .iter_mut()
+                .find(|parameter| parameter.name == written)
+            {
                 parameter.treatment = *treatment;
                 continue;
             }
             if written == "self" {
-                errors.at(name.span(), format!("this function has no `self` to {word}; remove it"));
+                errors.at(
+                    name.span(),
+                    format!("this function has no `self` to {word}; remove it"),
+                );
                 continue;
             }
             match self.meaning(&written) {
@@ -181,7 +206,11 @@ fn typed(argument: &mut syn::PatType, position: usize) -> Parameter {
         variable,
         treatment: Treatment::Argument,
         cfg,
-        pattern: Some(Pattern { attrs, pat, bindings }),
+        pattern: Some(Pattern {
+            attrs,
+            pat,
+            bindings,
+        }),
         ty,
     }
 }

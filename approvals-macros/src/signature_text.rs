@@ -6,8 +6,8 @@ use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    AngleBracketedGenericArguments, GenericArgument, GenericParam, Signature, Token, Type, TypeImplTrait,
-    TypeParamBound, TypeReference, TypeTraitObject,
+    AngleBracketedGenericArguments, GenericArgument, GenericParam, Signature, Token, Type,
+    TypeImplTrait, TypeParamBound, TypeReference, TypeTraitObject,
 };
 
 use crate::parameters::{Parameter, Parameters};
@@ -19,7 +19,12 @@ use crate::shape::Shape;
 /// and the future around the output are left out, and spaces do not depend on the compiler.
 pub(crate) fn signature_text(sig: &Signature, parameters: &Parameters, shape: &Shape) -> String {
     let mut arguments: Vec<String> = parameters.list.iter().map(argument).collect();
-    if parameters.receiver.is_some() && !parameters.list.iter().any(|parameter| parameter.name == "self") {
+    if parameters.receiver.is_some()
+        && !parameters
+            .list
+            .iter()
+            .any(|parameter| parameter.name == "self")
+    {
         arguments.insert(0, "self".to_owned());
     }
     format!(
@@ -56,7 +61,11 @@ fn generics(sig: &Signature) -> String {
         .iter()
         .filter_map(|parameter| match parameter {
             GenericParam::Type(ty) => Some(ty.ident.to_string()),
-            GenericParam::Const(constant) => Some(format!("const {}: {}", constant.ident, type_text(&constant.ty))),
+            GenericParam::Const(constant) => Some(format!(
+                "const {}: {}",
+                constant.ident,
+                type_text(&constant.ty)
+            )),
             GenericParam::Lifetime(_) => None,
         })
         .collect();
@@ -81,7 +90,10 @@ impl VisitMut for WithoutLifetimes {
         visit_mut::visit_type_reference_mut(self, reference);
     }
 
-    fn visit_angle_bracketed_generic_arguments_mut(&mut self, arguments: &mut AngleBracketedGenericArguments) {
+    fn visit_angle_bracketed_generic_arguments_mut(
+        &mut self,
+        arguments: &mut AngleBracketedGenericArguments,
+    ) {
         arguments.args = std::mem::take(&mut arguments.args)
             .into_iter()
             .filter(|argument| !matches!(argument, GenericArgument::Lifetime(_)))
@@ -139,7 +151,9 @@ fn write(tokens: TokenStream, text: &mut String) {
             }
             TokenTree::Punct(punct) => punctuation(punct.as_char(), text),
             word @ (TokenTree::Ident(_) | TokenTree::Literal(_)) => {
-                if text.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '>' | ')' | ']' | '}')) {
+                if text.ends_with(|c: char| {
+                    c.is_alphanumeric() || matches!(c, '_' | '"' | '>' | ')' | ']' | '}')
+                }) {
                     text.push(' ');
                 }
                 text.push_str(&word.to_string());
@@ -172,5 +186,76 @@ fn punctuation(character: char, text: &mut String) {
         }
         ':' => text.push_str(": "),
         other => text.push(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::token_text;
+    use crate::expand::expand;
+
+    fn signature(arguments: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> String {
+        let expanded = expand(arguments, item).to_string();
+        let (_, after) = expanded.split_once(". signature (\"").unwrap();
+        after.split_once('"').unwrap().0.to_owned()
+    }
+
+    #[test]
+    fn an_async_trait_method_has_the_signature_that_its_author_wrote() {
+        let written = signature(
+            quote!(policy = "bank", fields(account = self.account), skip(to)),
+            quote! {
+                async fn transfer(&self, amount: Vec<(u8, &str)>, to: Row<'_>) -> Result<Report, Error> {}
+            },
+        );
+        let rewritten = signature(
+            quote!(policy = "bank", fields(account = self.account), skip(to)),
+            quote! {
+                fn transfer<'life0, 'life1, 'life2, 'async_trait>(
+                    &'life0 self,
+                    amount: Vec<(u8, &'life1 str)>,
+                    to: Row<'life2>,
+                ) -> ::core::pin::Pin<Box<
+                    dyn ::core::future::Future<Output = Result<Report, Error>> + ::core::marker::Send + 'async_trait
+                >>
+                where
+                    'life0: 'async_trait,
+                    Self: 'async_trait,
+                {}
+            },
+        );
+        assert_eq!(written, rewritten);
+        assert_eq!(
+            written,
+            "transfer(self, amount: Vec<(u8, &str)>, skip to: Row) -> Result<Report, Error>"
+        );
+    }
+
+    #[test]
+    fn spaces_are_where_a_person_puts_them() {
+        let types = [
+            quote!(&mut dyn Fn(u8, &str) -> Result<(), E>),
+            quote!(impl Iterator<Item = [u8; 4]> + Send),
+            quote!(<T as Trait>::Item),
+            quote!(Box<dyn for<'a> Fn(&'a T)>),
+            quote!((u8,)),
+            quote!(*const u8),
+            quote!(Map<K, V,>),
+        ];
+        let texts = types.map(token_text);
+        assert_eq!(
+            texts,
+            [
+                "&mut dyn Fn(u8, &str) -> Result<(), E>",
+                "impl Iterator<Item = [u8; 4]> + Send",
+                "<T as Trait>::Item",
+                "Box<dyn for<'a> Fn(&'a T)>",
+                "(u8,)",
+                "*const u8",
+                "Map<K, V>",
+            ]
+        );
     }
 }

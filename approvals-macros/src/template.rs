@@ -96,7 +96,7 @@ pub(crate) fn words_in_braces(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('{') {
-        let inside = after.split('}').next().unwrap_or_default();
+        let inside = after.split(['{', '}']).next().unwrap_or_default();
         words.extend(
             inside
                 .split(|c: char| !(c.is_alphanumeric() || c == '_'))
@@ -138,10 +138,14 @@ fn pieces(text: &str) -> Vec<Result<Piece, String>> {
                 pieces.push(if closed {
                     placeholder(&inside)
                 } else {
-                    Err(format!("`{{{inside}` is not closed; write `}}`, or `{{{{` for a brace"))
+                    Err(format!(
+                        "`{{{inside}` is not closed; write `}}`, or `{{{{` for a brace"
+                    ))
                 });
             }
-            '}' => pieces.push(Err("this `}` closes nothing; write `}}` for a brace".to_owned())),
+            '}' => pieces.push(Err(
+                "this `}` closes nothing; write `}}` for a brace".to_owned()
+            )),
             other => current.push(other),
         }
     }
@@ -155,7 +159,9 @@ fn placeholder(inside: &str) -> Result<Piece, String> {
         None => (inside.trim(), String::new()),
     };
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(format!("`{{{inside}}}` does not say what it shows; name an argument, as in `\"db/{{database}}\"`"));
+        return Err(format!(
+            "`{{{inside}}}` does not say what it shows; name an argument, as in `\"db/{{database}}\"`"
+        ));
     }
     if !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
         return Err(format!(
@@ -163,9 +169,14 @@ fn placeholder(inside: &str) -> Result<Piece, String> {
         ));
     }
     if spec.contains(['$', '*']) {
-        return Err(format!("`{{{inside}}}` takes its width from an argument; write the number"));
+        return Err(format!(
+            "`{{{inside}}}` takes its width from an argument; write the number"
+        ));
     }
-    Ok(Piece::Placeholder { name: name.to_owned(), spec })
+    Ok(Piece::Placeholder {
+        name: name.to_owned(),
+        spec,
+    })
 }
 
 #[cfg(test)]
@@ -174,6 +185,9 @@ mod tests {
 
     #[test]
     fn words_are_found_wherever_a_format_string_could_use_them() {
-        assert_eq!(words_in_braces("a {b} {c:?} {d:>e$} {{f}} {"), ["b", "c", "d", "e", "f"]);
+        assert_eq!(
+            words_in_braces("a {b} {c:?} {d:>e$} {{f}} {"),
+            ["b", "c", "d", "e", "f"]
+        );
     }
 }

@@ -38,12 +38,23 @@ pub(crate) enum Value {
 }
 
 /// Reads all values, and reports a receiver of which nothing is said.
-pub(crate) fn read(arguments: &Arguments, parameters: &Parameters, errors: &mut Errors) -> Vec<Recorded> {
+pub(crate) fn read(
+    arguments: &Arguments,
+    parameters: &Parameters,
+    errors: &mut Errors,
+) -> Vec<Recorded> {
     let mut recorded = Vec::new();
     for Named { name, value } in &arguments.fields {
         let text = name.unraw().to_string();
-        if parameters.list.iter().any(|parameter| parameter.name == text) {
-            errors.at(name.span(), format!("`{text}` is an argument already; give the field another name"));
+        if parameters
+            .list
+            .iter()
+            .any(|parameter| parameter.name == text)
+        {
+            errors.at(
+                name.span(),
+                format!("`{text}` is an argument already; give the field another name"),
+            );
         }
         recorded.push(one(Slot::Field(name.clone()), value, parameters, errors));
     }
@@ -62,7 +73,10 @@ pub(crate) fn read(arguments: &Arguments, parameters: &Parameters, errors: &mut 
             recorded.push(one(slot, value, parameters, errors));
         }
     }
-    for expression in [&arguments.gate, &arguments.requester].into_iter().flatten() {
+    for expression in [&arguments.gate, &arguments.requester]
+        .into_iter()
+        .flatten()
+    {
         // Neither is shown to anybody, so a skipped argument may be named here.
         expression::check_control_flow(expression, errors);
     }
@@ -72,13 +86,28 @@ pub(crate) fn read(arguments: &Arguments, parameters: &Parameters, errors: &mut 
 }
 
 fn one(slot: Slot, value: &Expr, parameters: &Parameters, errors: &mut Errors) -> Recorded {
-    if let Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) = value {
+    if let Expr::Lit(ExprLit {
+        lit: Lit::Str(literal),
+        ..
+    }) = value
+    {
         if literal.value().is_empty() {
-            errors.at(literal.span(), "this is empty; say something here, or leave it out");
+            errors.at(
+                literal.span(),
+                "this is empty; say something here, or leave it out",
+            );
         }
         let template = Template::read(literal, parameters, errors);
-        let wanted = template.variables().iter().map(|variable| variable.unraw().to_string()).collect();
-        return Recorded { slot, value: Value::Template(template), wanted };
+        let wanted = template
+            .variables()
+            .iter()
+            .map(|variable| variable.unraw().to_string())
+            .collect();
+        return Recorded {
+            slot,
+            value: Value::Template(template),
+            wanted,
+        };
     }
     expression::check_control_flow(value, errors);
     check_hidden(value, parameters, errors);
@@ -91,7 +120,8 @@ fn one(slot: Slot, value: &Expr, parameters: &Parameters, errors: &mut Errors) -
 
 fn check_hidden(value: &Expr, parameters: &Parameters, errors: &mut Errors) {
     for (name, span) in expression::mentions(value) {
-        if let Some(Meaning::Whole(parameter) | Meaning::Part(parameter, _)) = parameters.meaning(&name)
+        if let Some(Meaning::Whole(parameter) | Meaning::Part(parameter, _)) =
+            parameters.meaning(&name)
             && parameter.treatment.hides()
         {
             errors.at(span, hidden(&name, parameter));
@@ -101,12 +131,27 @@ fn check_hidden(value: &Expr, parameters: &Parameters, errors: &mut Errors) {
 
 /// A method's effect nearly always depends on what it is called on, and nothing shows that by itself.
 fn check_receiver(arguments: &Arguments, parameters: &Parameters, errors: &mut Errors) {
-    let Some(receiver) = parameters.receiver else { return };
-    let treated = parameters.list.iter().any(|parameter| parameter.name == "self");
+    let Some(receiver) = parameters.receiver else {
+        return;
+    };
+    let treated = parameters
+        .list
+        .iter()
+        .any(|parameter| parameter.name == "self");
     // What decides, by the digest: a key, a justification or a summary would not bind it.
-    let bound = [&arguments.resource, &arguments.environment].into_iter().flatten();
-    let named = arguments.fields.iter().chain(&arguments.labels).map(|named| &named.value);
-    if !treated && !bound.chain(named).any(|value| expression::mentioned(value).contains("self")) {
+    let bound = [&arguments.resource, &arguments.environment]
+        .into_iter()
+        .flatten();
+    let named = arguments
+        .fields
+        .iter()
+        .chain(&arguments.labels)
+        .map(|named| &named.value);
+    if !treated
+        && !bound
+            .chain(named)
+            .any(|value| expression::mentioned(value).contains("self"))
+    {
         errors.at(
             receiver.span,
             "say what of `self` matters to this call: `fields(account = self.account)`, or `skip(self)` if nothing does",

@@ -99,4 +99,11 @@ impl Arguments {
         }
         arguments
     }
+
+    /// Checks the action's default, now that the function is known.
+    pub(crate) fn check_default_action(&self, function: &Ident, errors: &mut Errors) {
+        if !self.seen.contains("action") {
+            names::function_as_action(function, errors);
+        }
+    }
 }

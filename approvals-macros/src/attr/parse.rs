@@ -45,7 +45,9 @@ const LISTS: [&str; 6] = ["skip", "redact", "debug", "display", "fields", "label
 pub(super) fn read(tokens: TokenStream, errors: &mut Errors) -> Arguments {
     let mut arguments = Arguments::default();
     let parser = |input: ParseStream<'_>| {
-        each(input, errors, |input, errors| word(input, &mut arguments, errors));
+        each(input, errors, |input, errors| {
+            word(input, &mut arguments, errors)
+        });
         Ok(())
     };
     if let Err(error) = parser.parse2(tokens) {
@@ -96,14 +98,22 @@ fn word(input: ParseStream<'_>, arguments: &mut Arguments, errors: &mut Errors) 
     let text = word.to_string();
     if !WORDS.contains(&text.as_str()) {
         // A misspelt `policy` is not a missing one as well.
-        arguments.seen.extend(closest(&text, WORDS).map(str::to_owned));
+        arguments
+            .seen
+            .extend(closest(&text, WORDS).map(str::to_owned));
         return Err(syn::Error::new(
             word.span(),
-            format!("`{text}` is not an argument of `requires_approval`; {}", choices(&text, WORDS)),
+            format!(
+                "`{text}` is not an argument of `requires_approval`; {}",
+                choices(&text, WORDS)
+            ),
         ));
     }
     if !LISTS.contains(&text.as_str()) && !arguments.seen.insert(text.clone()) {
-        errors.at(word.span(), format!("`{text}` is already given; remove one of the two"));
+        errors.at(
+            word.span(),
+            format!("`{text}` is already given; remove one of the two"),
+        );
         // Read it all the same, so that a mistake inside is reported too, and leave the first.
         let mut discarded = Arguments::default();
         return value(input, &word, &text, &mut discarded, errors);
@@ -131,7 +141,13 @@ fn value(
         "gate" => arguments.gate = Some(expression(input, word)?),
         "requester" => arguments.requester = Some(expression(input, word)?),
         "on_refusal" => arguments.on_refusal = Some(function_path(input, word)?),
-        "output" => arguments.output = Some(assigned(input, word, "the awaited type, such as `output = Result<Report, ExportError>`")?),
+        "output" => {
+            arguments.output = Some(assigned(
+                input,
+                word,
+                "the awaited type, such as `output = Result<Report, ExportError>`",
+            )?)
+        }
         "crate" => arguments.krate = Some(krate(input, word)?),
         "idempotent" => {
             flag(input, word)?;
@@ -148,16 +164,24 @@ fn value(
         "debug" => listed(input, word, Treatment::Debug, arguments, errors)?,
         "display" => listed(input, word, Treatment::Display, arguments, errors)?,
         // `word` has checked it; said again so that a word forgotten here is an error, never ignored.
-        _ => return Err(syn::Error::new(word.span(), format!("`{text}` is not an argument of `requires_approval`"))),
+        _ => {
+            return Err(syn::Error::new(
+                word.span(),
+                format!("`{text}` is not an argument of `requires_approval`"),
+            ));
+        }
     }
     Ok(())
 }
 
 fn assigned<T: Parse>(input: ParseStream<'_>, word: &Ident, what: &str) -> Result<T> {
-    if !input.peek(Token![=]) {
-        return Err(syn::Error::new(word.span(), format!("`{word}` needs a value: {what}")));
+    let given = input.parse::<Option<Token![=]>>()?.is_some();
+    if !given || input.is_empty() || input.peek(Token![,]) {
+        return Err(syn::Error::new(
+            word.span(),
+            format!("`{word}` needs a value: {what}"),
+        ));
     }
-    input.parse::<Token![=]>()?;
     input.parse()
 }
 
@@ -165,7 +189,10 @@ fn string(input: ParseStream<'_>, word: &Ident, example: &str) -> Result<LitStr>
     let what = format!("`{word} = \"{example}\"`");
     let value: Expr = assigned(input, word, &what)?;
     match value {
-        Expr::Lit(syn::ExprLit { lit: Lit::Str(string), .. }) => Ok(string),
+        Expr::Lit(syn::ExprLit {
+            lit: Lit::Str(string),
+            ..
+        }) => Ok(string),
         other => Err(syn::Error::new_spanned(
             other,
             format!("`{word}` is read while compiling, so it has to be a string literal: {what}"),
@@ -177,7 +204,10 @@ fn risk(input: ParseStream<'_>, word: &Ident) -> Result<Ident> {
     let value: Expr = assigned(input, word, "one of `low`, `medium`, `high`, `critical`")?;
     let written = match &value {
         Expr::Path(path) => path.path.get_ident(),
-        Expr::Lit(syn::ExprLit { lit: Lit::Str(string), .. }) if RISKS.contains(&string.value().as_str()) => {
+        Expr::Lit(syn::ExprLit {
+            lit: Lit::Str(string),
+            ..
+        }) if RISKS.contains(&string.value().as_str()) => {
             return Err(syn::Error::new(
                 string.span(),
                 format!("write the risk without quotes: `risk = {}`", string.value()),
@@ -189,9 +219,15 @@ fn risk(input: ParseStream<'_>, word: &Ident) -> Result<Ident> {
         Some(risk) if RISKS.contains(&risk.to_string().as_str()) => Ok(risk.clone()),
         Some(other) => Err(syn::Error::new(
             other.span(),
-            format!("`{other}` is not a risk; {}", choices(&other.to_string(), RISKS)),
+            format!(
+                "`{other}` is not a risk; {}",
+                choices(&other.to_string(), RISKS)
+            ),
         )),
-        None => Err(syn::Error::new_spanned(&value, format!("this is not a risk; {}", choices("", RISKS)))),
+        None => Err(syn::Error::new_spanned(
+            &value,
+            format!("this is not a risk; {}", choices("", RISKS)),
+        )),
     }
 }
 
@@ -199,11 +235,10 @@ fn version(input: ParseStream<'_>, word: &Ident) -> Result<LitInt> {
     let what = "a number that you raise when the body's meaning changes, such as `version = 2`";
     let value: Expr = assigned(input, word, what)?;
     match value {
-        Expr::Lit(syn::ExprLit { lit: Lit::Int(number), .. })
-            if number.suffix().is_empty() && number.base10_parse::<u32>().is_ok() =>
-        {
-            Ok(number)
-        }
+        Expr::Lit(syn::ExprLit {
+            lit: Lit::Int(number),
+            ..
+        }) if number.suffix().is_empty() && number.base10_parse::<u32>().is_ok() => Ok(number),
         other => Err(syn::Error::new_spanned(
             other,
             format!("`version` has to be a whole number that fits `u32`: {what}"),
@@ -219,23 +254,36 @@ fn function_path(input: ParseStream<'_>, word: &Ident) -> Result<syn::ExprPath> 
     let what = "the path of a function from `ApprovalError` to this function's error, such as `on_refusal = refused`";
     match assigned(input, word, what)? {
         Expr::Path(path) => Ok(path),
-        other => Err(syn::Error::new_spanned(other, format!("`on_refusal` takes {what}"))),
+        other => Err(syn::Error::new_spanned(
+            other,
+            format!("`on_refusal` takes {what}"),
+        )),
     }
 }
 
 fn krate(input: ParseStream<'_>, word: &Ident) -> Result<Path> {
     let what = "the absolute path of the renamed crate, such as `crate = ::gatekeeper`";
     if !input.peek(Token![=]) {
-        return Err(syn::Error::new(word.span(), format!("`crate` needs {what}")));
+        return Err(syn::Error::new(
+            word.span(),
+            format!("`crate` needs {what}"),
+        ));
     }
     input.parse::<Token![=]>()?;
     let path = input.call(Path::parse_mod_style)?;
-    let rooted = path.leading_colon.is_some() || path.segments.first().is_some_and(|first| first.ident == "crate");
+    let rooted = path.leading_colon.is_some()
+        || path
+            .segments
+            .first()
+            .is_some_and(|first| first.ident == "crate");
     if rooted {
         Ok(path)
     } else {
         // A relative path would mean something else in every module.
-        Err(syn::Error::new_spanned(path, format!("`crate` takes {what}")))
+        Err(syn::Error::new_spanned(
+            path,
+            format!("`crate` takes {what}"),
+        ))
     }
 }
 
@@ -256,7 +304,10 @@ fn list(
     element: impl FnMut(ParseStream<'_>, &mut Errors) -> Result<()>,
 ) -> Result<()> {
     if !input.peek(syn::token::Paren) {
-        return Err(syn::Error::new(word.span(), format!("`{word}` takes a list: `{word}({example})`")));
+        return Err(syn::Error::new(
+            word.span(),
+            format!("`{word}` takes a list: `{word}({example})`"),
+        ));
     }
     let content;
     syn::parenthesized!(content in input);
@@ -270,11 +321,21 @@ fn list(
     Ok(())
 }
 
-fn named(input: ParseStream<'_>, word: &Ident, into: &mut Vec<Named>, errors: &mut Errors) -> Result<()> {
-    let mut seen: BTreeSet<String> = into.iter().map(|named| named.name.unraw().to_string()).collect();
+fn named(
+    input: ParseStream<'_>,
+    word: &Ident,
+    into: &mut Vec<Named>,
+    errors: &mut Errors,
+) -> Result<()> {
+    let mut seen: BTreeSet<String> = into
+        .iter()
+        .map(|named| named.name.unraw().to_string())
+        .collect();
     list(input, word, "name = expression", errors, |input, errors| {
         if !input.peek(Ident::peek_any) {
-            return Err(input.error(format!("`{word}` takes names with values: `{word}(name = expression)`")));
+            return Err(input.error(format!(
+                "`{word}` takes names with values: `{word}(name = expression)`"
+            )));
         }
         let name = input.call(Ident::parse_any)?;
         if !input.peek(Token![=]) {
@@ -288,7 +349,10 @@ fn named(input: ParseStream<'_>, word: &Ident, into: &mut Vec<Named>, errors: &m
         if seen.insert(name.unraw().to_string()) {
             into.push(Named { name, value });
         } else {
-            errors.at(name.span(), format!("`{name}` is already in `{word}`; remove one of the two"));
+            errors.at(
+                name.span(),
+                format!("`{name}` is already in `{word}`; remove one of the two"),
+            );
         }
         Ok(())
     })
@@ -303,10 +367,16 @@ fn listed(
 ) -> Result<()> {
     list(input, word, "argument", errors, |input, errors| {
         if !input.peek(Ident::peek_any) {
-            return Err(input.error(format!("`{word}` takes names of arguments: `{word}(argument)`")));
+            return Err(input.error(format!(
+                "`{word}` takes names of arguments: `{word}(argument)`"
+            )));
         }
         let name = input.call(Ident::parse_any)?;
-        match arguments.treatments.iter().find(|(_, earlier)| earlier.unraw() == name.unraw()) {
+        match arguments
+            .treatments
+            .iter()
+            .find(|(_, earlier)| earlier.unraw() == name.unraw())
+        {
             None => arguments.treatments.push((treatment, name)),
             Some((earlier, _)) => errors.at(
                 name.span(),

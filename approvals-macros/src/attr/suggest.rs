@@ -17,7 +17,10 @@ pub(crate) fn choices<'a>(written: &str, known: impl IntoIterator<Item = &'a str
 }
 
 /// The word that was probably meant.
-pub(crate) fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     known
         .into_iter()
         .map(|word| (distance(written, word), word))
@@ -59,7 +62,13 @@ mod tests {
 
     #[test]
     fn a_far_word_is_not_suggested() {
-        assert_eq!(choices("xyz", ["low", "high"]), "the choices are `low`, `high`");
-        assert_eq!(choices("hig", ["low", "high"]), "did you mean `high`? the choices are `low`, `high`");
+        assert_eq!(
+            choices("xyz", ["low", "high"]),
+            "the choices are `low`, `high`"
+        );
+        assert_eq!(
+            choices("hig", ["low", "high"]),
+            "did you mean `high`? the choices are `low`, `high`"
+        );
     }
 }

@@ -27,9 +27,17 @@ impl Guarded {
 
     fn capture_argument(&self, parameter: &Parameter, capture: &Ident) -> TokenStream {
         let private = &self.paths.private;
-        let Parameter { name, variable, cfg, treatment, .. } = parameter;
+        let Parameter {
+            name,
+            variable,
+            cfg,
+            treatment,
+            ..
+        } = parameter;
         let method = match treatment {
-            Treatment::Skip => return quote!(#(#cfg)* #private::Capture::skipped(&mut #capture, #name);),
+            Treatment::Skip => {
+                return quote!(#(#cfg)* #private::Capture::skipped(&mut #capture, #name););
+            }
             Treatment::Argument => "argument",
             Treatment::Redact => "redacted",
             Treatment::Debug => "debug",
@@ -44,7 +52,10 @@ impl Guarded {
     /// Records every value of the attribute, in the first capture only: `now()` evaluated twice
     /// would always read as a changed call.
     pub(super) fn capture_values(&self, capture: &Ident) -> TokenStream {
-        self.values.iter().map(|recorded| self.capture_value(recorded, capture)).collect()
+        self.values
+            .iter()
+            .map(|recorded| self.capture_value(recorded, capture))
+            .collect()
     }
 
     fn capture_value(&self, recorded: &Recorded, capture: &Ident) -> TokenStream {
@@ -78,8 +89,14 @@ impl Guarded {
     fn borrowed_bindings(&self, wanted: &BTreeSet<String>) -> TokenStream {
         let mut tokens = TokenStream::new();
         for parameter in &self.parameters.list {
-            let Some(found) = &parameter.pattern else { continue };
-            if !found.bindings.iter().any(|binding| wanted.contains(&binding.unraw().to_string())) {
+            let Some(found) = &parameter.pattern else {
+                continue;
+            };
+            if !found
+                .bindings
+                .iter()
+                .any(|binding| wanted.contains(&binding.unraw().to_string()))
+            {
                 continue;
             }
             let pat = pattern::by_reference(found.pat.clone(), wanted);

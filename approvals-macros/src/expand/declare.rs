@@ -2,8 +2,8 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::Ident;
+use syn::ext::IdentExt;
 
 use super::Guarded;
 
@@ -29,7 +29,11 @@ impl Guarded {
             };
             quote!(.risk(#private::Risk::#variant))
         });
-        let version = self.arguments.version.as_ref().map(|version| quote!(.version(#version)));
+        let version = self
+            .arguments
+            .version
+            .as_ref()
+            .map(|version| quote!(.version(#version)));
         let idempotent = self.arguments.idempotent.then(|| quote!(.idempotent()));
         // In the user's own span, so that they are those of the function and not of the attribute.
         let place = self.function.sig.ident.span();

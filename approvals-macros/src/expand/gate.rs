@@ -12,7 +12,12 @@ use crate::shape::Form;
 impl ToTokens for Guarded {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let function = &self.function;
-        let (attrs, vis, defaultness, sig) = (&function.attrs, &function.vis, &function.defaultness, &function.sig);
+        let (attrs, vis, defaultness, sig) = (
+            &function.attrs,
+            &function.vis,
+            &function.defaultness,
+            &function.sig,
+        );
         let gated = self.gated();
         let body = match &self.shape.form {
             Form::Async => gated,
@@ -27,15 +32,20 @@ impl Guarded {
     /// The steps of a gated call. Every step that is refused returns; the body is part of the last.
     fn gated(&self) -> TokenStream {
         let private = &self.paths.private;
-        let [attempt, admitted, permit, capture, outcome, error] =
-            ["attempt", "admitted", "permit", "capture", "outcome", "error"].map(local);
+        let [attempt, admitted, permit, capture, outcome, error] = [
+            "attempt", "admitted", "permit", "capture", "outcome", "error",
+        ]
+        .map(local);
         let begin = self.begin(&attempt);
         let arguments = self.capture_arguments(&capture);
         let values = self.capture_values(&capture);
         let refusal = self.refusal(&error);
         let shown_permit = self.shown_permit(&permit);
         let output = &self.shape.output;
-        let succeeded = self.succeeded(&outcome);
+        let mut outcome = outcome;
+        // rustc reports here an output that is not `Send` where the future has to be.
+        outcome.set_span(self.at_output());
+        let finish = self.finish(&permit, &outcome);
         let body = self.body_future();
         quote! {
             #begin
@@ -64,7 +74,7 @@ impl Guarded {
             };
             #shown_permit
             let #outcome: #output = #body.await;
-            #private::finish(#permit, #succeeded).await;
+            #finish
             #outcome
         }
     }
@@ -96,18 +106,21 @@ impl Guarded {
         let span = self.at_output();
         match &self.arguments.on_refusal {
             Some(path) => {
-                let failure = quote_spanned!(Span::mixed_site().located_at(path.span())=> #path(#error));
+                let failure =
+                    quote_spanned!(Span::mixed_site().located_at(path.span())=> #path(#error));
                 quote_spanned!(span=> <#output as #private::Outcome>::refused_with(#failure))
             }
             None => quote_spanned!(span=> <#output as #krate::Refusable>::refused(#error)),
         }
     }
 
-    /// Whether the body's result is a success.
-    fn succeeded(&self, outcome: &Ident) -> TokenStream {
+    /// Records whether the body succeeded.
+    fn finish(&self, permit: &Ident, outcome: &Ident) -> TokenStream {
         let private = &self.paths.private;
         let output = &self.shape.output;
-        quote_spanned!(self.at_output()=> <#output as #private::Outcome>::succeeded(&#outcome))
+        quote_spanned! {self.at_output()=>
+            #private::finish(#permit, <#output as #private::Outcome>::succeeded(&#outcome)).await;
+        }
     }
 
     /// At the return type, where rustc then reports, once, one that cannot say no.
@@ -169,7 +182,9 @@ impl Guarded {
     fn patterns(&self) -> TokenStream {
         let mut tokens = TokenStream::new();
         for parameter in &self.parameters.list {
-            let Some(Pattern { attrs, pat, .. }) = &parameter.pattern else { continue };
+            let Some(Pattern { attrs, pat, .. }) = &parameter.pattern else {
+                continue;
+            };
             let variable = &parameter.variable;
             // A plain name moves the value, and clippy asks of `_name` that the right side does something.
             let value = match pat {

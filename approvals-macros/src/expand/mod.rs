@@ -53,7 +53,10 @@ impl Guarded {
         let mut function = Function::read(item, errors)?;
         // What can never be gated needs no advice about its return type.
         let possible = errors.count() == before;
-        let shape = possible.then(|| shape::classify(&function.sig, &arguments, errors)).flatten();
+        let shape = possible
+            .then(|| shape::classify(&function.sig, &arguments, errors))
+            .flatten();
+        arguments.check_default_action(&function.sig.ident, errors);
         let parameters = Parameters::read(&mut function.sig, &arguments, errors);
         let values = values::read(&arguments, &parameters, errors);
         let shape = shape?;
