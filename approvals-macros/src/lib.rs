@@ -91,7 +91,7 @@ use proc_macro::TokenStream;
 /// They are captured whole, and taken apart only after the approval. An argument is called as the
 /// name that its pattern binds, if it binds one (`order` for `Json(order): Json<Order>`), and
 /// otherwise by its position: `arg0` is the first argument after `self`. Values of the attribute may
-/// name what a pattern binds:
+/// name what a pattern binds, as a reference to it:
 ///
 /// ```
 /// # use approvals_core::{ApprovalError, requires_approval};

@@ -69,6 +69,22 @@ async fn parts(Order { id, mut note }: Order, r#type: &str) -> Outcome<String> {
     Ok(format!("{note}{id}"))
 }
 
+#[requires_approval(policy = "p", resource = "{a}/{n}/{first}", fields(sum = first + last), gate = own(second))]
+async fn references(
+    &(ref a, mut b): &(String, u8),
+    [first, .., last]: [u8; 3],
+    Json(Order { id: n @ _, .. }): Json<Order>,
+    (Ok(second) | Err(second)): Result<u8, u8>,
+) -> Outcome<&str> {
+    b += 1;
+    let _ = (b, first, last, n, second);
+    Ok(a)
+}
+
+fn own(_: &u8) -> approvals_core::Gate {
+    loop {}
+}
+
 #[requires_approval(policy = "p")]
 async fn opaque_part(n: u8) -> Result<impl Display, ApprovalError> {
     Ok(n)
@@ -163,6 +179,11 @@ impl Account {
         Ok(n[0])
     }
 
+    #[requires_approval(policy = "p", display(self), fields(first = self.name.chars().next()))]
+    async fn borrowing(&self) -> Outcome<&str> {
+        Ok(&self.name)
+    }
+
     #[requires_approval(policy = "p", skip(self))]
     async fn by_value(self) -> Outcome<String> {
         Ok(self.name)
@@ -190,6 +211,12 @@ impl Account {
             let parsed = n.split(',').map(|n| n.parse().map_err(|_| loop {})).collect::<Result<_, ApprovalError>>()?;
             Ok(parsed)
         }
+    }
+}
+
+impl Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
     }
 }
 
