@@ -1,0 +1,3 @@
+//! What the attribute accepts and refuses, seen from a user's crate.
+
+mod ui;

@@ -1,0 +1,9 @@
+use approvals_core::{ApprovalError, requires_approval};
+
+#[requires_approval(policy = "prod-db" risk = high)]
+async fn export(database: &str) -> Result<(), ApprovalError> {
+    let _ = database;
+    Ok(())
+}
+
+fn main() {}

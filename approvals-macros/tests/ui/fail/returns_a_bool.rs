@@ -1,0 +1,8 @@
+use approvals_core::requires_approval;
+
+#[requires_approval(policy = "prod-db")]
+async fn export(database: &str) -> bool {
+    false
+}
+
+fn main() {}
