@@ -35,7 +35,7 @@ mod refusable;
 
 pub use async_trait::async_trait;
 
-#[cfg(any())]
+#[cfg(feature = "macros")]
 pub use approvals_macros::requires_approval;
 
 pub use approver::{Approver, ApproverError, Coverage, Notice, Receipt};

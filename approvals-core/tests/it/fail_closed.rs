@@ -1,0 +1,1 @@
+//! One test for each cause that refuses a call.

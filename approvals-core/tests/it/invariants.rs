@@ -1,0 +1,1 @@
+//! The invariants, each by name.

@@ -1,0 +1,1 @@
+//! Function shapes against everything that can happen to a call.

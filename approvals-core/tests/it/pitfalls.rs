@@ -1,0 +1,1 @@
+//! What others got wrong, one test each.

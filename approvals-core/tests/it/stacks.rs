@@ -1,0 +1,1 @@
+//! The attribute among other attribute macros.

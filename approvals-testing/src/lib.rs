@@ -1,0 +1,1 @@
+//! Conformance suites, fault injection and a test clock for the traits of `approvals-core`.

@@ -1,0 +1,1 @@
+//! The suites, run against the in-memory adapters.

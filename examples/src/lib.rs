@@ -1,0 +1,1 @@
+//! Examples of `approvals-core`: see `examples/examples`.
