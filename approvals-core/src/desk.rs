@@ -187,9 +187,9 @@ impl ChannelDesk {
         let ballot = Ballot {
             person: person.clone(),
             identity: identity.clone(),
-            groups: memberships(directory, person, record.asked.groups()).await?,
+            groups: memberships(directory, person, &record.asked.groups()).await?,
             // Who owns the agent may have changed since the request was made.
-            excluded: people_of_chain(directory, record.asked.call.requester().chain()).await?,
+            excluded: people_of_chain(directory, record.asked.call.requester()).await?,
             choice: cast.choice,
             comment: cast.comment.as_deref().map(Arc::from),
             proposal: cast.proposal.clone().map(Arc::new),

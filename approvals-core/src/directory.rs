@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::id::{ChannelId, GroupId, PersonId};
 use crate::policy::Membership;
-use crate::principal::{ChannelIdentity, PrincipalId};
+use crate::principal::{ChannelIdentity, PrincipalId, Requester};
 
 /// The directory could not answer. Whoever asked refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,10 +120,10 @@ const _: fn(&dyn Directory) = |_| {};
 ///
 /// # Errors
 /// [`DirectoryError`] when the directory cannot say of any of them.
-pub(crate) async fn memberships<'a>(
+pub(crate) async fn memberships(
     directory: &dyn Directory,
     person: &PersonId,
-    groups: impl IntoIterator<Item = &'a GroupId>,
+    groups: &[GroupId],
 ) -> Result<BTreeSet<GroupId>, DirectoryError> {
     let mut found = BTreeSet::new();
     for group in groups {
@@ -141,12 +141,12 @@ pub(crate) async fn memberships<'a>(
 ///
 /// # Errors
 /// [`DirectoryError`] when the directory cannot say, or does not know a person of the chain.
-pub(crate) async fn people_of_chain<'a>(
+pub(crate) async fn people_of_chain(
     directory: &dyn Directory,
-    chain: impl IntoIterator<Item = &'a PrincipalId>,
+    requester: &Requester,
 ) -> Result<BTreeSet<PersonId>, DirectoryError> {
     let mut people = BTreeSet::new();
-    for principal in chain {
+    for principal in requester.chain() {
         match principal.as_person() {
             Some(person) => {
                 if !directory.exists(person).await? {

@@ -1,16 +1,17 @@
 //! What the macro's expansion calls. Not for use by hand: no promise is made about it.
 
 use std::fmt::{Debug, Display};
+use std::future::Future;
+use std::pin::Pin;
 
 pub use inventory;
 
 pub use crate::call::Risk;
 pub use crate::registry::{GuardedAction, Registered};
 
-use crate::audit::What;
 use crate::call::CallBuilder;
 use crate::error::{ApprovalError, Kind};
-use crate::gate::{Admitted as Started, Gate, current_gate, current_requester, no_gate};
+use crate::gate::{Admitted as Started, Decided, Gate, current_gate, current_requester, no_gate};
 use crate::permit::Permit;
 use crate::policy::Verdict;
 use crate::principal::Requester;
@@ -116,40 +117,51 @@ impl Attempt {
     /// # Errors
     /// [`ApprovalError`] when it may not run.
     pub async fn authorize(self, capture: Option<Capture>) -> Result<Admitted, ApprovalError> {
-        match self.0 {
-            State::Refused(error) => Err(error),
+        // What has to be waited for is boxed: a parked call is small, and a caller's future is
+        // `Send` whatever the gate borrows inside.
+        let slow: BoxFuture<Admitted> = match self.0 {
+            State::Refused(error) => return Err(error),
             State::Decided {
                 gate,
                 requester,
                 declared,
                 verdict,
-            } => {
-                let started = gate.decided(declared, requester, verdict).await?;
-                Ok(Admitted {
-                    started,
-                    again: None,
-                })
-            }
+            } => match gate.decide_now(declared, requester, verdict) {
+                Decided::Now(started) => return Ok(Admitted::unchanged(started)),
+                Decided::Later(later) => {
+                    Box::pin(async move { gate.decide(later).await.map(Admitted::unchanged) })
+                }
+            },
             State::Captures {
                 gate,
                 requester,
                 declared,
-            } => {
-                let builder = capture.and_then(|capture| capture.0).ok_or_else(no_gate)?;
-                let call = gate.finish_capture(declared, builder).await?;
-                let started = gate.authorize(call).await?;
-                let reviewed = started.was_reviewed();
-                Ok(Admitted {
-                    started,
-                    again: reviewed.then_some(Again {
-                        gate,
-                        requester,
-                        declared,
-                    }),
-                })
-            }
-        }
+            } => Box::pin(captured(gate, requester, declared, capture)),
+        };
+        slow.await
     }
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApprovalError>> + Send>>;
+
+async fn captured(
+    gate: Gate,
+    requester: Requester,
+    declared: &'static GuardedAction,
+    capture: Option<Capture>,
+) -> Result<Admitted, ApprovalError> {
+    let builder = capture.and_then(|capture| capture.0).ok_or_else(no_gate)?;
+    let call = gate.finish_capture(declared, builder).await?;
+    let started = gate.authorize(call).await?;
+    let reviewed = started.was_reviewed();
+    Ok(Admitted {
+        started,
+        again: reviewed.then_some(Again {
+            gate,
+            requester,
+            declared,
+        }),
+    })
 }
 
 fn begin(
@@ -192,34 +204,6 @@ fn begin(
     })
 }
 
-impl Gate {
-    async fn decided(
-        &self,
-        declared: &'static GuardedAction,
-        requester: Requester,
-        verdict: Verdict,
-    ) -> Result<Started, ApprovalError> {
-        let declaration = declared.declaration().map_err(ApprovalError::invalid)?;
-        let action = declaration.action.clone();
-        match verdict {
-            Verdict::Allow(reasons) => {
-                let what = What::Allowed {
-                    action: action.clone(),
-                    requester,
-                    call: None,
-                    reasons,
-                };
-                self.allow_by_action(what)
-                    .await
-                    .map_err(|e| e.action(&action))
-            }
-            Verdict::Deny(reasons) | Verdict::Review(_, reasons) => {
-                Err(self.deny_by_action(action, requester, &reasons).await)
-            }
-        }
-    }
-}
-
 /// A call that may run, once its arguments are found unchanged.
 pub struct Admitted {
     started: Started,
@@ -234,6 +218,13 @@ struct Again {
 }
 
 impl Admitted {
+    const fn unchanged(started: Started) -> Self {
+        Self {
+            started,
+            again: None,
+        }
+    }
+
     /// Whether the arguments are to be captured again.
     #[must_use]
     pub const fn wants_arguments(&self) -> bool {
@@ -259,7 +250,13 @@ impl Admitted {
                 Some(call.arguments_digest())
             }
         };
-        self.started.start_with(again).await
+        match self.started.start_now() {
+            Ok(permit) => Ok(permit),
+            Err(started) => {
+                let slow: BoxFuture<Permit> = Box::pin(started.start_with(again));
+                slow.await
+            }
+        }
     }
 }
 
@@ -336,5 +333,8 @@ impl Capture {
 
 /// Records how the body ended.
 pub async fn finish(permit: Permit, succeeded: bool) {
-    permit.finish(succeeded).await;
+    if permit.request_id().is_some() {
+        let slow: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(permit.finish(succeeded));
+        slow.await;
+    }
 }

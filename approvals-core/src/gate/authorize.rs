@@ -47,6 +47,14 @@ impl Admitted {
         self.start_with(Some(again.arguments_digest())).await
     }
 
+    /// The permit of a call that policy allowed: there is nothing to wait for.
+    pub(crate) fn start_now(self) -> Result<Permit, Self> {
+        match self.0 {
+            Ready::Allowed => Ok(Permit::allowed()),
+            Ready::Approved(_) => Err(self),
+        }
+    }
+
     pub(crate) async fn start_with(self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
         match self.0 {
             Ready::Allowed => Ok(Permit::allowed()),
@@ -170,35 +178,31 @@ impl Gate {
 
     /// An agent that acts for nobody and that nobody owns is refused.
     pub(crate) async fn check_requester(&self, requester: &Requester) -> Result<(), ApprovalError> {
-        let acts_for_somebody = !requester.principals().is_empty();
-        match requester.actor().kind() {
-            PrincipalKind::Person | PrincipalKind::Service => Ok(()),
-            PrincipalKind::Agent if acts_for_somebody => Ok(()),
-            PrincipalKind::Agent => {
-                let owners = self
-                    .shared()
-                    .directory()
-                    .owners(requester.actor())
-                    .await
-                    .map_err(|e| ApprovalError::unavailable("the directory", e))?;
-                if owners.is_empty() {
-                    return Err(ApprovalError::new(
-                        Kind::Invalid,
-                        format!(
-                            "`{}` acts for nobody and has no owner: say whom it acts for, or give it an owner in the directory",
-                            requester.actor()
-                        ),
-                    ));
-                }
-                Ok(())
-            }
+        if !needs_owner(requester) {
+            return Ok(());
         }
+        let owners = self
+            .shared()
+            .directory()
+            .owners(requester.actor())
+            .await
+            .map_err(|e| ApprovalError::unavailable("the directory", e))?;
+        if owners.is_empty() {
+            return Err(ApprovalError::new(
+                Kind::Invalid,
+                format!(
+                    "`{}` acts for nobody and has no owner: say whom it acts for, or give it an owner in the directory",
+                    requester.actor()
+                ),
+            ));
+        }
+        Ok(())
     }
 
     async fn groups_of(
         &self,
         requester: &Requester,
-        groups: &BTreeSet<GroupId>,
+        groups: &[GroupId],
     ) -> Result<BTreeSet<GroupId>, ApprovalError> {
         let mut found = BTreeSet::new();
         if groups.is_empty() {
@@ -206,7 +210,7 @@ impl Gate {
         }
         let directory = self.shared().directory();
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
-        for person in people_of_chain(directory, requester.chain())
+        for person in people_of_chain(directory, requester)
             .await
             .map_err(unavailable)?
         {
@@ -214,6 +218,14 @@ impl Gate {
             found.extend(of_person.map_err(unavailable)?);
         }
         Ok(found)
+    }
+}
+
+/// Whether nobody is known yet on whose behalf this is.
+pub(super) fn needs_owner(requester: &Requester) -> bool {
+    match requester.actor().kind() {
+        PrincipalKind::Person | PrincipalKind::Service => false,
+        PrincipalKind::Agent => requester.principals().is_empty(),
     }
 }
 

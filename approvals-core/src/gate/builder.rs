@@ -162,7 +162,7 @@ impl GateBuilder {
         self.attempt(|gate| {
             let name = PolicyName::new(name)?;
             let named = Named {
-                requester_groups: policy.mentions().requester_groups,
+                requester_groups: policy.mentions().requester_groups.into_iter().collect(),
                 policy: Box::new(policy),
             };
             if gate.policies.contains_key(&name) {

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Gate;
-use super::authorize::{Admitted, Ready, count, denied_by_policy};
+use super::authorize::{Admitted, Ready, count, denied_by_policy, needs_owner};
+use super::builder::AllowRecording;
 use super::shared::Named;
-use crate::audit::What;
+use crate::audit::{NewEvent, What};
 use crate::call::{Call, CallBuilder};
 use crate::error::{ApprovalError, Kind};
 use crate::id::ActionName;
@@ -20,6 +21,19 @@ pub(crate) fn no_gate() -> ApprovalError {
         Kind::Invalid,
         "no gate is installed: call `Gate::install`, run it in `Gate::scope`, or name one with `gate = …`; a task started with `tokio::spawn` loses the scope, one started with `approvals_core::spawn` keeps it",
     )
+}
+
+/// What policy said about an action, carried out or still to be.
+pub(crate) enum Decided {
+    Now(Admitted),
+    Later(Later),
+}
+
+/// Something has to be waited for.
+pub(crate) struct Later {
+    declared: &'static GuardedAction,
+    requester: Requester,
+    verdict: Verdict,
 }
 
 impl Gate {
@@ -72,24 +86,83 @@ impl Gate {
         }
     }
 
-    pub(crate) async fn allow_by_action(&self, what: What) -> Result<Admitted, ApprovalError> {
-        self.shared().refuse_if_frozen().await?;
-        if let What::Allowed { requester, .. } = &what {
-            self.check_requester(requester).await?;
-        }
-        self.record_allowed(what).await?;
+    /// Carries out what policy said about an action, as far as nothing has to be waited for.
+    pub(crate) fn decide_now(
+        &self,
+        declared: &'static GuardedAction,
+        requester: Requester,
+        verdict: Verdict,
+    ) -> Decided {
+        let later = |requester, verdict| Later {
+            declared,
+            requester,
+            verdict,
+        };
+        let Verdict::Allow(reasons) = verdict else {
+            return Decided::Later(later(requester, verdict));
+        };
+        let thawed = self.shared().freeze.fresh() == Some(false);
+        let (true, false, Ok(declaration)) = (
+            thawed && self.shared().allow == AllowRecording::Buffered,
+            needs_owner(&requester),
+            declared.declaration(),
+        ) else {
+            return Decided::Later(later(requester, Verdict::Allow(reasons)));
+        };
+        // No room in the buffer, or nobody to empty it: the slow way pushes back, or says why not.
+        let Ok(slot) = self.inner.allowed.try_reserve() else {
+            return Decided::Later(later(requester, Verdict::Allow(reasons)));
+        };
+        slot.send(NewEvent::new(What::Allowed {
+            action: declaration.action.clone(),
+            requester,
+            call: None,
+            reasons,
+        }));
         count("allowed");
-        Ok(Admitted(Ready::Allowed))
+        Decided::Now(Admitted(Ready::Allowed))
     }
 
-    pub(crate) async fn deny_by_action(
+    /// Carries out what policy said about an action.
+    pub(crate) async fn decide(&self, later: Later) -> Result<Admitted, ApprovalError> {
+        let Later {
+            declared,
+            requester,
+            verdict,
+        } = later;
+        let declaration = declared.declaration().map_err(ApprovalError::invalid)?;
+        let action = declaration.action.clone();
+        match verdict {
+            Verdict::Allow(reasons) => match self.allow(&action, requester, reasons).await {
+                Ok(admitted) => Ok(admitted),
+                Err(error) => Err(error.action(&action)),
+            },
+            Verdict::Deny(reasons) | Verdict::Review(_, reasons) => {
+                let error = denied_by_policy(&reasons.to_string()).action(&action);
+                Err(self.refuse(action, requester, error).await)
+            }
+        }
+    }
+
+    async fn allow(
         &self,
-        action: ActionName,
+        action: &ActionName,
         requester: Requester,
-        reasons: &Reasons,
-    ) -> ApprovalError {
-        let error = denied_by_policy(&reasons.to_string()).action(&action);
-        self.refuse(action, requester, error).await
+        reasons: Reasons,
+    ) -> Result<Admitted, ApprovalError> {
+        self.shared().refuse_if_frozen().await?;
+        if let Err(error) = self.check_requester(&requester).await {
+            return Err(self.refuse(action.clone(), requester, error).await);
+        }
+        self.record_allowed(What::Allowed {
+            action: action.clone(),
+            requester,
+            call: None,
+            reasons,
+        })
+        .await?;
+        count("allowed");
+        Ok(Admitted(Ready::Allowed))
     }
 
     async fn refuse(

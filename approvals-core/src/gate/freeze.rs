@@ -41,7 +41,7 @@ impl FreezeView {
     }
 
     /// `Some(frozen)`, or `None` when the reading is too old to go by.
-    fn fresh(&self) -> Option<bool> {
+    pub(super) fn fresh(&self) -> Option<bool> {
         let read_at = self.read_at.load(Ordering::Acquire).checked_sub(1)?;
         let age = Duration::from_millis(self.elapsed().saturating_sub(read_at));
         (age < self.staleness).then(|| self.frozen.load(Ordering::Acquire) != 0)

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use authorize::Admitted;
 pub use builder::{AllowRecording, GateBuilder, GateError};
-pub(crate) use capture::no_gate;
+pub(crate) use capture::{Decided, no_gate};
 pub use current::{InstallError, spawn};
 pub(crate) use current::{current_gate, current_requester};
 pub(crate) use shared::Shared;

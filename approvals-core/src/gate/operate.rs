@@ -141,7 +141,7 @@ impl Gate {
         let record = self.request(request).await?;
         let directory = self.shared().directory();
         let known = directory.exists(by).await;
-        let excluded = people_of_chain(directory, record.asked.call.requester().chain()).await;
+        let excluded = people_of_chain(directory, record.asked.call.requester()).await;
         let (known, excluded): (bool, BTreeSet<PersonId>) = match (known, excluded) {
             (Ok(known), Ok(excluded)) => (known, excluded),
             (Err(error), _) | (_, Err(error)) => {

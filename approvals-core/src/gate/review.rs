@@ -123,7 +123,7 @@ impl Gate {
     ) -> Result<Opening, ApprovalError> {
         let shared = self.shared();
         let requester = call.requester().clone();
-        let principals = people_of_chain(shared.directory(), requester.chain())
+        let principals = people_of_chain(shared.directory(), &requester)
             .await
             .map_err(|e| ApprovalError::unavailable("the directory, for the requester,", e))?;
         let now = shared

@@ -70,7 +70,7 @@ impl Gate {
             voters: voters_now(directory, &snapshot.record)
                 .await
                 .map_err(not_known)?,
-            excluded: people_of_chain(directory, asked.call.requester().chain())
+            excluded: people_of_chain(directory, asked.call.requester())
                 .await
                 .map_err(not_known)?,
         }));
@@ -123,7 +123,7 @@ async fn voters_now(
         }
         voters.push(VoterNow {
             person: vote.person.clone(),
-            groups: memberships(directory, &vote.person, groups.iter().copied()).await?,
+            groups: memberships(directory, &vote.person, &groups).await?,
         });
     }
     Ok(voters)

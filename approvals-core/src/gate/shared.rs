@@ -23,7 +23,7 @@ use crate::store::RequestStore;
 pub(crate) struct Named {
     pub(crate) policy: Box<dyn Policy>,
     /// Groups whose membership it wants to know of the requester.
-    pub(crate) requester_groups: BTreeSet<GroupId>,
+    pub(crate) requester_groups: Vec<GroupId>,
 }
 
 /// A channel as a gate knows it.

@@ -10,7 +10,7 @@ use super::state::State;
 use super::vote::Vote;
 use crate::call::{Call, Risk};
 use crate::digest::Digest;
-use crate::id::{OwnerId, PersonId, RequestId};
+use crate::id::{GroupId, OwnerId, PersonId, RequestId};
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::principal::PrincipalId;
@@ -62,11 +62,16 @@ impl Asked {
     }
 
     /// Every group that a track asks or may ask.
-    pub fn groups(&self) -> BTreeSet<&crate::id::GroupId> {
-        self.tracks
+    pub fn groups(&self) -> Vec<GroupId> {
+        let mut groups: Vec<GroupId> = self
+            .tracks
             .iter()
             .flat_map(|track| track.groups())
-            .collect()
+            .cloned()
+            .collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
     }
 }
 
