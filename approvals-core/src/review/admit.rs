@@ -12,6 +12,7 @@ use crate::audit::What;
 use crate::digest::Digest;
 use crate::id::{OwnerId, PersonId, RequestId};
 use crate::policy::{RequirementError, checked};
+use crate::presentation::Presentation;
 use crate::time::Timestamp;
 
 /// Limits that keep people from being worn down, per root principal, action and resource.
@@ -174,13 +175,24 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
     }
     let mut excluded = opening.excluded.clone();
     excluded.extend(proposers(asked, standing));
-    let record = Record::pending(Arc::clone(asked), excluded, opening.waiter);
+    let asked = match in_doubt {
+        None => Arc::clone(asked),
+        Some(earlier) => may_have_run(asked, earlier.id()),
+    };
+    let record = Record::pending(Arc::clone(&asked), excluded, opening.waiter);
     Admission::Ask(Box::new(Transition {
-        events: vec![What::Requested {
-            asked: Arc::clone(asked),
-        }],
+        events: vec![What::Requested { asked }],
         record,
     }))
+}
+
+/// Invariant 7: reviewers see that the call may have run, so what they are shown is another
+/// presentation.
+fn may_have_run(asked: &Asked, earlier: RequestId) -> Arc<Asked> {
+    let mut asked = asked.clone();
+    asked.may_have_run = Some(earlier);
+    asked.shown = Presentation::of(&asked).hash();
+    Arc::new(asked)
 }
 
 fn latest_denial(standing: &Standing) -> Option<(&Arc<Record>, Timestamp)> {
