@@ -12,7 +12,7 @@ use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
 use crate::permit::Permit;
-use crate::review::{Choice, ClaimNow, Command, Phase, Record, VoterNow};
+use crate::review::{Choice, ClaimNow, Command, Phase, Record, Refused, VoterNow};
 use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 
 /// A claim on an approved request. Dropping it gives the claim back.
@@ -43,12 +43,12 @@ fn unavailable(error: StoreError) -> ApprovalError {
 
 impl Gate {
     /// Claims an approved request: policy and voters are judged again, and required sinks have to
-    /// have caught up.
+    /// have caught up. `None` when somebody else holds a claim on it.
     pub(super) async fn claim(
         &self,
-        mut ticket: Ticket,
+        ticket: &mut Ticket,
         snapshot: Snapshot,
-    ) -> Result<Approved, ApprovalError> {
+    ) -> Result<Option<Approved>, ApprovalError> {
         ticket.settle();
         let shared = self.shared();
         let store = shared.store();
@@ -77,6 +77,14 @@ impl Gate {
         let now = snapshot.now;
         let (record, last_event) = match carry_out(store, request, &claim, Some(snapshot)).await {
             Ok(Outcome::Done { record, last_event }) => (record, last_event),
+            Ok(Outcome::Refused {
+                refused:
+                    Refused::Phase {
+                        found: Phase::Claimed | Phase::Executing,
+                        ..
+                    },
+                ..
+            }) => return Ok(None),
             Ok(Outcome::Refused { refused, record }) => {
                 return Err(from_refused(&refused, &record));
             }
@@ -102,7 +110,7 @@ impl Gate {
         };
         // Invariant 11: claimed before started. An error gives the claim back.
         shared.sinks.acknowledged(store, last_event).await?;
-        Ok(approved)
+        Ok(Some(approved))
     }
 }
 
