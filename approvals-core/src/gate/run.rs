@@ -12,6 +12,7 @@ use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
 use crate::permit::Permit;
+use crate::policy::Verdict;
 use crate::review::{Choice, ClaimNow, Command, Phase, Record, Refused, VoterNow};
 use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 
@@ -62,14 +63,15 @@ impl Gate {
         let verdict = self.judge(&asked.call).await?;
         let directory = shared.directory();
         let not_known = |e| ApprovalError::unavailable("the directory", e);
+        let voters = voters_now(directory, &snapshot.record, &verdict)
+            .await
+            .map_err(not_known)?;
         let claim = Command::Claim(Box::new(ClaimNow {
             owner: shared.owner,
             lease: shared.lease,
             frozen: snapshot.frozen,
             verdict,
-            voters: voters_now(directory, &snapshot.record)
-                .await
-                .map_err(not_known)?,
+            voters,
             excluded: people_of_chain(directory, asked.call.requester())
                 .await
                 .map_err(not_known)?,
@@ -115,12 +117,24 @@ impl Gate {
 }
 
 /// Invariant 10: every voter as the directory knows them now. Whoever is unknown, or is no longer
-/// the one behind the channel identity, is left out.
+/// the one behind the channel identity, is left out. Their groups are those that were asked and
+/// those that policy asks now.
 async fn voters_now(
     directory: &dyn Directory,
     record: &Record,
+    verdict: &Verdict,
 ) -> Result<Vec<VoterNow>, DirectoryError> {
-    let groups = record.asked.groups();
+    let mut groups = record.asked.groups();
+    match verdict {
+        Verdict::Allow(_) | Verdict::Deny(_) => {}
+        Verdict::Review(tracks, _) => {
+            for group in tracks.iter().flat_map(|track| track.groups()) {
+                if !groups.contains(group) {
+                    groups.push(group.clone());
+                }
+            }
+        }
+    }
     let mut voters = Vec::with_capacity(record.votes.len());
     for vote in &record.votes {
         if vote.choice == Choice::Withdrawn
