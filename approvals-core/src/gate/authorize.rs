@@ -44,7 +44,12 @@ impl Admitted {
     /// # Errors
     /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
-        self.start_with(Some(again.arguments_digest())).await
+        // Invariant 3: the same arguments for something else are another call.
+        let same = match &self.0 {
+            Ready::Allowed => true,
+            Ready::Approved(approved) => approved.is_for(again),
+        };
+        self.start_with(same.then(|| again.arguments_digest())).await
     }
 
     /// The permit of a call that policy allowed: there is nothing to wait for.
