@@ -91,10 +91,12 @@ async fn an_equal_call_that_was_asked_before_the_doubt_is_refused_too() {
     let world = world(a_senior()).await;
     let (twin, twins_request) = world.ask(export("orders", 1)).await;
     left_in_doubt(&world).await;
-    let _ = twins_request.approve_as("alice").await;
+    twins_request.approve_as("alice").await.unwrap_err();
     let error = refusal(twin.await.unwrap());
-    assert!(error.is_in_doubt(), "{error}");
+    assert_eq!(error.kind(), Kind::Withdrawn);
+    assert!(error.to_string().contains("an equal call may have run meanwhile"), "{error}");
     assert_eq!(world.bodies(), 1);
+    assert!(refusal(world.run(export("orders", 1)).await).is_in_doubt());
 }
 
 #[tokio::test(start_paused = true)]
