@@ -41,7 +41,7 @@ pub(super) async fn run(
                 Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
                 None => open = false,
             },
-            received = allowed.recv_many(&mut buffered, BATCH), if buffered.len() < BATCH => {
+            received = allowed.recv_many(&mut buffered, BATCH), if open && buffered.len() < BATCH => {
                 if received == 0 {
                     open = false;
                 }
@@ -49,6 +49,12 @@ pub(super) async fn run(
                 shared.sinks.feed(shared.store()).await;
             }
             change = changes.recv() => on_change(&shared, change).await,
+        }
+        if !open {
+            // Both channels closed at once: whatever the last handle left is still recorded.
+            while let Ok(event) = allowed.try_recv() {
+                buffered.push(event);
+            }
         }
         let now = Instant::now();
         if !open || now >= look_at || !buffered.is_empty() {
