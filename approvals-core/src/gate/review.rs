@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::authorize::count;
 use super::errors::{from_refusal, from_state};
+use super::presenting::coverage;
 use super::{Gate, Job};
 use crate::approver::Coverage;
 use crate::call::Call;
@@ -188,7 +189,7 @@ impl Gate {
                             "what looks like a secret is masked: {masked}. The author can name the argument in `redact(…)`"
                         ),
                     },
-                    None => channel.approver.coverage(&presentation),
+                    None => coverage(channel.approver.as_ref(), &presentation),
                 },
                 state: DeliveryState::Intended,
                 revision: 1,

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::audit::Sink;
+use super::unpanicked::{Panicked, Unpanicked};
+use crate::audit::{AuditError, Sink};
 use crate::error::ApprovalError;
 use crate::store::{RequestStore, StoreError};
 
@@ -28,7 +29,7 @@ enum FeedError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Sink(#[from] crate::audit::AuditError),
+    Sink(#[from] AuditError),
 }
 
 impl Sinks {
@@ -93,7 +94,8 @@ impl Feed {
             let Some(last) = events.last().map(|event| event.number) else {
                 return Ok(());
             };
-            self.sink.sink.record(&events).await?;
+            let recorded = Unpanicked::new(self.sink.sink.record(&events)).await;
+            recorded.unwrap_or_else(|Panicked| Err(AuditError("it panicked".to_owned())))?;
             store.acknowledge(&self.sink.id, last).await?;
             self.acknowledged.fetch_max(last, Ordering::Release);
             if number == u64::MAX && events.len() < BATCH {
