@@ -9,3 +9,4 @@ mod matrix;
 mod pitfalls;
 mod smoke;
 mod stacks;
+mod support;
