@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod concurrency;
+mod dependencies;
 mod display;
 mod fail_closed;
 mod invariants;
@@ -9,3 +10,4 @@ mod matrix;
 mod pitfalls;
 mod smoke;
 mod stacks;
+mod tidy;
