@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod concurrency;
+mod dependencies;
 mod display;
 mod fail_closed;
 mod invariants;
@@ -10,3 +11,4 @@ mod pitfalls;
 mod smoke;
 mod stacks;
 mod support;
+mod tidy;
