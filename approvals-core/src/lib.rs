@@ -6,6 +6,8 @@
 //! [`audit`], then [`desk`] (votes in), [`gate`] (calls in), [`permit`], [`error`], and [`memory`]
 //! (in-memory adapters).
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod approver;
 pub mod audit;
 pub mod call;

@@ -44,7 +44,12 @@ impl Admitted {
     /// # Errors
     /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
-        self.start_with(Some(again.arguments_digest())).await
+        let same = match &self.0 {
+            Ready::Allowed => true,
+            Ready::Approved(approved) => approved.is_for(again),
+        };
+        let arguments = same.then(|| again.arguments_digest());
+        self.start_with(arguments).await
     }
 
     /// The permit of a call that policy allowed: there is nothing to wait for.

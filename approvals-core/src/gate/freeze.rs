@@ -1,6 +1,6 @@
 //! Whether an operator has stopped everything, as this gate last read it.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,9 +13,10 @@ use crate::error::{ApprovalError, Kind};
 pub(crate) struct FreezeView {
     started: Instant,
     staleness: Duration,
-    frozen: AtomicU8,
-    /// Milliseconds from `started` to when the flag was read, plus one; 0 when it never was.
-    read_at: AtomicU64,
+    /// The latest reading: when it was asked for, in milliseconds from `started` plus one, and in
+    /// the lowest bit whether it said frozen. 0 when there is none. Readings overtake each other;
+    /// the one that was asked for last stands, and of two in one millisecond the frozen one.
+    reading: AtomicU64,
 }
 
 impl FreezeView {
@@ -23,8 +24,7 @@ impl FreezeView {
         Self {
             started: Instant::now(),
             staleness,
-            frozen: AtomicU8::new(1),
-            read_at: AtomicU64::new(0),
+            reading: AtomicU64::new(0),
         }
     }
 
@@ -35,16 +35,17 @@ impl FreezeView {
     /// Takes note of a reading that was asked for at `asked`.
     pub(super) fn note(&self, frozen: bool, asked: Instant) {
         let at = asked.duration_since(self.started).as_millis();
-        let at = u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1);
-        self.frozen.store(u8::from(frozen), Ordering::Release);
-        self.read_at.fetch_max(at, Ordering::Release);
+        let at = u64::try_from(at).unwrap_or(u64::MAX >> 2).saturating_add(1);
+        let reading = (at << 1) | u64::from(frozen);
+        self.reading.fetch_max(reading, Ordering::AcqRel);
     }
 
     /// `Some(frozen)`, or `None` when the reading is too old to go by.
     pub(super) fn fresh(&self) -> Option<bool> {
-        let read_at = self.read_at.load(Ordering::Acquire).checked_sub(1)?;
+        let reading = self.reading.load(Ordering::Acquire);
+        let read_at = (reading >> 1).checked_sub(1)?;
         let age = Duration::from_millis(self.elapsed().saturating_sub(read_at));
-        (age < self.staleness).then(|| self.frozen.load(Ordering::Acquire) != 0)
+        (age < self.staleness).then_some(reading & 1 == 1)
     }
 }
 

@@ -59,7 +59,8 @@ impl Gate {
 
 async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     let request = notice.asked().id;
-    let presented = Unpanicked(Box::pin(channel.approver.present(&notice))).await;
+    let present = async { channel.approver.present(&notice).await };
+    let presented = Unpanicked(Box::pin(present)).await;
     let state = match presented {
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => {
@@ -124,7 +125,8 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
 }
 
 async fn update_on(shared: Arc<Shared>, channel: Channel, notice: Notice, receipt: Receipt) {
-    let updated = Unpanicked(Box::pin(channel.approver.update(&notice, &receipt))).await;
+    let update = async { channel.approver.update(&notice, &receipt).await };
+    let updated = Unpanicked(Box::pin(update)).await;
     match updated {
         Ok(()) => {
             note(

@@ -1,9 +1,11 @@
 //! A call that people must agree to: asking them, and waiting for what they say.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::authorize::count;
 use super::errors::{from_refusal, from_state};
+use super::shared::Channel;
 use super::{Gate, Job};
 use crate::approver::Coverage;
 use crate::call::Call;
@@ -26,10 +28,15 @@ pub(super) struct Ticket {
     /// The digest of the arguments that will be captured again.
     pub(super) arguments: Digest,
     withdraws: bool,
+    /// Whether it counts among those that wait for people.
+    waits: bool,
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if self.waits {
+            metrics::gauge!("approvals_pending").decrement(1.0);
+        }
         if self.withdraws {
             self.gate.leave(Job::Cancelled(self.request));
         }
@@ -57,22 +64,34 @@ impl Gate {
         let version = version.map(Arc::from);
         let keyed = call.key().is_some();
         let arguments = call.arguments_digest();
-        let opening = self.opening(call, tracks, reasons, version).await?;
-        let asked = Arc::clone(&opening.asked);
-        let deliveries = self.intended(&asked)?;
+        let mut opening = self.opening(call, tracks, reasons, version).await?;
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
-            request: asked.id,
+            request: opening.asked.id,
             arguments,
             withdraws: !keyed,
+            waits: false,
         };
-        let opened = shared
-            .store()
-            .open(opening, deliveries)
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let mut opened = self.open(&opening).await?;
+        if let Opened::MayHaveRun(earlier) = opened {
+            // Reviewers have to see it, so it is part of what is asked.
+            let asked = Asked::clone(&opening.asked);
+            opening.asked = Arc::new(present_as(Asked {
+                may_have_run: Some(earlier),
+                ..asked
+            }));
+            opened = self.open(&opening).await?;
+        }
+        let asked = opening.asked;
         match opened {
+            Opened::MayHaveRun(_) => {
+                ticket.settle();
+                return Err(ApprovalError::new(
+                    Kind::Unavailable,
+                    "requests for the same call ended in doubt while it was being asked",
+                ));
+            }
             Opened::Refused(refusal) => {
                 ticket.settle();
                 let error = from_refusal(&refusal);
@@ -97,6 +116,8 @@ impl Gate {
             }
             Opened::Asked { record, last_event } => {
                 metrics::counter!("approvals_requests_total").increment(1);
+                metrics::gauge!("approvals_pending").increment(1.0);
+                ticket.waits = true;
                 tracing::info!(
                     request = %record.id(), action = %asked.call.action(),
                     requester = %asked.call.requester(), digest = %asked.digest, "requested"
@@ -112,6 +133,15 @@ impl Gate {
             }
         }
         Ok(ticket)
+    }
+
+    async fn open(&self, opening: &Opening) -> Result<Opened, ApprovalError> {
+        let deliveries = self.intended(&opening.asked)?;
+        self.shared()
+            .store()
+            .open(opening.clone(), deliveries)
+            .await
+            .map_err(|e| ApprovalError::unavailable("the store", e))
     }
 
     async fn opening(
@@ -147,7 +177,7 @@ impl Gate {
         });
         let keyed = key.is_some();
         let call = Arc::new(call.into_masked());
-        let mut asked = Asked {
+        let asked = present_as(Asked {
             id: RequestId::new(now),
             digest: call.digest(),
             shown: call.digest(),
@@ -161,8 +191,7 @@ impl Gate {
             asked_at: now,
             expires_at: now.plus(longest),
             may_have_run: None,
-        };
-        asked.shown = Presentation::of(&asked).hash();
+        });
         Ok(Opening {
             asked: Arc::new(asked),
             key,
@@ -188,7 +217,7 @@ impl Gate {
                             "what looks like a secret is masked: {masked}. The author can name the argument in `redact(…)`"
                         ),
                     },
-                    None => channel.approver.coverage(&presentation),
+                    None => covers(channel, &presentation),
                 },
                 state: DeliveryState::Intended,
                 revision: 1,
@@ -219,7 +248,10 @@ impl Gate {
         loop {
             let snapshot = self.look(ticket.request).await?;
             match &snapshot.record.state {
-                State::Approved { .. } => return Ok(snapshot),
+                State::Approved { .. } => {
+                    decided(&snapshot.record);
+                    return Ok(snapshot);
+                }
                 State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
                 // Another process runs the same logical call: its outcome is this one's.
                 State::Claimed { .. } | State::Executing { .. } => {}
@@ -231,6 +263,7 @@ impl Gate {
                 | State::Expired { .. }
                 | State::Revoked { .. }
                 | State::Lapsed { .. } => {
+                    decided(&snapshot.record);
                     let error = from_state(&snapshot.record);
                     count(error.kind().as_str());
                     return Err(error);
@@ -287,4 +320,25 @@ impl Gate {
             Err(error) => tracing::error!(%request, %error, "a request could not be withdrawn"),
         }
     }
+}
+
+/// How long people took, for whoever watches the metrics.
+fn decided(record: &Record) {
+    let taken = record.changed_at.since(record.asked.asked_at);
+    metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
+}
+
+/// Takes the hash of what reviewers will see.
+fn present_as(mut asked: Asked) -> Asked {
+    asked.shown = Presentation::of(&asked).hash();
+    asked
+}
+
+/// What a channel says that it can show. One that panics shows nothing.
+fn covers(channel: &Channel, presentation: &Presentation<'_>) -> Coverage {
+    catch_unwind(AssertUnwindSafe(|| channel.approver.coverage(presentation))).unwrap_or_else(
+        |_| Coverage::Partial {
+            why: "the channel panicked".to_owned(),
+        },
+    )
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::errors::from_refused;
 use super::review::Ticket;
 use super::{Gate, Job};
+use crate::call::Call;
 use crate::digest::Digest;
 use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
 use crate::error::{ApprovalError, Kind};
@@ -130,6 +131,11 @@ async fn voters_now(
 }
 
 impl Approved {
+    /// Whether this call, with everything that decides, is the one that was approved.
+    pub(super) fn is_for(&self, call: &Call) -> bool {
+        call.digest() == self.snapshot.record.asked.digest
+    }
+
     /// Starts the execution, if what will run is what was approved and the claim still holds.
     pub(super) async fn start(mut self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
         // Invariant 3: what was shown is what runs.

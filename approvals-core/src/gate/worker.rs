@@ -15,14 +15,14 @@ use crate::id::RequestId;
 use crate::review::{Command, WithdrawnBy};
 use crate::store::{Filter, Outcome, carry_out};
 
-/// How often the worker looks, whether or not something is due.
+/// How often the worker looks at least, whether or not something is due.
 const TICK: Duration = Duration::from_secs(1);
 /// How many buffered events go to the store at once.
 const BATCH: usize = 1024;
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
-/// Runs until the gate and everything that it has handed out are gone.
+/// Runs until the gate and everything that it has handed out are gone, and what they left is done.
 pub(super) async fn run(
     shared: Arc<Shared>,
     mut jobs: mpsc::UnboundedReceiver<Job>,
@@ -32,39 +32,32 @@ pub(super) async fn run(
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut looked = Instant::now();
     let mut look_at = looked;
-    let mut open = true;
-    while open || !buffered.is_empty() {
+    let (mut jobs_open, mut allowed_open) = (true, true);
+    while jobs_open || allowed_open || !buffered.is_empty() {
+        let room = allowed_open && buffered.len() < BATCH;
         tokio::select! {
             biased;
             () = sleep_until(look_at) => {}
-            job = jobs.recv(), if open => match job {
+            job = jobs.recv(), if jobs_open => match job {
                 Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
-                None => open = false,
+                None => jobs_open = false,
             },
-            received = allowed.recv_many(&mut buffered, BATCH), if buffered.len() < BATCH => {
-                if received == 0 {
-                    open = false;
-                }
+            received = allowed.recv_many(&mut buffered, BATCH), if room => {
+                allowed_open = received > 0;
                 store_buffered(&shared, &mut buffered).await;
-                shared.sinks.feed(shared.store()).await;
+                shared.sinks.news();
             }
             change = changes.recv() => on_change(&shared, change).await,
         }
-        let now = Instant::now();
-        if !open || now >= look_at || !buffered.is_empty() {
-            store_buffered(&shared, &mut buffered).await;
-        }
         // While it is busy it still looks on time.
+        let now = Instant::now();
         if now >= look_at {
+            store_buffered(&shared, &mut buffered).await;
             look_at = now + look(&shared, now.duration_since(looked)).await;
             looked = now;
         }
     }
-    // What came before the last handle was dropped is still carried out.
-    while let Ok(job) = jobs.try_recv() {
-        carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await;
-    }
-    shared.sinks.feed(shared.store()).await;
+    shared.sinks.close();
 }
 
 /// Moves buffered events to the store. What the store does not take stays, and calls are held up
@@ -112,9 +105,12 @@ async fn carry(
             while let Ok(change) = changes.try_recv() {
                 on_change(shared, Ok(change)).await;
             }
-            shared.sinks.feed(shared.store()).await;
-            // Nobody waiting any more is no error.
-            let _ = done.send(());
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                shared.sinks.feed(shared.store()).await;
+                // Nobody waiting any more is no error.
+                let _ = done.send(());
+            });
         }
     }
 }
@@ -144,7 +140,7 @@ async fn on_change(shared: &Arc<Shared>, change: Result<RequestId, RecvError>) {
         }
         Err(RecvError::Closed) => {}
     }
-    shared.sinks.feed(shared.store()).await;
+    shared.sinks.news();
 }
 
 /// After changes were missed: every record whose copies show an older revision.
@@ -171,14 +167,16 @@ async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
     if let Err(error) = shared.read_freeze().await {
         tracing::error!(%error, "the freeze flag cannot be read");
     }
-    if since >= TICK.min(shared.lease / 3) {
+    // Often enough that a lease never runs out while its holder is well.
+    let tick = TICK.min(shared.lease / 3);
+    if since >= tick {
         renew(shared).await;
     }
     let due = match store.due(DUE).await {
         Ok(due) => due,
         Err(error) => {
             tracing::error!(%error, "what is due cannot be read");
-            return TICK;
+            return tick;
         }
     };
     for request in &due.requests {
@@ -188,18 +186,18 @@ async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
         let lost = Command::Withdraw(WithdrawnBy::WaiterLost);
         command(shared, *request, &lost).await;
     }
-    shared.sinks.feed(store).await;
+    shared.sinks.news();
     let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
     match (more, due.next, store.now().await) {
         (true, _, _) => Duration::ZERO,
         (false, Some(next), Ok(now)) => {
-            let looks_at = next.min(now.plus(TICK));
+            let looks_at = next.min(now.plus(tick));
             shared
                 .looks_at
                 .store(looks_at.as_millis(), Ordering::Release);
             looks_at.since(now).max(Duration::from_millis(1))
         }
-        (false, _, _) => TICK,
+        (false, _, _) => tick,
     }
 }
 

@@ -67,7 +67,7 @@ impl InMemoryDirectory {
         let person = PersonId::new(name)?;
         let groups = groups
             .into_iter()
-            .map(|group| GroupId::new(group))
+            .map(GroupId::new)
             .collect::<Result<BTreeSet<_>, _>>()?;
         let mut people = self.people();
         people.groups.extend(groups.iter().cloned());

@@ -124,6 +124,8 @@ pub enum Refusal {
 pub enum Admission {
     /// Nobody is asked.
     Refuse(Refusal),
+    /// The same call may have run already: it is idempotent, and reviewers have to see that.
+    MayHaveRun(RequestId),
     /// The same logical call is under way, or over.
     Found(Arc<Record>),
     /// People are asked: store this record, with these events.
@@ -153,10 +155,13 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
         .same_digest
         .iter()
         .find(|record| record.state.phase() == Phase::InDoubt);
-    if let Some(record) = in_doubt
-        && !asked.call.declaration().idempotent
-    {
-        return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
+    if let Some(record) = in_doubt {
+        if !asked.call.declaration().idempotent {
+            return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
+        }
+        if asked.may_have_run != Some(record.id()) {
+            return Admission::MayHaveRun(record.id());
+        }
     }
     let denied = latest_denial(standing);
     if let Some((record, at)) = denied
@@ -298,7 +303,7 @@ impl Admission {
     #[must_use]
     pub fn request(&self) -> Option<RequestId> {
         match self {
-            Self::Refuse(_) => None,
+            Self::Refuse(_) | Self::MayHaveRun(_) => None,
             Self::Found(record) => Some(record.id()),
             Self::Ask(transition) => Some(transition.record.id()),
             Self::UseGrant { record, .. } => Some(record.record.id()),
