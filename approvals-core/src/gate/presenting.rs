@@ -63,7 +63,7 @@ impl Gate {
 
 async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     let request = notice.asked().id;
-    let presented = answer(Unpanicked::new(channel.approver.present(&notice)).await);
+    let presented = answer(Unpanicked(channel.approver.present(&notice)).await);
     let state = match presented {
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => {
@@ -128,7 +128,7 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
 }
 
 async fn update_on(shared: Arc<Shared>, channel: Channel, notice: Notice, receipt: Receipt) {
-    let updated = answer(Unpanicked::new(channel.approver.update(&notice, &receipt)).await);
+    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
     match updated {
         Ok(()) => {
             note(
