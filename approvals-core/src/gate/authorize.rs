@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Gate;
+use super::allow::worker_gone;
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
@@ -110,6 +112,9 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
+                if self.shared().worker_gone.load(Ordering::Acquire) {
+                    return Err(worker_gone());
+                }
                 let mut ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
                 loop {
                     let snapshot = self.wait(&ticket).await?;

@@ -325,7 +325,8 @@ impl GateBuilder {
         shared.read_freeze().await?;
         let (jobs, jobs_in) = mpsc::unbounded_channel();
         let (allowed, allowed_in) = mpsc::channel(BUFFER);
-        tokio::spawn(worker::run(Arc::clone(&shared), jobs_in, allowed_in));
+        let last_word = worker::LastWord(Arc::clone(&shared));
+        tokio::spawn(worker::run(last_word, jobs_in, allowed_in));
         let inner = Inner {
             shared,
             jobs,

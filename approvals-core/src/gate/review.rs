@@ -1,7 +1,9 @@
 //! A call that people must agree to: asking them, and waiting for what they say.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::allow::worker_gone;
 use super::authorize::count;
 use super::errors::{from_refusal, from_state};
 use super::presenting::coverage;
@@ -221,7 +223,14 @@ impl Gate {
             let snapshot = self.look(ticket.request).await?;
             match &snapshot.record.state {
                 State::Approved { .. } => return Ok(snapshot),
-                State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
+                State::Pending => {
+                    // Invariant 9: without the worker no deadline would ever come.
+                    if self.shared().worker_gone.load(Ordering::Acquire) {
+                        self.take_back(ticket.request).await;
+                        return Err(worker_gone().request(ticket.request));
+                    }
+                    self.refuse_if_unreachable(&snapshot.record).await?;
+                }
                 // Another process runs the same logical call: its outcome is this one's.
                 State::Claimed { .. } | State::Executing { .. } => {}
                 State::Succeeded { .. }
