@@ -271,10 +271,14 @@ impl RequestStore for MemoryStore {
                     record: poorer,
                     events,
                 } = *grantor;
+                let granted_by = poorer.id();
                 stored.push(&poorer, events, now);
                 stored.replace(poorer, now);
-                let record = stored.insert(*record, deliveries, opening.key, now);
+                // Nobody is asked, so no channel is given anything.
+                let record = stored.insert(*record, Vec::new(), opening.key, now);
                 let last_event = stored.outbox.last();
+                drop(stored);
+                self.hints.changed(granted_by);
                 Opened::Granted { record, last_event }
             }
         })
