@@ -74,6 +74,14 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     };
     let failed = matches!(state, DeliveryState::Failed { .. });
     note(&shared, &channel, &notice, state).await;
+    // A vote may have come while the channel was still at it: the copy shows less than what stands.
+    match shared.store().read(request).await {
+        Ok(Some(now)) if now.record.revision > notice.revision() => {
+            update_copies(&shared, &now.record).await;
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(%request, %error, "messages were not updated"),
+    }
     if failed {
         // Whoever waits finds out whether any channel is left.
         shared.store().hints().changed(request);
