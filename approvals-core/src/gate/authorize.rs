@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::Gate;
 use super::allow::worker_gone;
+use super::errors::of_chain;
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
@@ -227,7 +228,7 @@ impl Gate {
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
         for person in people_of_chain(directory, requester)
             .await
-            .map_err(unavailable)?
+            .map_err(of_chain)?
         {
             let of_person = memberships(directory, &person, groups).await;
             found.extend(of_person.map_err(unavailable)?);

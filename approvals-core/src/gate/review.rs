@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::allow::worker_gone;
 use super::authorize::count;
-use super::errors::{from_refusal, from_state};
+use super::errors::{from_refusal, from_state, of_chain};
 use super::presenting::coverage;
 use super::{Gate, Job};
 use crate::approver::Coverage;
@@ -128,7 +128,7 @@ impl Gate {
         let requester = call.requester().clone();
         let principals = people_of_chain(shared.directory(), &requester)
             .await
-            .map_err(|e| ApprovalError::unavailable("the directory, for the requester,", e))?;
+            .map_err(of_chain)?;
         let now = shared
             .store()
             .now()
