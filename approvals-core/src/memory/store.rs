@@ -271,14 +271,14 @@ impl RequestStore for MemoryStore {
                     record: poorer,
                     events,
                 } = *grantor;
+                let granted_by = poorer.id();
                 stored.push(&poorer, events, now);
-                let poorer = stored.replace(poorer, now);
-                let record = stored.insert(*record, deliveries, opening.key, now);
+                stored.replace(poorer, now);
+                // Nobody is asked, so no channel is given anything.
+                let record = stored.insert(*record, Vec::new(), opening.key, now);
                 let last_event = stored.outbox.last();
                 drop(stored);
-                if let Some(poorer) = poorer {
-                    self.hints.changed(poorer.id());
-                }
+                self.hints.changed(granted_by);
                 Opened::Granted { record, last_event }
             }
         })
