@@ -44,12 +44,13 @@ impl Admitted {
     /// # Errors
     /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
+        // Invariant 3: the same arguments for something else are another call.
         let same = match &self.0 {
             Ready::Allowed => true,
             Ready::Approved(approved) => approved.is_for(again),
         };
-        let arguments = same.then(|| again.arguments_digest());
-        self.start_with(arguments).await
+        self.start_with(same.then(|| again.arguments_digest()))
+            .await
     }
 
     /// The permit of a call that policy allowed: there is nothing to wait for.
@@ -110,11 +111,16 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
-                let ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
-                let approved = self.wait(&ticket).await?;
-                let approved = Box::pin(self.claim(ticket, approved)).await?;
-                count("approved");
-                Ok(Admitted(Ready::Approved(Box::new(approved))))
+                let mut ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
+                loop {
+                    let snapshot = self.wait(&ticket).await?;
+                    // Whoever waited for the same logical call may have been quicker: then its
+                    // outcome is waited for.
+                    if let Some(approved) = Box::pin(self.claim(&mut ticket, snapshot)).await? {
+                        count("approved");
+                        return Ok(Admitted(Ready::Approved(Box::new(approved))));
+                    }
+                }
             }
         }
     }

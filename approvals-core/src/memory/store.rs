@@ -260,7 +260,6 @@ impl RequestStore for MemoryStore {
         let standing = stored.standing(&opening, now);
         Ok(match admit(&opening, &standing, now) {
             Admission::Refuse(refusal) => Opened::Refused(refusal),
-            Admission::MayHaveRun(earlier) => Opened::MayHaveRun(earlier),
             Admission::Found(record) => Opened::Found(record),
             Admission::Ask(transition) => {
                 let record = stored.insert(*transition, deliveries, opening.key, now);

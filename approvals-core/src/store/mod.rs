@@ -103,9 +103,6 @@ pub enum Opened {
     },
     /// The same logical call has a request already.
     Found(Arc<Record>),
-    /// The same call may have run already and is idempotent: open it again with that request in
-    /// [`Asked::may_have_run`](crate::review::Asked), so that reviewers see it.
-    MayHaveRun(RequestId),
     /// Nobody is asked.
     Refused(Refusal),
 }

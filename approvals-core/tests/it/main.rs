@@ -10,4 +10,5 @@ mod matrix;
 mod pitfalls;
 mod smoke;
 mod stacks;
+mod support;
 mod tidy;
