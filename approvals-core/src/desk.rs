@@ -168,7 +168,9 @@ impl ChannelDesk {
             None => Err(VoteError::UnknownPerson(identity.clone())),
             Some(person) => self.judge(&cast, &snapshot, person, &identity).await,
         };
+        // Of a store that did not answer nobody knows whether the vote counted.
         if let Err(error) = &judged
+            && !matches!(error, VoteError::Store(_))
             && let Err(lost) = self.record_refusal(&cast, person, identity, error).await
         {
             tracing::error!(request = %cast.request, error = %lost, "a refused vote was not recorded");

@@ -15,7 +15,7 @@ use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
-use crate::review::{Asked, Command, Opening, Record, State, WithdrawnBy};
+use crate::review::{Asked, Command, Opening, Phase, Record, State, WithdrawnBy};
 use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
 
 /// A request that somebody in this process waits for. Dropping it while the request is pending
@@ -93,6 +93,10 @@ impl Gate {
             Opened::Found(record) => {
                 ticket.request = record.id();
                 ticket.settle();
+                if record.state.phase() == Phase::Pending {
+                    self.look_by(record.due_at());
+                    self.present_where_missing(&record).await?;
+                }
             }
             Opened::Granted { record, .. } => {
                 tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
@@ -112,7 +116,11 @@ impl Gate {
                     return Err(error);
                 }
                 self.look_by(record.due_at());
-                self.present(&record).await;
+                if keyed {
+                    self.present_where_missing(&record).await?;
+                } else {
+                    self.present(&record).await;
+                }
             }
         }
         Ok(ticket)
@@ -301,7 +309,10 @@ impl Gate {
         let withdraw = Command::Withdraw(WithdrawnBy::Requester);
         match carry_out(self.shared().store(), request, &withdraw, None).await {
             Ok(Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Unknown) => {}
-            Err(error) => tracing::error!(%request, %error, "a request could not be withdrawn"),
+            Err(error) => {
+                tracing::error!(%request, %error, "a request could not be withdrawn yet");
+                self.leave(Job::Cancelled(request));
+            }
         }
     }
 }

@@ -272,9 +272,13 @@ impl RequestStore for MemoryStore {
                     events,
                 } = *grantor;
                 stored.push(&poorer, events, now);
-                stored.replace(poorer, now);
+                let poorer = stored.replace(poorer, now);
                 let record = stored.insert(*record, deliveries, opening.key, now);
                 let last_event = stored.outbox.last();
+                drop(stored);
+                if let Some(poorer) = poorer {
+                    self.hints.changed(poorer.id());
+                }
                 Opened::Granted { record, last_event }
             }
         })
@@ -379,24 +383,16 @@ impl RequestStore for MemoryStore {
             .take(limit)
             .map(|(_, id)| *id)
             .collect();
-        let gone: Vec<OwnerId> = stored
-            .alive
+        // A gate that was never heard of, or not for so long that it was forgotten, is gone too.
+        stored.alive.retain(|_, until| *until > now);
+        let abandoned = stored
+            .awaited
             .iter()
-            .filter(|(_, until)| **until <= now)
-            .map(|(owner, _)| *owner)
+            .filter(|(owner, _)| !stored.alive.contains_key(owner))
+            .flat_map(|(_, ids)| ids)
+            .copied()
+            .take(limit)
             .collect();
-        let mut abandoned = Vec::new();
-        for owner in gone {
-            match stored.awaited.get(&owner) {
-                Some(ids) => {
-                    let room = limit.saturating_sub(abandoned.len());
-                    abandoned.extend(ids.iter().take(room));
-                }
-                None => {
-                    stored.alive.remove(&owner);
-                }
-            }
-        }
         let next = stored.due.first().map(|(at, _)| *at);
         Ok(Due {
             requests,
