@@ -1,5 +1,13 @@
 //! Integration tests of `approvals-core`: one binary, a module per subject.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod bad_input;
 mod concurrency;
 mod dependencies;
