@@ -308,7 +308,10 @@ fn approve(record: &mut Record, ballot: &Ballot, now: Timestamp) -> Result<Vec<W
 
 fn confirm(record: &mut Record, ballot: &Ballot, now: Timestamp) -> Result<Vec<What>, Refused> {
     let track = confirm_track(record);
-    if track.is_none() || !record.asked.principals.contains(&ballot.person) {
+    // Of the chain when it was asked, and still.
+    let principal = record.asked.principals.contains(&ballot.person)
+        && ballot.excluded.contains(&ballot.person);
+    if track.is_none() || !principal {
         return Err(Refused::NotAsked(ballot.person.clone()));
     }
     if standing(record, &ballot.person) == Some(Choice::Confirm) {
@@ -486,7 +489,8 @@ fn advance(record: &mut Record, now: Timestamp, events: &mut Vec<What>) {
     }
     record.state = State::Approved {
         at: now,
-        execute_by: now.plus(asked.execute_within()),
+        // Invariant 9: a late yes does not outlive the absolute deadline.
+        execute_by: now.plus(asked.execute_within()).min(asked.expires_at),
     };
     events.push(What::Approved);
 }
@@ -583,6 +587,11 @@ fn due_while_pending(record: &mut Record, now: Timestamp) -> Result<Vec<What>, R
     if events.is_empty() {
         return Err(Refused::NothingDue);
     }
+    if !expired {
+        // Votes are kept: where a voter is of the widened audience as well, those that stand may
+        // now fill every seat.
+        advance(record, now, &mut events);
+    }
     Ok(events)
 }
 
@@ -609,7 +618,13 @@ fn claim(record: &mut Record, claim: &ClaimNow, now: Timestamp) -> Result<Vec<Wh
     let excluded = record.excluded.clone();
     let counts = |vote: &Vote| {
         let voter = claim.voters.iter().find(|v| v.person == vote.person)?;
-        let counts = vote.choice == Choice::Confirm || !excluded.contains(&vote.person);
+        let counts = match vote.choice {
+            // Whoever confirmed must be of the chain still.
+            Choice::Confirm => claim.excluded.contains(&vote.person),
+            Choice::Approve | Choice::Deny | Choice::BreakGlass | Choice::Withdrawn => {
+                !excluded.contains(&vote.person)
+            }
+        };
         counts.then(|| voter.groups.clone())
     };
     let asked = Arc::clone(&record.asked);
