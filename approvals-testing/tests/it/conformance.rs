@@ -1,4 +1,5 @@
 //! The suites, run against the in-memory adapters; what becomes of a gate whose parts fail.
 
+mod memory;
 mod sweep;
 mod world;
