@@ -27,8 +27,8 @@ pub(super) async fn run(
     shared: Arc<Shared>,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     mut allowed: mpsc::Receiver<NewEvent>,
+    mut changes: broadcast::Receiver<RequestId>,
 ) {
-    let mut changes = shared.store().hints().subscribe();
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut look_at = Instant::now();
     let mut renewed = look_at;
