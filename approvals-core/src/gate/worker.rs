@@ -37,9 +37,9 @@ pub(super) async fn run(
     last_word: LastWord,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     mut allowed: mpsc::Receiver<NewEvent>,
+    mut changes: broadcast::Receiver<RequestId>,
 ) {
     let shared = Arc::clone(&last_word.0);
-    let mut changes = shared.store().hints().subscribe();
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut look_at = Instant::now();
     let mut renewed = look_at;
