@@ -1,5 +1,14 @@
 //! Integration tests of `approvals-core`: one binary, a module per subject.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test fails where it cannot go on, and nothing of it is public"
+)]
+
 mod bad_input;
 mod concurrency;
 mod dependencies;
