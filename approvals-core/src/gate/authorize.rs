@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Gate;
+use super::allow::worker_gone;
+use super::errors::of_chain;
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
@@ -111,6 +114,9 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
+                if self.shared().worker_gone.load(Ordering::Acquire) {
+                    return Err(worker_gone());
+                }
                 let mut ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
                 loop {
                     let snapshot = self.wait(&ticket).await?;
@@ -223,7 +229,7 @@ impl Gate {
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
         for person in people_of_chain(directory, requester)
             .await
-            .map_err(unavailable)?
+            .map_err(of_chain)?
         {
             let of_person = memberships(directory, &person, groups).await;
             found.extend(of_person.map_err(unavailable)?);

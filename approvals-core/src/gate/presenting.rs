@@ -130,7 +130,7 @@ impl Drop for Turn {
 
 async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     let request = notice.asked().id;
-    let presented = answer(Unpanicked::new(channel.approver.present(&notice)).await);
+    let presented = answer(Unpanicked(channel.approver.present(&notice)).await);
     let state = match presented {
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => {
@@ -141,6 +141,14 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     };
     let failed = matches!(state, DeliveryState::Failed { .. });
     note(&shared, &channel, &notice, state).await;
+    // A vote may have come while the channel was still at it: the copy shows less than what stands.
+    match shared.store().read(request).await {
+        Ok(Some(now)) if now.record.revision > notice.revision() => {
+            update_copies(&shared, &now.record).await;
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(%request, %error, "messages were not updated"),
+    }
     if failed {
         // Whoever waits finds out whether any channel is left.
         shared.store().hints().changed(request);
@@ -195,7 +203,7 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
 }
 
 async fn update_on(shared: Arc<Shared>, channel: Channel, notice: Notice, receipt: Receipt) {
-    let updated = answer(Unpanicked::new(channel.approver.update(&notice, &receipt)).await);
+    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
     match updated {
         Ok(()) => {
             note(

@@ -1,9 +1,11 @@
 //! A call that people must agree to: asking them, and waiting for what they say.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::allow::worker_gone;
 use super::authorize::count;
-use super::errors::{from_refusal, from_state};
+use super::errors::{from_refusal, from_state, of_chain};
 use super::presenting::coverage;
 use super::{Gate, Job};
 use crate::approver::Coverage;
@@ -146,7 +148,7 @@ impl Gate {
         let requester = call.requester().clone();
         let principals = people_of_chain(shared.directory(), &requester)
             .await
-            .map_err(|e| ApprovalError::unavailable("the directory, for the requester,", e))?;
+            .map_err(of_chain)?;
         let now = shared
             .store()
             .now()
@@ -244,7 +246,14 @@ impl Gate {
                     decided(&snapshot.record);
                     return Ok(snapshot);
                 }
-                State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
+                State::Pending => {
+                    // Invariant 9: without the worker no deadline would ever come.
+                    if self.shared().worker_gone.load(Ordering::Acquire) {
+                        self.take_back(ticket.request).await;
+                        return Err(worker_gone().request(ticket.request));
+                    }
+                    self.refuse_if_unreachable(&snapshot.record).await?;
+                }
                 // Another process runs the same logical call: its outcome is this one's.
                 State::Claimed { .. } | State::Executing { .. } => {}
                 State::Succeeded { .. }

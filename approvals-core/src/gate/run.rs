@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::errors::from_refused;
+use super::errors::{from_refused, of_chain};
 use super::review::Ticket;
 use super::{Gate, Job};
 use crate::call::Call;
@@ -75,7 +75,7 @@ impl Gate {
             voters,
             excluded: people_of_chain(directory, asked.call.requester())
                 .await
-                .map_err(not_known)?,
+                .map_err(of_chain)?,
         }));
         let now = snapshot.now;
         let (record, last_event) = match carry_out(store, request, &claim, Some(snapshot)).await {

@@ -142,7 +142,7 @@ impl Feed {
             let Some(last) = events.last().map(|event| event.number) else {
                 return Ok(());
             };
-            let recorded = Unpanicked::new(self.sink.sink.record(&events)).await;
+            let recorded = Unpanicked(self.sink.sink.record(&events)).await;
             recorded.unwrap_or_else(|Panicked| Err(AuditError("it panicked".to_owned())))?;
             store.acknowledge(&self.sink.id, last).await?;
             self.acknowledged.fetch_max(last, Ordering::Release);

@@ -10,19 +10,13 @@ use std::task::{Context, Poll};
 pub(super) struct Panicked;
 
 /// A future of an adapter's whose panic is an error.
-pub(super) struct Unpanicked<F>(Pin<Box<F>>);
+pub(super) struct Unpanicked<F>(pub(super) F);
 
-impl<F> Unpanicked<F> {
-    pub(super) fn new(future: F) -> Self {
-        Self(Box::pin(future))
-    }
-}
-
-impl<F: Future> Future for Unpanicked<F> {
+impl<F: Future + Unpin> Future for Unpanicked<F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
+        match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context))) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(_) => Poll::Ready(Err(Panicked)),

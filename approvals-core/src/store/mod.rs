@@ -201,7 +201,8 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
     /// Judges an opening by [`review::admit`](crate::review::admit) over what the store knows, and
-    /// carries the answer out: record, intended deliveries and events in one commit.
+    /// carries the answer out: record, intended deliveries and events in one commit. A request
+    /// under a grant asks nobody and has no deliveries.
     ///
     /// After a crash a keyed request is found again under its key; an unkeyed one is withdrawn when
     /// its waiter's heartbeat has run out.
