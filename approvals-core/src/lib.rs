@@ -6,7 +6,7 @@
 //! [`audit`], then [`desk`] (votes in), [`gate`] (calls in), [`permit`], [`error`], and [`memory`]
 //! (in-memory adapters).
 
-#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+#![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod approver;
 pub mod audit;

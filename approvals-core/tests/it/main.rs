@@ -1,12 +1,11 @@
 //! Integration tests of `approvals-core`: one binary, a module per subject.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    unreachable_pub,
-    reason = "a test fails where it cannot go on, and nothing of it is public"
+    reason = "a test fails by panicking"
 )]
 
 mod bad_input;

@@ -193,7 +193,7 @@ async fn a_skipped_argument_is_named_as_not_bound() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(pooled("pool-1", 1)).await;
     let text = request.presentation().to_string();
-    assert!(text.contains("pool =  (not shown and not bound)"), "{text}");
+    assert!(text.contains("pool (not shown and not bound)"), "{text}");
     task.abort();
 }
 
