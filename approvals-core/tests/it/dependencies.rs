@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::tidy::{list, metadata, root, text};
+use crate::tidy::{files, list, metadata, own, root, text};
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
@@ -102,6 +102,26 @@ fn every_dependency_comes_from_crates_io_and_has_a_version() {
                     );
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn every_dependency_of_what_is_published_is_used() {
+    let metadata = metadata();
+    let sources = files(&[".rs"]);
+    for package in own(&metadata).filter(|package| package["publish"].is_null()) {
+        let name = text(package, "name");
+        for dependency in list(package, "dependencies") {
+            if dependency["kind"].as_str() == Some("dev") {
+                continue;
+            }
+            let rename = dependency["rename"].as_str();
+            let named = rename.unwrap_or(text(dependency, "name")).replace('-', "_");
+            let mentions = |(path, source): &(String, String)| {
+                path.starts_with(&format!("{name}/src/")) && source.contains(&named)
+            };
+            assert!(sources.iter().any(mentions), "{name} does not use {named}");
         }
     }
 }

@@ -16,12 +16,12 @@ const LONGEST_FILE: usize = 600;
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("the crate stands in the workspace")
+        .unwrap()
         .to_owned()
 }
 
 /// Every file of the tree with one of these endings, by its path from the root.
-fn files(endings: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn files(endings: &[&str]) -> Vec<(String, String)> {
     fn walk(directory: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -75,7 +75,7 @@ pub(crate) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
 }
 
 /// The workspace's own packages: those without a source.
-fn own(metadata: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn own(metadata: &Value) -> impl Iterator<Item = &Value> {
     list(metadata, "packages")
         .iter()
         .filter(|package| package["source"].is_null())
