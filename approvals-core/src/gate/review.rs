@@ -22,7 +22,7 @@ use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreErro
 /// A request that somebody in this process waits for. Dropping it while the request is pending
 /// withdraws the request, unless its key lets others find it.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     gate: Gate,
     pub(super) request: RequestId,
     /// The digest of the arguments that will be captured again.
@@ -64,7 +64,7 @@ impl Gate {
         let version = version.map(Arc::from);
         let keyed = call.key().is_some();
         let arguments = call.arguments_digest();
-        let mut opening = self.opening(call, tracks, reasons, version).await?;
+        let (mut opening, deliveries) = self.opening(call, tracks, reasons, version).await?;
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
@@ -73,15 +73,16 @@ impl Gate {
             withdraws: !keyed,
             waits: false,
         };
-        let mut opened = self.open(&opening).await?;
+        let mut opened = self.open(&opening, deliveries).await?;
         if let Opened::MayHaveRun(earlier) = opened {
             // Reviewers have to see it, so it is part of what is asked.
-            let asked = Asked::clone(&opening.asked);
-            opening.asked = Arc::new(present_as(Asked {
+            let mut asked = Asked {
                 may_have_run: Some(earlier),
-                ..asked
-            }));
-            opened = self.open(&opening).await?;
+                ..Asked::clone(&opening.asked)
+            };
+            let deliveries = self.intended(&mut asked)?;
+            opening.asked = Arc::new(asked);
+            opened = self.open(&opening, deliveries).await?;
         }
         let asked = opening.asked;
         match opened {
@@ -135,8 +136,11 @@ impl Gate {
         Ok(ticket)
     }
 
-    async fn open(&self, opening: &Opening) -> Result<Opened, ApprovalError> {
-        let deliveries = self.intended(&opening.asked)?;
+    async fn open(
+        &self,
+        opening: &Opening,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Opened, ApprovalError> {
         self.shared()
             .store()
             .open(opening.clone(), deliveries)
@@ -150,7 +154,7 @@ impl Gate {
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
         policy_version: Option<Arc<str>>,
-    ) -> Result<Opening, ApprovalError> {
+    ) -> Result<(Opening, Vec<Delivery>), ApprovalError> {
         let shared = self.shared();
         let requester = call.requester().clone();
         let principals = people_of_chain(shared.directory(), &requester)
@@ -177,7 +181,7 @@ impl Gate {
         });
         let keyed = key.is_some();
         let call = Arc::new(call.into_masked());
-        let asked = present_as(Asked {
+        let mut asked = Asked {
             id: RequestId::new(now),
             digest: call.digest(),
             shown: call.digest(),
@@ -191,19 +195,23 @@ impl Gate {
             asked_at: now,
             expires_at: now.plus(longest),
             may_have_run: None,
-        });
-        Ok(Opening {
+        };
+        let deliveries = self.intended(&mut asked)?;
+        let opening = Opening {
             asked: Arc::new(asked),
             key,
             excluded: principals,
             waiter: (!keyed).then_some(shared.owner),
             limits: shared.limits,
-        })
+        };
+        Ok((opening, deliveries))
     }
 
-    /// Invariant 4: what each channel will be able to show, committed before anything is posted.
-    fn intended(&self, asked: &Asked) -> Result<Vec<Delivery>, ApprovalError> {
+    /// Takes the hash of what reviewers will see. Invariant 4: says what each channel will be able
+    /// to show of it, committed before anything is posted.
+    fn intended(&self, asked: &mut Asked) -> Result<Vec<Delivery>, ApprovalError> {
         let presentation = Presentation::of(asked);
+        let shown = presentation.hash();
         let masked = (!presentation.is_whole()).then(|| presentation.masked.join(", "));
         let deliveries: Vec<Delivery> = self
             .shared()
@@ -239,6 +247,7 @@ impl Gate {
                 ),
             ));
         }
+        asked.shown = shown;
         Ok(deliveries)
     }
 
@@ -304,7 +313,7 @@ impl Gate {
         if whys.len() < deliveries.len() {
             return Ok(());
         }
-        self.take_back(record.id()).await;
+        Box::pin(self.take_back(record.id())).await;
         Err(
             ApprovalError::new(Kind::Unavailable, "no channel could put it before people")
                 .request(record.id())
@@ -326,12 +335,6 @@ impl Gate {
 fn decided(record: &Record) {
     let taken = record.changed_at.since(record.asked.asked_at);
     metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
-}
-
-/// Takes the hash of what reviewers will see.
-fn present_as(mut asked: Asked) -> Asked {
-    asked.shown = Presentation::of(&asked).hash();
-    asked
 }
 
 /// What a channel says that it can show. One that panics shows nothing.
