@@ -136,14 +136,19 @@ async fn carry(
     }
 }
 
-async fn command(shared: &Shared, request: RequestId, command: &Command) {
+/// Carries a command out, and says whether the store answered.
+async fn command(shared: &Shared, request: RequestId, command: &Command) -> bool {
     match carry_out(shared.store(), request, command, None).await {
-        Ok(Outcome::Done { .. } | Outcome::Unknown) => {}
+        Ok(Outcome::Done { .. } | Outcome::Unknown) => true,
         Ok(Outcome::Refused { refused, .. }) => {
             tracing::debug!(%request, %refused, "nothing to do");
+            true
         }
         // Leases and heartbeats run out instead.
-        Err(error) => tracing::error!(%request, %error, "a command could not be carried out"),
+        Err(error) => {
+            tracing::error!(%request, %error, "a command could not be carried out");
+            false
+        }
     }
 }
 
@@ -198,14 +203,19 @@ async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
             return TICK;
         }
     };
+    let mut answered = true;
     for request in &due.requests {
-        command(shared, *request, &Command::Due).await;
+        answered &= command(shared, *request, &Command::Due).await;
     }
     for request in &due.abandoned {
         let lost = Command::Withdraw(WithdrawnBy::WaiterLost);
-        command(shared, *request, &lost).await;
+        answered &= command(shared, *request, &lost).await;
     }
     shared.sinks.feed(store).await;
+    if !answered {
+        // What is due stays due: a store that is away is not asked again at once.
+        return TICK;
+    }
     let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
     match (more, due.next, store.now().await) {
         (true, _, _) => Duration::ZERO,

@@ -18,12 +18,19 @@ async fn an_unreachable_store_refuses_whichever_method_fails() {
             let request = world.approver.next().await;
             assert!(request.approve_as("alice").await.is_err(), "{method}");
         };
-        let error = tokio::select! {
+        let ran = tokio::select! {
             biased;
-            ran = call => refusal(ran.unwrap()),
+            ran = call => ran,
             () = async { vote.await; std::future::pending().await } => unreachable!(),
         };
-        assert!(error.is_unavailable() || error.is_timed_out(), "{method}: {error}");
+        match ran {
+            Ok(ran) => {
+                let error = refusal(ran);
+                assert!(error.is_unavailable() || error.is_timed_out(), "{method}: {error}");
+            }
+            // A store that reads and cannot write: not even the deadline can be recorded.
+            Err(_) => assert_eq!(method, "compare_and_swap"),
+        }
         assert_eq!(world.bodies(), 0, "{method}");
     }
 }
