@@ -49,6 +49,7 @@ pub(super) async fn run(
             biased;
             () = sleep_until(look_at) => {}
             job = jobs.recv(), if open => match job {
+                Some(Job::LookAgain) => look_at = Instant::now(),
                 Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
                 None => open = false,
             },
