@@ -168,8 +168,12 @@ impl ChannelDesk {
             None => Err(VoteError::UnknownPerson(identity.clone())),
             Some(person) => self.judge(&cast, &snapshot, person, &identity).await,
         };
-        if let Err(error) = &judged {
-            self.record_refusal(&cast, person, identity, error).await?;
+        // Of a store that did not answer nobody knows whether the vote counted.
+        if let Err(error) = &judged
+            && !matches!(error, VoteError::Store(_))
+            && let Err(lost) = self.record_refusal(&cast, person, identity, error).await
+        {
+            tracing::error!(request = %cast.request, error = %lost, "a refused vote was not recorded");
         }
         judged
     }

@@ -52,7 +52,8 @@ impl Admitted {
             Ready::Allowed => true,
             Ready::Approved(approved) => approved.is_for(again),
         };
-        self.start_with(same.then(|| again.arguments_digest())).await
+        self.start_with(same.then(|| again.arguments_digest()))
+            .await
     }
 
     /// The permit of a call that policy allowed: there is nothing to wait for.

@@ -323,6 +323,7 @@ impl GateBuilder {
         ));
         shared.store().heartbeat(shared.owner, shared.lease).await?;
         shared.read_freeze().await?;
+        shared.sinks.start(shared.desk.store());
         let (jobs, jobs_in) = mpsc::unbounded_channel();
         let (allowed, allowed_in) = mpsc::channel(BUFFER);
         let last_word = worker::LastWord(Arc::clone(&shared));

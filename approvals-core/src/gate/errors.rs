@@ -107,7 +107,24 @@ pub(super) fn from_refused(refused: &Refused, record: &Record) -> ApprovalError 
         Refused::PolicyDenies(_) | Refused::PolicyAsksMore | Refused::NoLongerMet { .. } => {
             Kind::NoLongerApproved
         }
-        _ => Kind::Unavailable,
+        Refused::OwnRequest(_)
+        | Refused::NotAsked(_)
+        | Refused::AlreadyVoted(_)
+        | Refused::NoVote(_)
+        | Refused::CommentRequired
+        | Refused::ProposalWithoutDenial
+        | Refused::UnknownArgument(_)
+        | Refused::ReasonRequired
+        | Refused::NothingOwed
+        | Refused::NoGrant
+        | Refused::Phase { .. } => Kind::Invalid,
+        Refused::NothingDue
+        | Refused::ClockWentBack { .. }
+        | Refused::OtherDigest
+        | Refused::OtherPresentation
+        | Refused::StaleRevision { .. }
+        | Refused::OtherClaim { .. }
+        | Refused::NewerSchema(_) => Kind::Unavailable,
     };
     ApprovalError::new(kind, refused.to_string()).request(record.id())
 }

@@ -10,6 +10,8 @@ use super::shared::{Channel, Shared};
 use super::unpanicked::{Panicked, Unpanicked};
 use super::{Gate, Job};
 use crate::approver::{Approver, ApproverError, Coverage, Notice, Receipt};
+use crate::error::ApprovalError;
+use crate::id::RequestId;
 use crate::presentation::Presentation;
 use crate::review::Record;
 use crate::store::{Delivery, DeliveryState};
@@ -50,6 +52,45 @@ impl Gate {
         }
     }
 
+    /// Puts a keyed request before people on every channel where that has not happened yet. Several
+    /// callers may have it, and whoever opened it may have died before it did this.
+    pub(super) async fn present_where_missing(
+        &self,
+        record: &Arc<Record>,
+    ) -> Result<(), ApprovalError> {
+        let shared = self.shared();
+        let unavailable = |e| ApprovalError::unavailable("the store", e).request(record.id());
+        let turns: Vec<Turn> = shared
+            .channels
+            .iter()
+            .filter_map(|channel| Turn::take(shared, record.id(), channel))
+            .collect();
+        let deliveries = shared.store().deliveries(record.id()).await;
+        let deliveries = deliveries.map_err(unavailable)?;
+        let missing = |turn: &Turn| {
+            deliveries.iter().any(|delivery| {
+                delivery.channel == turn.channel.id && delivery.state == DeliveryState::Intended
+            })
+        };
+        let turns: Vec<Turn> = turns.into_iter().filter(missing).collect();
+        if turns.is_empty() {
+            return Ok(());
+        }
+        // Invariant 11: requested before presented, also by another process that died since.
+        if shared.sinks.any_required() {
+            let number = shared.store().append(Vec::new()).await;
+            let number = number.map_err(unavailable)?;
+            shared.sinks.acknowledged(shared.store(), number).await?;
+        }
+        for turn in turns {
+            let notice = Notice::new(Arc::clone(record));
+            run_or_spawn(Box::pin(async move {
+                present_on(Arc::clone(&turn.shared), turn.channel.clone(), notice).await;
+            }));
+        }
+        Ok(())
+    }
+
     /// Has the worker look no later than this.
     pub(super) fn look_by(&self, due: Option<Timestamp>) {
         let looks_at = &self.shared().looks_at;
@@ -58,6 +99,32 @@ impl Gate {
         {
             self.leave(Job::LookAgain);
         }
+    }
+}
+
+/// The right to put one request before people on one channel, so that two callers in one process
+/// do not post it twice.
+struct Turn {
+    shared: Arc<Shared>,
+    request: RequestId,
+    channel: Channel,
+}
+
+impl Turn {
+    fn take(shared: &Arc<Shared>, request: RequestId, channel: &Channel) -> Option<Self> {
+        let free = shared.presenting().insert((request, channel.id.clone()));
+        free.then(|| Self {
+            shared: Arc::clone(shared),
+            request,
+            channel: channel.clone(),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let over = (self.request, self.channel.id.clone());
+        self.shared.presenting().remove(&over);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
-use crate::review::{Asked, Command, Opening, Record, State, WithdrawnBy};
+use crate::review::{Asked, Command, Opening, Phase, Record, State, WithdrawnBy};
 use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
 
 /// A request that somebody in this process waits for. Dropping it while the request is pending
@@ -29,10 +29,15 @@ pub(super) struct Ticket {
     /// The digest of the arguments that will be captured again.
     pub(super) arguments: Digest,
     withdraws: bool,
+    /// Whether it counts among those that wait for people.
+    waits: bool,
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if self.waits {
+            metrics::gauge!("approvals_pending").decrement(1.0);
+        }
         if self.withdraws {
             self.gate.leave(Job::Cancelled(self.request));
         }
@@ -61,20 +66,16 @@ impl Gate {
         let keyed = call.key().is_some();
         let arguments = call.arguments_digest();
         let opening = self.opening(call, tracks, reasons, version).await?;
-        let asked = Arc::clone(&opening.asked);
-        let deliveries = self.intended(&asked)?;
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
-            request: asked.id,
+            request: opening.asked.id,
             arguments,
             withdraws: !keyed,
+            waits: false,
         };
-        let opened = shared
-            .store()
-            .open(opening, deliveries)
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let asked = Arc::clone(&opening.asked);
+        let opened = self.open(opening).await?;
         match opened {
             Opened::Refused(refusal) => {
                 ticket.settle();
@@ -94,12 +95,18 @@ impl Gate {
             Opened::Found(record) => {
                 ticket.request = record.id();
                 ticket.settle();
+                if record.state.phase() == Phase::Pending {
+                    self.look_by(record.due_at());
+                    self.present_where_missing(&record).await?;
+                }
             }
             Opened::Granted { record, .. } => {
                 tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
             }
             Opened::Asked { record, last_event } => {
                 metrics::counter!("approvals_requests_total").increment(1);
+                metrics::gauge!("approvals_pending").increment(1.0);
+                ticket.waits = true;
                 tracing::info!(
                     request = %record.id(), action = %asked.call.action(),
                     requester = %asked.call.requester(), digest = %asked.digest, "requested"
@@ -111,10 +118,23 @@ impl Gate {
                     return Err(error);
                 }
                 self.look_by(record.due_at());
-                self.present(&record).await;
+                if keyed {
+                    self.present_where_missing(&record).await?;
+                } else {
+                    self.present(&record).await;
+                }
             }
         }
         Ok(ticket)
+    }
+
+    async fn open(&self, opening: Opening) -> Result<Opened, ApprovalError> {
+        let deliveries = self.intended(&opening.asked)?;
+        self.shared()
+            .store()
+            .open(opening, deliveries)
+            .await
+            .map_err(|e| ApprovalError::unavailable("the store", e))
     }
 
     async fn opening(
@@ -222,7 +242,10 @@ impl Gate {
         loop {
             let snapshot = self.look(ticket.request).await?;
             match &snapshot.record.state {
-                State::Approved { .. } => return Ok(snapshot),
+                State::Approved { .. } => {
+                    decided(&snapshot.record);
+                    return Ok(snapshot);
+                }
                 State::Pending => {
                     // Invariant 9: without the worker no deadline would ever come.
                     if self.shared().worker_gone.load(Ordering::Acquire) {
@@ -241,6 +264,7 @@ impl Gate {
                 | State::Expired { .. }
                 | State::Revoked { .. }
                 | State::Lapsed { .. } => {
+                    decided(&snapshot.record);
                     let error = from_state(&snapshot.record);
                     count(error.kind().as_str());
                     return Err(error);
@@ -294,7 +318,16 @@ impl Gate {
         let withdraw = Command::Withdraw(WithdrawnBy::Requester);
         match carry_out(self.shared().store(), request, &withdraw, None).await {
             Ok(Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Unknown) => {}
-            Err(error) => tracing::error!(%request, %error, "a request could not be withdrawn"),
+            Err(error) => {
+                tracing::error!(%request, %error, "a request could not be withdrawn yet");
+                self.leave(Job::Cancelled(request));
+            }
         }
     }
+}
+
+/// How long people took, for whoever watches the metrics.
+fn decided(record: &Record) {
+    let taken = record.changed_at.since(record.asked.asked_at);
+    metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
 }

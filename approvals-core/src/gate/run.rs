@@ -179,6 +179,17 @@ impl Approved {
         let from = Some(self.snapshot.clone());
         let record = match carry_out(shared.store(), self.request, &start, from).await {
             Ok(Outcome::Done { record, .. }) => record,
+            Ok(Outcome::Refused {
+                refused: Refused::Phase { .. },
+                ..
+            }) => {
+                self.released = true;
+                return Err(ApprovalError::new(
+                    Kind::Unavailable,
+                    "its claim ran out before it was started",
+                )
+                .request(self.request));
+            }
             Ok(Outcome::Refused { refused, record }) => {
                 self.released = record.state.phase() != Phase::Claimed;
                 return Err(from_refused(&refused, &record));

@@ -74,7 +74,10 @@ pub(crate) async fn carry_out(
         };
         match store.compare_and_swap(swap).await? {
             Swapped::Done { record, last_event } => {
-                afterwards(store, &record).await?;
+                // The command has taken effect, whatever becomes of what follows from it.
+                if let Err(error) = afterwards(store, &record).await {
+                    tracing::error!(request = %id, %error, "what follows from a change was not done");
+                }
                 if !due_first {
                     return Ok(Outcome::Done { record, last_event });
                 }

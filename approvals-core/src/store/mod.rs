@@ -301,7 +301,7 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError>;
 
     /// Notes that a gate is alive for so long. Requests that only it waits for are listed as
-    /// abandoned when that has passed.
+    /// abandoned when that has passed, and while nothing is known of the gate.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be noted.

@@ -286,7 +286,11 @@ pub(crate) async fn say(
 
 /// The names of events, for comparing whole trails.
 pub(crate) fn names(trail: &[What]) -> Vec<String> {
-    let name = |what: &What| serde_json::to_value(what).unwrap()["what"].as_str().map(str::to_owned);
+    let name = |what: &What| {
+        serde_json::to_value(what).unwrap()["what"]
+            .as_str()
+            .map(str::to_owned)
+    };
     trail.iter().filter_map(name).collect()
 }
 

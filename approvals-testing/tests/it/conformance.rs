@@ -1,1 +1,4 @@
-//! The suites, run against the in-memory adapters.
+//! The suites, run against the in-memory adapters; what becomes of a gate whose parts fail.
+
+mod sweep;
+mod world;

@@ -16,11 +16,22 @@ async fn a_request_that_every_channel_failed_to_show_refuses() {
     world.approver.fail(Some("rate limited"));
     let error = refusal(world.run(export("orders", 1)).await);
     assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(error.to_string().contains("no channel could put it before people"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("no channel could put it before people"),
+        "{error}"
+    );
     let detail = error.detail().unwrap();
-    assert!(detail.contains("test: rate limited") && detail.contains("other: the token was revoked"));
+    assert!(
+        detail.contains("test: rate limited") && detail.contains("other: the token was revoked")
+    );
     let id = error.request_id().unwrap();
-    assert_eq!(world.phase(id).await, Phase::Withdrawn, "nothing is left pending");
+    assert_eq!(
+        world.phase(id).await,
+        Phase::Withdrawn,
+        "nothing is left pending"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -57,7 +68,10 @@ async fn a_channel_that_panics_while_it_is_asked_what_it_shows_refuses() {
     let world = only(PanickingApprover { covers: false }).await;
     let error = refusal(world.run(export("orders", 1)).await);
     assert_eq!(error.kind(), Kind::Invalid);
-    assert!(error.to_string().contains("panics: the channel panicked"), "{error}");
+    assert!(
+        error.to_string().contains("panics: the channel panicked"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -81,6 +95,9 @@ async fn a_scripted_answer_that_does_not_count_refuses_with_the_reason() {
     let error = refusal(world.run(export("orders", 1)).await);
     assert_eq!(error.kind(), Kind::Unavailable);
     let detail = error.detail().unwrap();
-    assert!(detail.contains("bob has a part in the request and cannot review it"), "{detail}");
+    assert!(
+        detail.contains("bob has a part in the request and cannot review it"),
+        "{detail}"
+    );
     assert_eq!(world.bodies(), 0);
 }

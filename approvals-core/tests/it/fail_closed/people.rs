@@ -7,11 +7,21 @@ use crate::support::*;
 #[tokio::test(start_paused = true)]
 async fn a_requester_whose_person_nobody_knows_refuses() {
     let world = world(a_senior()).await;
-    let ghost = Requester::agent("exporter").unwrap().acting_for("person:ghost").unwrap();
-    let error = refusal(world.run_as(ghost, Body::Succeeds, export("orders", 1)).await);
+    let ghost = Requester::agent("exporter")
+        .unwrap()
+        .acting_for("person:ghost")
+        .unwrap();
+    let error = refusal(
+        world
+            .run_as(ghost, Body::Succeeds, export("orders", 1))
+            .await,
+    );
     assert_eq!(error.kind(), Kind::Invalid);
     let text = error.to_string();
-    assert!(text.contains("`person:ghost` is not known: add the person to the directory"), "{text}");
+    assert!(
+        text.contains("`person:ghost` is not known: add the person to the directory"),
+        "{text}"
+    );
     assert!(world.approver.asked().is_empty());
     assert_eq!(world.bodies(), 0);
 }
@@ -22,7 +32,12 @@ async fn a_call_that_names_no_requester_refuses() {
     let gate = world.gate.clone();
     let error = refusal(gate.scope(world.bare(export("orders", 1))).await);
     assert_eq!(error.kind(), Kind::Invalid);
-    assert!(error.to_string().contains("nobody is named as its requester"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("nobody is named as its requester"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -32,7 +47,12 @@ async fn a_directory_that_does_not_answer_refuses() {
     world.directory.fail(Some("ldap is away"));
     let error = refusal(world.run(export("orders", 1)).await);
     assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(error.to_string().contains("the directory cannot be reached"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the directory cannot be reached"),
+        "{error}"
+    );
     assert!(error.detail().unwrap().contains("ldap is away"));
     assert_eq!(world.bodies(), 0);
 }
@@ -44,7 +64,10 @@ async fn a_reviewer_whom_the_directory_does_not_know_refuses() {
     let refused = request.approve_as("mallory").await;
     assert!(matches!(refused, Err(VoteError::UnknownPerson(_))));
     let text = refused.unwrap_err().to_string();
-    assert!(text.contains("ask an administrator to link it to a person"), "{text}");
+    assert!(
+        text.contains("ask an administrator to link it to a person"),
+        "{text}"
+    );
     assert_eq!(refusal(task.await.unwrap()).kind(), Kind::TimedOut);
     assert_eq!(world.bodies(), 0);
 }
@@ -52,7 +75,9 @@ async fn a_reviewer_whom_the_directory_does_not_know_refuses() {
 #[tokio::test(start_paused = true)]
 async fn a_reviewer_of_whom_the_directory_cannot_tell_the_group_refuses() {
     let world = world(a_senior()).await;
-    world.directory.forget_membership(&person("alice"), &group("seniors"));
+    world
+        .directory
+        .forget_membership(&person("alice"), &group("seniors"));
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("alice").await.unwrap_err();
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
@@ -65,7 +90,10 @@ async fn a_directory_that_does_not_answer_about_a_reviewer_refuses_the_vote() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     world.directory.fail(Some("ldap is away"));
-    assert!(matches!(request.approve_as("alice").await, Err(VoteError::Directory(_))));
+    assert!(matches!(
+        request.approve_as("alice").await,
+        Err(VoteError::Directory(_))
+    ));
     world.directory.fail(None);
     assert_eq!(world.bodies(), 0);
     request.approve_as("alice").await.unwrap();

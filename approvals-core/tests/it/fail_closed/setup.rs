@@ -17,8 +17,14 @@ async fn no_gate_refuses() {
     let error = refusal(agent().scope(world.bare(export("orders", 1))).await);
     assert_eq!(error.kind(), Kind::Invalid);
     let text = error.to_string();
-    assert!(text.starts_with("`it.export` did not run: no gate is installed"), "{text}");
-    assert!(text.contains("Gate::install") && text.contains("gate = …"), "{text}");
+    assert!(
+        text.starts_with("`it.export` did not run: no gate is installed"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Gate::install") && text.contains("gate = …"),
+        "{text}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -32,7 +38,12 @@ async fn an_unknown_policy_refuses() {
     let world = world(a_senior()).await;
     let error = refusal(world.run(pay(1)).await);
     assert_eq!(error.kind(), Kind::Invalid);
-    assert!(error.to_string().contains("the gate has no policy `payments`"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the gate has no policy `payments`"),
+        "{error}"
+    );
     assert_eq!(error.detail(), Some("the gate's policies are: p"));
 }
 
@@ -52,7 +63,12 @@ async fn an_error_inside_a_policy_refuses() {
     let world = world(erring).await;
     let error = refusal(world.run(export("orders", 1)).await);
     assert_eq!(error.kind(), Kind::DeniedByPolicy);
-    assert!(error.to_string().contains("invalid digit found in string (limit)"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("invalid digit found in string (limit)"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -89,7 +105,12 @@ async fn a_policy_that_panics_refuses() {
 async fn a_policy_without_a_rule_for_the_action_refuses() {
     let world = world(Rules::new().allow("it.other", "others").unwrap()).await;
     let error = refusal(world.run(export("orders", 1)).await);
-    assert!(error.to_string().contains("no rule allows `it.export`: add one to the policy"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("no rule allows `it.export`: add one to the policy"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -99,7 +120,12 @@ async fn an_argument_that_cannot_be_carried_refuses() {
     for size in [f64::NAN, f64::INFINITY] {
         let error = refusal(world.run(sized(size)).await);
         assert_eq!(error.kind(), Kind::Invalid);
-        assert!(error.to_string().contains("argument `size` cannot be shown to a reviewer"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("argument `size` cannot be shown to a reviewer"),
+            "{error}"
+        );
     }
     assert!(world.approver.asked().is_empty());
     assert_eq!(world.bodies(), 0);
@@ -128,7 +154,15 @@ async fn an_argument_that_cannot_be_captured_again_refuses() {
     let world = world(a_senior()).await;
     let error = {
         let value = Once::default();
-        let vote = async { world.approver.next().await.approve_as("alice").await.unwrap() };
+        let vote = async {
+            world
+                .approver
+                .next()
+                .await
+                .approve_as("alice")
+                .await
+                .unwrap()
+        };
         refusal(tokio::join!(world.run(once(&value)), vote).0)
     };
     assert_eq!(error.kind(), Kind::Invalid);
@@ -137,10 +171,18 @@ async fn an_argument_that_cannot_be_captured_again_refuses() {
 
 #[tokio::test(start_paused = true)]
 async fn an_environment_that_the_host_did_not_declare_refuses() {
-    let world = world_with(a_senior(), |gate| gate.environments(["staging", "production"])).await;
+    let world = world_with(a_senior(), |gate| {
+        gate.environments(["staging", "production"])
+    })
+    .await;
     let error = refusal(world.run(export("orders", 1)).await);
     assert_eq!(error.kind(), Kind::Invalid);
-    assert!(error.to_string().contains("the call has no environment: set one on the gate"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the call has no environment: set one on the gate"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -150,7 +192,12 @@ async fn a_required_audit_sink_that_fails_refuses() {
     world.sink.fail(Some("the disk is full"));
     let error = refusal(world.run(export("orders", 1)).await);
     assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(error.to_string().contains("the required audit sink `memory` cannot be reached"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the required audit sink `memory` cannot be reached"),
+        "{error}"
+    );
     assert!(error.detail().unwrap().contains("the disk is full"));
     assert!(world.approver.asked().is_empty(), "nobody was asked");
     assert_eq!(world.bodies(), 0);
@@ -172,7 +219,10 @@ async fn a_required_audit_sink_that_panics_refuses() {
 /// A sink that is not required cannot take the gate's deadlines with it.
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_panics_leaves_deadlines_as_they_are() {
-    let world = world_with(a_senior(), |gate| gate.audit_sink("panics", Arc::new(PanickingSink))).await;
+    let world = world_with(a_senior(), |gate| {
+        gate.audit_sink("panics", Arc::new(PanickingSink))
+    })
+    .await;
     let (task, _) = world.ask(export("orders", 1)).await;
     assert_eq!(refusal(task.await.unwrap()).kind(), Kind::TimedOut);
     world.approved("alice", export("orders", 2)).await.unwrap();
@@ -188,5 +238,8 @@ async fn code_that_names_a_policy_the_gate_lacks_stops_the_gate_from_being_insta
         .await
         .unwrap();
     let error = gate.install().unwrap_err().to_string();
-    assert!(error.contains("which the gate lacks: add it with `policy("), "{error}");
+    assert!(
+        error.contains("which the gate lacks: add it with `policy("),
+        "{error}"
+    );
 }

@@ -8,7 +8,14 @@ use crate::support::*;
 #[tokio::test(start_paused = true)]
 async fn an_unreachable_store_refuses_whichever_method_fails() {
     let methods = [
-        "all", "now", "open", "read", "compare_and_swap", "append", "events", "acknowledge",
+        "all",
+        "now",
+        "open",
+        "read",
+        "compare_and_swap",
+        "append",
+        "events",
+        "acknowledge",
     ];
     for method in methods {
         let world = world(a_senior()).await;
@@ -25,7 +32,10 @@ async fn an_unreachable_store_refuses_whichever_method_fails() {
         match ran {
             Ok(ran) => {
                 let error = refusal(ran);
-                assert!(error.is_unavailable() || error.is_timed_out(), "{method}: {error}");
+                assert!(
+                    error.is_unavailable() || error.is_timed_out(),
+                    "{method}: {error}"
+                );
             }
             // A store that reads and cannot write: not even the deadline can be recorded.
             Err(_) => assert_eq!(method, "compare_and_swap"),
@@ -40,8 +50,14 @@ async fn an_unreachable_store_says_so() {
     world.store.fail("all");
     let error = refusal(world.run(export("orders", 1)).await);
     assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(error.to_string().contains("the store cannot be reached"), "{error}");
-    assert!(error.to_string().ends_with("You may retry later."), "{error}");
+    assert!(
+        error.to_string().contains("the store cannot be reached"),
+        "{error}"
+    );
+    assert!(
+        error.to_string().ends_with("You may retry later."),
+        "{error}"
+    );
     assert!(error.detail().unwrap().contains("the network is down"));
     assert_eq!(world.bodies(), 0);
 }
@@ -87,24 +103,39 @@ async fn a_start_whose_answer_was_lost_is_in_doubt_and_runs_nothing() {
 async fn a_start_that_took_too_long_runs_nothing() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
-    world.store.after(Phase::Executing, tokio::time::sleep(seconds(16)));
+    world
+        .store
+        .after(Phase::Executing, tokio::time::sleep(seconds(16)));
     request.approve_as("alice").await.unwrap();
     let error = refusal(task.await.unwrap());
-    assert!(error.to_string().contains("took too long to start it"), "{error}");
-    assert_eq!(world.phase(request.id()).await, Phase::Failed, "known not to have run");
+    assert!(
+        error.to_string().contains("took too long to start it"),
+        "{error}"
+    );
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Failed,
+        "known not to have run"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_cannot_be_trusted_refuses() {
     let unreadable = ClockError::Unreadable("no clock".to_owned());
-    let back = ClockError::Jumped { direction: "back", by: seconds(3600) };
+    let back = ClockError::Jumped {
+        direction: "back",
+        by: seconds(3600),
+    };
     for clock in [unreadable, back] {
         let world = world(a_senior()).await;
         world.store.fail_clock(clock.clone());
         let error = refusal(world.run(export("orders", 1)).await);
         assert_eq!(error.kind(), Kind::Unavailable);
-        assert!(error.detail().unwrap().contains(&clock.to_string()), "{error:?}");
+        assert!(
+            error.detail().unwrap().contains(&clock.to_string()),
+            "{error:?}"
+        );
         assert_eq!(world.bodies(), 0);
     }
 }
@@ -124,7 +155,12 @@ async fn allowed_calls_that_are_not_being_recorded_are_refused_once_the_buffer_i
         assert!(ran < 200_000, "nothing pushes back");
     };
     assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(error.to_string().contains("the record of allowed calls is full"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the record of allowed calls is full"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), ran);
     world.store.recover();
     world.gate.flush().await;

@@ -7,12 +7,22 @@ use approvals_core::{Choice, Kind, Phase, Requirement, VoteError, What};
 use crate::support::*;
 
 fn requirement() -> Requirement {
-    Requirement::some_of(2, "seniors").unwrap().break_glass("responders").unwrap()
+    Requirement::some_of(2, "seniors")
+        .unwrap()
+        .break_glass("responders")
+        .unwrap()
 }
 
 async fn broken(world: &World) -> approvals_core::RequestId {
     let (task, request) = world.ask(export("orders", 1)).await;
-    say(&request, "grace", Choice::BreakGlass, Some("production is down")).await.unwrap();
+    say(
+        &request,
+        "grace",
+        Choice::BreakGlass,
+        Some("production is down"),
+    )
+    .await
+    .unwrap();
     task.await.unwrap().unwrap();
     request.id()
 }
@@ -23,12 +33,21 @@ async fn breaking_the_glass_needs_a_reason_and_the_group() {
     let (task, request) = world.ask(export("orders", 1)).await;
     for reason in [None, Some(""), Some("  \n")] {
         let refused = say(&request, "grace", Choice::BreakGlass, reason).await;
-        assert!(matches!(refused, Err(VoteError::Refused(Refused::CommentRequired))), "{reason:?}");
+        assert!(
+            matches!(refused, Err(VoteError::Refused(Refused::CommentRequired))),
+            "{reason:?}"
+        );
     }
     let refused = say(&request, "alice", Choice::BreakGlass, Some("now")).await;
-    assert!(matches!(refused, Err(VoteError::Refused(Refused::NotAsked(_)))), "not of the group");
+    assert!(
+        matches!(refused, Err(VoteError::Refused(Refused::NotAsked(_)))),
+        "not of the group"
+    );
     let refused = say(&request, "bob", Choice::BreakGlass, Some("now")).await;
-    assert!(matches!(refused, Err(VoteError::Refused(Refused::OwnRequest(_)))), "his own agent");
+    assert!(
+        matches!(refused, Err(VoteError::Refused(Refused::OwnRequest(_)))),
+        "his own agent"
+    );
     assert_eq!(world.bodies(), 0);
     task.abort();
 }
@@ -37,7 +56,11 @@ async fn breaking_the_glass_needs_a_reason_and_the_group() {
 async fn without_the_clause_there_is_no_glass_to_break() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
-    assert!(say(&request, "grace", Choice::BreakGlass, Some("now")).await.is_err());
+    assert!(
+        say(&request, "grace", Choice::BreakGlass, Some("now"))
+            .await
+            .is_err()
+    );
     task.abort();
 }
 
@@ -46,7 +69,10 @@ async fn a_broken_glass_owes_a_review_until_somebody_else_gives_it() {
     let world = world(requirement()).await;
     let id = broken(&world).await;
     let owed = || async {
-        let filter = Filter { review_owed: true, ..Filter::default() };
+        let filter = Filter {
+            review_owed: true,
+            ..Filter::default()
+        };
         world.gate.requests(&filter, None, 10).await.unwrap().len()
     };
     assert_eq!(owed().await, 1);
@@ -54,9 +80,18 @@ async fn a_broken_glass_owes_a_review_until_somebody_else_gives_it() {
         let gate = world.gate.clone();
         async move { gate.review_afterwards(id, &person(who), comment).await }
     };
-    assert!(review("grace", "fine by me").await.is_err(), "not by who broke it");
-    assert!(review("bob", "fine by me").await.is_err(), "not by the requester's principal");
-    assert!(review("nobody", "fine by me").await.is_err(), "not by somebody unknown");
+    assert!(
+        review("grace", "fine by me").await.is_err(),
+        "not by who broke it"
+    );
+    assert!(
+        review("bob", "fine by me").await.is_err(),
+        "not by the requester's principal"
+    );
+    assert!(
+        review("nobody", "fine by me").await.is_err(),
+        "not by somebody unknown"
+    );
     assert!(review("alice", " ").await.is_err(), "not without a word");
     assert_eq!(owed().await, 1);
     review("alice", "it had to be").await.unwrap();
@@ -84,7 +119,9 @@ async fn a_glass_broken_by_somebody_who_left_since_does_not_hold_at_the_claim() 
     let world = world(requirement()).await;
     let vote = async {
         let request = world.approver.next().await;
-        say(&request, "grace", Choice::BreakGlass, Some("down")).await.unwrap();
+        say(&request, "grace", Choice::BreakGlass, Some("down"))
+            .await
+            .unwrap();
         world.directory.person("grace", ["interns"]).unwrap();
     };
     let (ran, ()) = tokio::join!(world.run(export("orders", 1)), vote);

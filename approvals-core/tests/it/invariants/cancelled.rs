@@ -16,8 +16,19 @@ async fn dropping_an_unkeyed_call_withdraws_its_request() {
     world.gate.flush().await;
     assert_eq!(world.phase(request.id()).await, Phase::Withdrawn);
     let error = request.approve_as("alice").await.unwrap_err();
-    assert!(error.to_string().contains("the caller stopped waiting for it"), "{error}");
-    assert!(world.approver.outcomes().contains(&(request.id(), Phase::Withdrawn)), "the card says so");
+    assert!(
+        error
+            .to_string()
+            .contains("the caller stopped waiting for it"),
+        "{error}"
+    );
+    assert!(
+        world
+            .approver
+            .outcomes()
+            .contains(&(request.id(), Phase::Withdrawn)),
+        "the card says so"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +44,15 @@ async fn dropping_a_keyed_call_detaches_from_its_request() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_between_claim_and_start_gives_the_claim_back() {
     let world = world(a_senior()).await;
-    let vote = async { world.approver.next().await.approve_as("alice").await.unwrap() };
+    let vote = async {
+        world
+            .approver
+            .next()
+            .await
+            .approve_as("alice")
+            .await
+            .unwrap()
+    };
     let (admitted, record) = tokio::join!(world.gate.authorize(by_hand(1)), vote);
     drop(admitted.unwrap());
     world.gate.flush().await;
@@ -47,12 +66,21 @@ async fn a_caller_that_goes_between_claim_and_start_gives_the_claim_back() {
 async fn a_dead_process_leaves_nothing_pending_for_long() {
     let world = world(a_senior()).await;
     let approver = InMemoryApprover::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let (store, directory) = (world.store.clone(), world.directory.clone());
     let channel = approver.connect();
     let (sent, received) = tokio::sync::oneshot::channel();
     runtime.spawn(async move {
-        let gate = Gate::builder(store, directory).policy("p", a_senior()).approver("dead", channel).build().await.unwrap();
+        let gate = Gate::builder(store, directory)
+            .policy("p", a_senior())
+            .approver("dead", channel)
+            .build()
+            .await
+            .unwrap();
         sent.send(gate.clone()).unwrap();
         let _ = gate.authorize(by_hand(1)).await;
     });
@@ -62,7 +90,13 @@ async fn a_dead_process_leaves_nothing_pending_for_long() {
     runtime.shutdown_background();
     std::mem::forget(dead);
     tokio::time::sleep(seconds(62)).await;
-    let record = world.store.read(request.id()).await.unwrap().unwrap().record;
+    let record = world
+        .store
+        .read(request.id())
+        .await
+        .unwrap()
+        .unwrap()
+        .record;
     assert_eq!(record.state.phase(), Phase::Withdrawn);
 }
 
@@ -70,8 +104,14 @@ fn gate_of_a_gone_runtime(approver: &InMemoryApprover) -> Gate {
     let (store, directory) = (Arc::new(MemoryStore::new()), people());
     let channel = approver.connect();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let build = Gate::builder(store, directory).policy("p", a_senior()).approver("test", channel).build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let build = Gate::builder(store, directory)
+            .policy("p", a_senior())
+            .approver("test", channel)
+            .build();
         runtime.block_on(build).unwrap()
     })
     .join()
@@ -84,7 +124,12 @@ async fn a_gate_whose_runtime_is_gone_asks_nobody_and_does_not_hang() {
     let gate = gate_of_a_gone_runtime(&approver);
     let error = gate.authorize(by_hand(1)).await.unwrap_err();
     assert!(error.is_unavailable(), "{error}");
-    assert!(error.to_string().contains("the runtime it was built on was shut down"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the runtime it was built on was shut down"),
+        "{error}"
+    );
     assert!(approver.asked().is_empty());
     gate.flush().await;
 }
@@ -96,10 +141,16 @@ async fn a_call_that_waits_is_told_when_the_gates_runtime_goes() {
     let (sent, received) = tokio::sync::oneshot::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let runtime = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async move {
             let store = Arc::new(MemoryStore::new());
-            let gate = Gate::builder(store, people()).policy("p", a_senior()).approver("test", channel).build();
+            let gate = Gate::builder(store, people())
+                .policy("p", a_senior())
+                .approver("test", channel)
+                .build();
             sent.send(gate.await.unwrap()).unwrap();
             let _ = stopped.await;
         });
@@ -113,8 +164,16 @@ async fn a_call_that_waits_is_told_when_the_gates_runtime_goes() {
     stop.send(()).unwrap();
     runtime.join().unwrap();
     let error = waits.await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("the runtime it was built on was shut down"), "{error}");
-    assert!(request.approve_as("alice").await.is_err(), "and its request is taken back");
+    assert!(
+        error
+            .to_string()
+            .contains("the runtime it was built on was shut down"),
+        "{error}"
+    );
+    assert!(
+        request.approve_as("alice").await.is_err(),
+        "and its request is taken back"
+    );
 }
 
 #[tokio::test(start_paused = true)]

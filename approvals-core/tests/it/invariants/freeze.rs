@@ -14,26 +14,45 @@ async fn a_frozen_gate_asks_nobody_and_allows_nothing() {
         .unwrap();
     let world = world(rules).await;
     world.gate.freeze(&person("root"), " ").await.unwrap_err();
-    world.gate.freeze(&person("root"), "incident 7").await.unwrap();
+    world
+        .gate
+        .freeze(&person("root"), "incident 7")
+        .await
+        .unwrap();
     let error = refusal(world.run(export("orders", 1)).await);
-    assert!(error.is_frozen() && error.to_string().contains("when the freeze is lifted"), "{error}");
+    assert!(
+        error.is_frozen() && error.to_string().contains("when the freeze is lifted"),
+        "{error}"
+    );
     assert!(refusal(world.run(sync(1)).await).is_frozen());
     assert!(world.approver.asked().is_empty());
     world.gate.thaw(&person("root"), "over").await.unwrap();
     world.run(export("orders", 1)).await.unwrap();
     assert_eq!(world.bodies(), 1);
     world.gate.flush().await;
-    let all: Vec<_> = world.sink.events().into_iter().map(|event| event.what).collect();
+    let all: Vec<_> = world
+        .sink
+        .events()
+        .into_iter()
+        .map(|event| event.what)
+        .collect();
     let frozen = |what: &What| matches!(what, What::Frozen { .. });
     let thawed = |what: &What| matches!(what, What::Thawed { .. });
-    assert!(all.iter().any(frozen) && all.iter().any(thawed), "both are audited");
+    assert!(
+        all.iter().any(frozen) && all.iter().any(thawed),
+        "both are audited"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pending_request_stays_through_a_freeze() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
-    world.gate.freeze(&person("root"), "incident").await.unwrap();
+    world
+        .gate
+        .freeze(&person("root"), "incident")
+        .await
+        .unwrap();
     tokio::time::sleep(seconds(5)).await;
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
     world.gate.thaw(&person("root"), "over").await.unwrap();
@@ -46,7 +65,11 @@ async fn a_pending_request_stays_through_a_freeze() {
 async fn an_approval_that_comes_while_frozen_is_not_claimed() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(keyed("step", 1)).await;
-    world.gate.freeze(&person("root"), "incident").await.unwrap();
+    world
+        .gate
+        .freeze(&person("root"), "incident")
+        .await
+        .unwrap();
     request.approve_as("alice").await.unwrap();
     let error = refusal(task.await.unwrap());
     assert!(error.is_frozen(), "{error}");
@@ -55,7 +78,11 @@ async fn an_approval_that_comes_while_frozen_is_not_claimed() {
     // The host's key finds it again.
     world.gate.thaw(&person("root"), "over").await.unwrap();
     world.run(keyed("step", 1)).await.unwrap();
-    assert_eq!(world.approver.asked().len(), 1, "people were not asked twice");
+    assert_eq!(
+        world.approver.asked().len(),
+        1,
+        "people were not asked twice"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +96,11 @@ async fn a_freeze_between_claim_and_start_wins() {
     request.approve_as("alice").await.unwrap();
     assert!(refusal(task.await.unwrap()).is_frozen());
     world.gate.flush().await;
-    assert_eq!(world.phase(request.id()).await, Phase::Approved, "the claim was given back");
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Approved,
+        "the claim was given back"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -82,7 +113,11 @@ async fn a_body_that_has_started_is_not_touched_by_a_freeze() {
     tokio::time::sleep(seconds(1)).await;
     world.gate.freeze(&person("root"), "now").await.unwrap();
     tokio::time::sleep(seconds(120)).await;
-    assert_eq!(world.phase(request.id()).await, Phase::Executing, "its lease is still renewed");
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Executing,
+        "its lease is still renewed"
+    );
     task.abort();
 }
 
@@ -112,6 +147,9 @@ async fn a_gate_that_cannot_read_the_flag_counts_as_frozen() {
     tokio::time::sleep(seconds(11)).await;
     let error = refusal(world.run(export("orders", 2)).await);
     assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(error.to_string().contains("whether the gate is frozen"), "{error}");
+    assert!(
+        error.to_string().contains("whether the gate is frozen"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 1);
 }

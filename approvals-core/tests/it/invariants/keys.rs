@@ -11,7 +11,11 @@ async fn a_repeat_waits_with_the_pending_request() {
     first.abort();
     let _ = first.await;
     world.gate.flush().await;
-    assert_eq!(world.phase(request.id()).await, Phase::Pending, "a keyed call detaches");
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Pending,
+        "a keyed call detaches"
+    );
     let again = tokio::spawn(world.run(keyed("step", 1)));
     tokio::time::sleep(seconds(5)).await;
     request.approve_as("alice").await.unwrap();
@@ -51,7 +55,10 @@ async fn a_repeat_of_a_denied_call_is_told_the_denial() {
     let world = world(a_senior()).await;
     world.denied("alice", keyed("step", 1)).await;
     let error = refusal(world.run(keyed("step", 1)).await);
-    assert!(error.is_denied() && error.comment() == Some("no"), "{error}");
+    assert!(
+        error.is_denied() && error.comment() == Some("no"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -59,7 +66,13 @@ async fn a_repeat_of_a_denied_call_is_told_the_denial() {
 async fn a_repeat_of_a_call_in_doubt_is_told_so() {
     let world = world(a_senior()).await;
     let task = tokio::spawn(world.run_to(Body::NeverEnds, keyed("step", 1)));
-    world.approver.next().await.approve_as("alice").await.unwrap();
+    world
+        .approver
+        .next()
+        .await
+        .approve_as("alice")
+        .await
+        .unwrap();
     tokio::time::sleep(seconds(1)).await;
     // A repeat while it runs waits for the outcome.
     let repeat = tokio::spawn(world.run(keyed("step", 1)));
@@ -77,7 +90,12 @@ async fn another_digest_under_the_same_key_is_refused() {
     let (first, _) = world.ask(keyed("step", 1)).await;
     let error = refusal(world.run(keyed("step", 2)).await);
     assert_eq!(error.kind(), Kind::Invalid);
-    assert!(error.to_string().contains("names another call: use a new key"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("names another call: use a new key"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
     first.abort();
 }
@@ -86,7 +104,10 @@ async fn another_digest_under_the_same_key_is_refused() {
 async fn a_key_is_its_requesters_own() {
     let world = world(a_senior()).await;
     world.approved("alice", keyed("step", 1)).await.unwrap();
-    let other = Requester::agent("other").unwrap().acting_for("person:bob").unwrap();
+    let other = Requester::agent("other")
+        .unwrap()
+        .acting_for("person:bob")
+        .unwrap();
     let task = tokio::spawn(world.run_as(other, Body::Succeeds, keyed("step", 1)));
     // Possession of the key is no capability: the other agent's call is asked for itself.
     let request = world.approver.next().await;

@@ -12,7 +12,10 @@ async fn nobody_deciding_in_time_is_a_no() {
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
     let error = refusal(task.await.unwrap());
     assert_eq!(error.kind(), Kind::TimedOut);
-    assert!(error.is_timed_out() && !error.is_denied(), "told apart from a denial");
+    assert!(
+        error.is_timed_out() && !error.is_denied(),
+        "told apart from a denial"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -25,12 +28,17 @@ async fn a_deadline_takes_effect_when_it_passes_and_not_at_the_next_look() {
     let (task, _) = world.ask(export("orders", 1)).await;
     assert_eq!(refusal(task.await.unwrap()).kind(), Kind::TimedOut);
     let waited = asked.elapsed();
-    assert!(waited < std::time::Duration::from_millis(1_010), "{waited:?}");
+    assert!(
+        waited < std::time::Duration::from_millis(1_010),
+        "{waited:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_absolute_deadline_ends_whatever_the_stages_allow() {
-    let day = Stage::of(Quorum::of(2, ["seniors"]).unwrap()).decide_within(seconds(86_400)).unwrap();
+    let day = Stage::of(Quorum::of(2, ["seniors"]).unwrap())
+        .decide_within(seconds(86_400))
+        .unwrap();
     let world = world(Requirement::review(day).deadline(seconds(60)).unwrap()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("alice").await.unwrap();
@@ -42,9 +50,16 @@ async fn the_absolute_deadline_ends_whatever_the_stages_allow() {
 #[tokio::test(start_paused = true)]
 async fn each_stage_has_its_own_time() {
     let minute = |group| {
-        Stage::of(Quorum::of(1, [group]).unwrap()).decide_within(seconds(60)).unwrap()
+        Stage::of(Quorum::of(1, [group]).unwrap())
+            .decide_within(seconds(60))
+            .unwrap()
     };
-    let world = world(Requirement::review(minute("seniors")).then(minute("leads")).unwrap()).await;
+    let world = world(
+        Requirement::review(minute("seniors"))
+            .then(minute("leads"))
+            .unwrap(),
+    )
+    .await;
     let (task, request) = world.ask(export("orders", 1)).await;
     tokio::time::sleep(seconds(50)).await;
     request.approve_as("alice").await.unwrap();
@@ -75,7 +90,15 @@ async fn an_approval_that_is_not_run_in_time_lapses() {
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_not_started_in_time_lapses() {
     let world = world(a_senior().execute_within(seconds(5)).unwrap()).await;
-    let vote = async { world.approver.next().await.approve_as("alice").await.unwrap() };
+    let vote = async {
+        world
+            .approver
+            .next()
+            .await
+            .approve_as("alice")
+            .await
+            .unwrap()
+    };
     let (admitted, record) = tokio::join!(world.gate.authorize(by_hand(1)), vote);
     let admitted = admitted.unwrap();
     tokio::time::advance(seconds(5)).await;
@@ -85,7 +108,10 @@ async fn a_claim_that_is_not_started_in_time_lapses() {
 }
 
 fn jumped() -> ClockError {
-    ClockError::Jumped { direction: "ahead", by: seconds(7200) }
+    ClockError::Jumped {
+        direction: "ahead",
+        by: seconds(7200),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,11 +132,16 @@ async fn a_clock_that_jumps_between_claim_and_start_starts_nothing() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     let store = world.store.clone();
-    world.store.after(Phase::Claimed, async move { store.fail_clock(jumped()) });
+    world
+        .store
+        .after(Phase::Claimed, async move { store.fail_clock(jumped()) });
     request.approve_as("alice").await.unwrap();
     let error = refusal(task.await.unwrap());
     assert!(error.is_unavailable(), "{error}");
-    assert!(error.detail().unwrap().contains("jumped ahead"), "{error:?}");
+    assert!(
+        error.detail().unwrap().contains("jumped ahead"),
+        "{error:?}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 

@@ -21,7 +21,10 @@ async fn a_denial_stands_with_its_comment_without_asking_again() {
         tokio::time::sleep(seconds(minutes * 60)).await;
         let error = refusal(world.run(export("orders", 1)).await);
         assert_eq!(error.kind(), Kind::NotAsked);
-        assert!(error.to_string().contains("by alice: \"too many rows\""), "{error}");
+        assert!(
+            error.to_string().contains("by alice: \"too many rows\""),
+            "{error}"
+        );
     }
     assert_eq!(world.approver.asked().len(), 1);
     tokio::time::sleep(seconds(61)).await;
@@ -42,7 +45,11 @@ async fn a_refused_repeat_does_not_prolong_the_denial() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_than_so_many_are_pending_at_once() {
-    let world = limited(Limits { pending: 2, ..Limits::default() }).await;
+    let world = limited(Limits {
+        pending: 2,
+        ..Limits::default()
+    })
+    .await;
     let (one, request) = world.ask(export("orders", 1)).await;
     let (two, _) = world.ask(export("orders", 2)).await;
     let error = refusal(world.run(export("orders", 3)).await);
@@ -60,9 +67,16 @@ async fn no_more_than_so_many_are_pending_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_than_so_many_are_asked_within_an_hour() {
-    let world = limited(Limits { asks_per_hour: 3, ..Limits::default() }).await;
+    let world = limited(Limits {
+        asks_per_hour: 3,
+        ..Limits::default()
+    })
+    .await;
     for rows in 0..3 {
-        world.approved("alice", export("orders", rows)).await.unwrap();
+        world
+            .approved("alice", export("orders", rows))
+            .await
+            .unwrap();
         tokio::time::sleep(seconds(60)).await;
     }
     let error = refusal(world.run(export("orders", 9)).await);
@@ -80,18 +94,30 @@ async fn asking_pauses_after_three_denials() {
     }
     let error = refusal(world.run(export("orders", 9)).await);
     assert_eq!(error.kind(), Kind::NotAsked);
-    assert!(error.to_string().contains("denied 3 times: asking pauses until"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("denied 3 times: asking pauses until"),
+        "{error}"
+    );
     tokio::time::sleep(seconds(15 * 60)).await;
     world.approved("alice", export("orders", 9)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subagent_shares_the_limits_of_its_root_principal() {
-    let world = limited(Limits { pending: 1, ..Limits::default() }).await;
+    let world = limited(Limits {
+        pending: 1,
+        ..Limits::default()
+    })
+    .await;
     let (task, _) = world.ask(export("orders", 1)).await;
-    let sub = approvals_core::Requester::agent("sub").unwrap()
-        .acting_for("agent:exporter").unwrap()
-        .acting_for("person:bob").unwrap();
+    let sub = approvals_core::Requester::agent("sub")
+        .unwrap()
+        .acting_for("agent:exporter")
+        .unwrap()
+        .acting_for("person:bob")
+        .unwrap();
     let error = refusal(world.run_as(sub, Body::Succeeds, export("orders", 2)).await);
     assert_eq!(error.kind(), Kind::NotAsked);
     task.abort();
@@ -104,7 +130,11 @@ async fn equal_pending_calls_share_a_denial_and_never_a_yes() {
     let (second, two) = world.ask(export("orders", 1)).await;
     one.approve_as("alice").await.unwrap();
     first.await.unwrap().unwrap();
-    assert_eq!(world.phase(two.id()).await, Phase::Pending, "a yes is for one");
+    assert_eq!(
+        world.phase(two.id()).await,
+        Phase::Pending,
+        "a yes is for one"
+    );
     let (third, _) = world.ask(export("orders", 1)).await;
     two.deny_as("carol", "once is enough").await.unwrap();
     for task in [second, third] {

@@ -28,9 +28,15 @@ async fn a_deny_after_an_approve_is_told_that_it_stands() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("alice").await.unwrap();
-    assert_eq!(told(request.deny_as("carol", "no").await), "the request is approved already");
+    assert_eq!(
+        told(request.deny_as("carol", "no").await),
+        "the request is approved already"
+    );
     task.await.unwrap().unwrap();
-    assert_eq!(told(request.deny_as("carol", "no").await), "the request is succeeded already");
+    assert_eq!(
+        told(request.deny_as("carol", "no").await),
+        "the request is succeeded already"
+    );
 }
 
 /// Two tasks race for real: the votes are cast at the same instant, again and again.
@@ -94,13 +100,22 @@ async fn an_approval_that_is_revoked_before_the_claim_does_not_run() {
         let request = world.approver.next().await;
         request.approve_as("alice").await.unwrap();
         let reason = "the incident is over";
-        world.gate.revoke(request.id(), &person("root"), reason).await.unwrap();
+        world
+            .gate
+            .revoke(request.id(), &person("root"), reason)
+            .await
+            .unwrap();
         request
     };
     let (ran, request) = tokio::join!(world.run(export("orders", 1)), vote);
     let error = refusal(ran);
     assert_eq!(error.kind(), Kind::Revoked);
-    assert!(error.to_string().contains("by root: \"the incident is over\""), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("by root: \"the incident is over\""),
+        "{error}"
+    );
     assert!(told(request.approve_as("carol").await).starts_with("root revoked the approval"));
     assert_eq!(world.bodies(), 0);
 }
@@ -126,8 +141,15 @@ async fn what_has_started_cannot_be_revoked_and_says_so() {
     let request = world.approver.next().await;
     request.approve_as("alice").await.unwrap();
     tokio::time::sleep(seconds(1)).await;
-    let error = world.gate.revoke(request.id(), &person("root"), "stop").await.unwrap_err();
-    assert!(error.to_string().contains("the request is executing"), "{error}");
+    let error = world
+        .gate
+        .revoke(request.id(), &person("root"), "stop")
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("the request is executing"),
+        "{error}"
+    );
     task.abort();
 }
 

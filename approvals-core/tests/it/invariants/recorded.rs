@@ -9,7 +9,9 @@ use crate::support::adapters::{Log, LoggingApprover, LoggingSink, PickySink};
 use crate::support::*;
 
 fn position(log: &[String], what: &str) -> usize {
-    log.iter().position(|seen| seen == what).unwrap_or_else(|| panic!("no {what} in {log:?}"))
+    log.iter()
+        .position(|seen| seen == what)
+        .unwrap_or_else(|| panic!("no {what} in {log:?}"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,18 +48,43 @@ async fn every_required_sink_has_an_event_before_the_effect_that_it_licenses() {
     world.approved("alice", export("orders", 1)).await.unwrap();
     world.gate.flush().await;
     let log = log.lock().unwrap().clone();
-    assert!(position(&log, "requested") < position(&log, "(presented)"), "{log:?}");
-    assert!(position(&log, "approved") < position(&log, "(claimed)"), "{log:?}");
-    assert!(position(&log, "voted") < position(&log, "(claimed)"), "{log:?}");
-    assert!(position(&log, "claimed") < position(&log, "(started)"), "{log:?}");
-    let order = ["requested", "voted", "approved", "claimed", "started", "finished"];
+    assert!(
+        position(&log, "requested") < position(&log, "(presented)"),
+        "{log:?}"
+    );
+    assert!(
+        position(&log, "approved") < position(&log, "(claimed)"),
+        "{log:?}"
+    );
+    assert!(
+        position(&log, "voted") < position(&log, "(claimed)"),
+        "{log:?}"
+    );
+    assert!(
+        position(&log, "claimed") < position(&log, "(started)"),
+        "{log:?}"
+    );
+    let order = [
+        "requested",
+        "voted",
+        "approved",
+        "claimed",
+        "started",
+        "finished",
+    ];
     let trail: Vec<_> = log.iter().filter(|name| !name.starts_with('(')).collect();
     assert_eq!(trail, order);
 }
 
 async fn with_a_sink_that_refuses(event: &'static str) -> (World, Arc<PickySink>) {
-    let sink = Arc::new(PickySink { inner: InMemoryAuditSink::new(), refuses: event });
-    let world = world_with(a_senior(), |gate| gate.required_audit_sink("picky", sink.clone())).await;
+    let sink = Arc::new(PickySink {
+        inner: InMemoryAuditSink::new(),
+        refuses: event,
+    });
+    let world = world_with(a_senior(), |gate| {
+        gate.required_audit_sink("picky", sink.clone())
+    })
+    .await;
     (world, sink)
 }
 
@@ -65,7 +92,10 @@ async fn with_a_sink_that_refuses(event: &'static str) -> (World, Arc<PickySink>
 async fn a_request_that_is_not_recorded_is_not_presented() {
     let (world, _) = with_a_sink_that_refuses("requested").await;
     let error = refusal(world.run(export("orders", 1)).await);
-    assert!(error.is_unavailable() && error.to_string().contains("`picky`"), "{error}");
+    assert!(
+        error.is_unavailable() && error.to_string().contains("`picky`"),
+        "{error}"
+    );
     assert!(world.approver.asked().is_empty());
 }
 
@@ -89,7 +119,11 @@ async fn a_claim_that_is_not_recorded_is_not_started() {
     let error = refusal(task.await.unwrap());
     assert!(error.to_string().contains("`picky`"), "{error}");
     world.gate.flush().await;
-    assert_eq!(world.phase(request.id()).await, Phase::Approved, "the claim was given back");
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Approved,
+        "the claim was given back"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -111,12 +145,18 @@ fn allowed() -> Rules {
 }
 
 fn count_allowed(sink: &InMemoryAuditSink) -> usize {
-    sink.events().iter().filter(|event| matches!(event.what, What::Allowed { .. })).count()
+    sink.events()
+        .iter()
+        .filter(|event| matches!(event.what, What::Allowed { .. }))
+        .count()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_durable_allow_is_recorded_before_the_body() {
-    let world = world_with(allowed(), |gate| gate.record_allowed(AllowRecording::Durable)).await;
+    let world = world_with(allowed(), |gate| {
+        gate.record_allowed(AllowRecording::Durable)
+    })
+    .await;
     world.run(export("orders", 1)).await.unwrap();
     assert_eq!(count_allowed(&world.sink), 1, "without any waiting");
     world.sink.fail(Some("the disk is full"));
@@ -139,7 +179,9 @@ async fn a_buffered_allow_is_recorded_by_a_flush() {
 async fn a_buffered_allow_is_recorded_after_its_gate_was_dropped() {
     let world = world(allowed()).await;
     world.run(export("orders", 1)).await.unwrap();
-    let World { gate, sink, store, .. } = world;
+    let World {
+        gate, sink, store, ..
+    } = world;
     store.fail("append");
     drop(gate);
     tokio::time::sleep(seconds(10)).await;
@@ -153,10 +195,18 @@ async fn a_buffered_allow_is_recorded_after_its_gate_was_dropped() {
 async fn the_numbers_of_events_have_no_gap() {
     let world = world(a_senior()).await;
     for rows in 0..5 {
-        world.approved("alice", export("orders", rows)).await.unwrap();
+        world
+            .approved("alice", export("orders", rows))
+            .await
+            .unwrap();
     }
     world.denied("alice", export("orders", 9)).await;
     world.gate.flush().await;
-    let numbers: Vec<u64> = world.sink.events().iter().map(|event| event.number).collect();
+    let numbers: Vec<u64> = world
+        .sink
+        .events()
+        .iter()
+        .map(|event| event.number)
+        .collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
 }

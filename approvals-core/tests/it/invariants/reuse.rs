@@ -37,13 +37,19 @@ async fn a_grant_is_shown_to_the_reviewer_and_its_uses_are_counted() {
     let world = world(three_uses()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     let text = request.presentation().to_string();
-    assert!(text.contains("a yes covers up to 3 runs of exactly this call within 10 min"), "{text}");
+    assert!(
+        text.contains("a yes covers up to 3 runs of exactly this call within 10 min"),
+        "{text}"
+    );
     request.approve_as("alice").await.unwrap();
     task.await.unwrap().unwrap();
     assert!(!asks(&world, export("orders", 1)).await);
     assert!(!asks(&world, export("orders", 1)).await);
     assert_eq!(world.bodies(), 3);
-    assert!(asks(&world, export("orders", 1)).await, "three uses are used");
+    assert!(
+        asks(&world, export("orders", 1)).await,
+        "three uses are used"
+    );
     assert_eq!(world.bodies(), 3);
 }
 
@@ -61,7 +67,13 @@ async fn each_use_is_a_request_of_its_own_that_nobody_was_asked() {
     use approvals_core::RequestStore as _;
     assert!(world.store.deliveries(used.id()).await.unwrap().is_empty());
     let trail = names(&world.trail(used.id()).await);
-    let expected = ["requested_under_grant", "approved", "claimed", "started", "finished"];
+    let expected = [
+        "requested_under_grant",
+        "approved",
+        "claimed",
+        "started",
+        "finished",
+    ];
     assert_eq!(trail, expected);
     let left = |what: &What| matches!(what, What::GrantUsed { uses_left: 1, .. });
     assert!(world.trail(grantor).await.iter().any(left));
@@ -86,7 +98,10 @@ async fn a_grant_covers_this_digest_and_no_other() {
 async fn a_grant_covers_this_requester_and_no_other() {
     let world = world(three_uses()).await;
     granted(&world).await;
-    let other = approvals_core::Requester::agent("other").unwrap().acting_for("person:bob").unwrap();
+    let other = approvals_core::Requester::agent("other")
+        .unwrap()
+        .acting_for("person:bob")
+        .unwrap();
     let task = tokio::spawn(world.run_as(other, Body::Succeeds, export("orders", 1)));
     let _ = world.approver.next().await;
     assert_eq!(world.bodies(), 1);
@@ -115,9 +130,19 @@ async fn using_a_grant_does_not_extend_it() {
 async fn a_revoked_grant_covers_nothing_more() {
     let world = world(three_uses()).await;
     let grantor = granted(&world).await;
-    world.gate.revoke(grantor, &person("root"), "enough").await.unwrap();
+    world
+        .gate
+        .revoke(grantor, &person("root"), "enough")
+        .await
+        .unwrap();
     assert!(asks(&world, export("orders", 1)).await);
-    assert!(world.gate.revoke(grantor, &person("root"), "twice").await.is_err());
+    assert!(
+        world
+            .gate
+            .revoke(grantor, &person("root"), "twice")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +166,10 @@ async fn a_denial_of_the_same_call_closes_its_grant() {
 #[tokio::test(start_paused = true)]
 async fn a_denial_closes_a_grant_however_long_it_was_given_for() {
     let month = a_senior().reuse(3, seconds(29 * 86_400)).unwrap();
-    let limits = approvals_core::Limits { asks_per_hour: u32::MAX, ..Default::default() };
+    let limits = approvals_core::Limits {
+        asks_per_hour: u32::MAX,
+        ..Default::default()
+    };
     let world = world_with(month, |gate| gate.limits(limits)).await;
     let (first, one) = world.ask(export("orders", 1)).await;
     tokio::time::sleep(seconds(1)).await;
@@ -179,7 +207,11 @@ async fn a_use_that_ends_in_doubt_closes_the_grant() {
 async fn a_freeze_suspends_a_grant_and_takes_no_use() {
     let world = world(three_uses()).await;
     let grantor = granted(&world).await;
-    world.gate.freeze(&person("root"), "incident").await.unwrap();
+    world
+        .gate
+        .freeze(&person("root"), "incident")
+        .await
+        .unwrap();
     assert!(refusal(world.run(export("orders", 1)).await).is_frozen());
     assert_eq!(world.record(grantor).await.grant.unwrap().uses_left, 2);
     world.gate.thaw(&person("root"), "over").await.unwrap();

@@ -24,7 +24,10 @@ async fn a_task_spawned_plainly_loses_both_and_says_what_to_use() {
     let task = world.run(async move { tokio::spawn(bare) }).await;
     let error = refusal(task.await.unwrap());
     assert_eq!(error.kind(), Kind::Invalid);
-    assert!(error.to_string().contains("approvals_core::spawn"), "{error}");
+    assert!(
+        error.to_string().contains("approvals_core::spawn"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -60,13 +63,25 @@ async fn an_agent_with_neither_principal_nor_owner_is_refused_also_where_policy_
     let allow = || Rules::new().allow("it.export", "exports").unwrap();
     for world in [world(a_senior()).await, world(allow()).await] {
         let orphan = || Requester::agent("orphan").unwrap();
-        let error = refusal(world.run_as(orphan(), Body::Succeeds, export("orders", 1)).await);
+        let error = refusal(
+            world
+                .run_as(orphan(), Body::Succeeds, export("orders", 1))
+                .await,
+        );
         assert_eq!(error.kind(), Kind::Invalid);
-        assert!(error.to_string().contains("acts for nobody and has no owner"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("acts for nobody and has no owner"),
+            "{error}"
+        );
         assert_eq!(world.bodies(), 0);
     }
     let world = world(allow()).await;
     world.directory.owner("agent:orphan", "alice").unwrap();
     let owned = Requester::agent("orphan").unwrap();
-    world.run_as(owned, Body::Succeeds, export("orders", 1)).await.unwrap();
+    world
+        .run_as(owned, Body::Succeeds, export("orders", 1))
+        .await
+        .unwrap();
 }

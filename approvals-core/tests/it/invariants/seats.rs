@@ -17,7 +17,10 @@ async fn two_votes_of_one_human_take_one_seat() {
     request.approve_as("alice").await.unwrap();
     for again in ["alice", "U-ALICE"] {
         let refused = request.approve_as(again).await;
-        assert!(matches!(refused, Err(VoteError::Refused(Refused::AlreadyVoted(_)))), "{again}");
+        assert!(
+            matches!(refused, Err(VoteError::Refused(Refused::AlreadyVoted(_)))),
+            "{again}"
+        );
     }
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
     request.approve_as("carol").await.unwrap();
@@ -30,7 +33,11 @@ async fn one_human_in_two_groups_takes_one_of_two_seats() {
     let world = world(Requirement::review(both)).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("erin").await.unwrap();
-    assert_eq!(world.phase(request.id()).await, Phase::Pending, "erin is in both groups");
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Pending,
+        "erin is in both groups"
+    );
     assert!(request.approve_as("erin").await.is_err());
     request.approve_as("alice").await.unwrap();
     task.await.unwrap().unwrap();
@@ -50,12 +57,20 @@ async fn a_quorum_of_two_groups_counts_humans_not_groups() {
 /// Erin could sit in either quorum: she has to take the seat that Frank leaves.
 #[tokio::test(start_paused = true)]
 async fn seats_are_matched_whatever_the_order_of_votes() {
-    for order in [["erin", "frank", "alice"], ["alice", "erin", "frank"], ["frank", "alice", "erin"]] {
+    for order in [
+        ["erin", "frank", "alice"],
+        ["alice", "erin", "frank"],
+        ["frank", "alice", "erin"],
+    ] {
         let stage = Stage::of(quorum(2, "seniors")).and(quorum(1, "security"));
         let world = world(Requirement::review(stage)).await;
         let (task, request) = world.ask(export("orders", 1)).await;
         for (index, who) in order.iter().enumerate() {
-            assert_eq!(world.phase(request.id()).await, Phase::Pending, "{order:?} {index}");
+            assert_eq!(
+                world.phase(request.id()).await,
+                Phase::Pending,
+                "{order:?} {index}"
+            );
             request.approve_as(who).await.unwrap();
         }
         task.await.unwrap().unwrap();
@@ -82,13 +97,22 @@ async fn stages_are_met_in_order() {
     let world = world(requirement).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     let early = request.approve_as("dave").await;
-    assert!(matches!(early, Err(VoteError::Refused(Refused::NotAsked(_)))), "{early:?}");
+    assert!(
+        matches!(early, Err(VoteError::Refused(Refused::NotAsked(_)))),
+        "{early:?}"
+    );
     let early = request.deny_as("dave", "no").await;
-    assert!(matches!(early, Err(VoteError::Refused(Refused::NotAsked(_)))), "only the open stage");
+    assert!(
+        matches!(early, Err(VoteError::Refused(Refused::NotAsked(_)))),
+        "only the open stage"
+    );
     request.approve_as("alice").await.unwrap();
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
     let late = request.approve_as("carol").await;
-    assert!(matches!(late, Err(VoteError::Refused(Refused::NotAsked(_)))), "that stage is closed");
+    assert!(
+        matches!(late, Err(VoteError::Refused(Refused::NotAsked(_)))),
+        "that stage is closed"
+    );
     request.approve_as("dave").await.unwrap();
     task.await.unwrap().unwrap();
     let trail = names(&world.trail(request.id()).await);
@@ -102,7 +126,10 @@ async fn one_human_does_not_sit_in_two_stages() {
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("erin").await.unwrap();
     let again = request.approve_as("erin").await;
-    assert!(matches!(again, Err(VoteError::Refused(Refused::AlreadyVoted(_)))), "{again:?}");
+    assert!(
+        matches!(again, Err(VoteError::Refused(Refused::AlreadyVoted(_)))),
+        "{again:?}"
+    );
     request.approve_as("frank").await.unwrap();
     task.await.unwrap().unwrap();
 }
@@ -135,7 +162,11 @@ async fn a_widened_stage_is_never_skipped() {
     let (task, request) = world.ask(export("orders", 1)).await;
     tokio::time::sleep(seconds(61)).await;
     request.approve_as("dave").await.unwrap();
-    assert_eq!(world.phase(request.id()).await, Phase::Pending, "two seats, one vote");
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Pending,
+        "two seats, one vote"
+    );
     tokio::time::sleep(seconds(60)).await;
     assert_eq!(refusal(task.await.unwrap()).kind(), Kind::TimedOut);
     assert_eq!(world.bodies(), 0);

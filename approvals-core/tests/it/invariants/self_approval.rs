@@ -15,11 +15,28 @@ async fn the_principal_cannot_vote_on_what_their_agent_asks() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     for choice in [Choice::Approve, Choice::Deny, Choice::BreakGlass] {
-        assert!(has_a_part(&say(&request, "bob", choice, Some("mine")).await) || choice == Choice::BreakGlass);
+        assert!(
+            has_a_part(&say(&request, "bob", choice, Some("mine")).await)
+                || choice == Choice::BreakGlass
+        );
     }
-    assert_eq!(world.phase(request.id()).await, approvals_core::Phase::Pending);
-    let own = |what: &What| matches!(what, What::VoteRefused { own_request: true, .. });
-    assert!(world.trail(request.id()).await.iter().any(own), "it is on the trail");
+    assert_eq!(
+        world.phase(request.id()).await,
+        approvals_core::Phase::Pending
+    );
+    let own = |what: &What| {
+        matches!(
+            what,
+            What::VoteRefused {
+                own_request: true,
+                ..
+            }
+        )
+    };
+    assert!(
+        world.trail(request.id()).await.iter().any(own),
+        "it is on the trail"
+    );
     task.abort();
 }
 
@@ -36,7 +53,11 @@ async fn the_requester_cannot_vote_through_another_channel_identity() {
 #[tokio::test(start_paused = true)]
 async fn a_person_who_calls_without_an_agent_cannot_approve_it() {
     let world = world(a_senior()).await;
-    let call = world.run_as(Requester::person("alice").unwrap(), Body::Succeeds, export("orders", 1));
+    let call = world.run_as(
+        Requester::person("alice").unwrap(),
+        Body::Succeeds,
+        export("orders", 1),
+    );
     let task = tokio::spawn(call);
     let request = world.approver.next().await;
     assert!(has_a_part(&request.approve_as("alice").await));
@@ -56,8 +77,14 @@ async fn every_principal_of_a_long_chain_is_excluded() {
         .unwrap();
     let task = tokio::spawn(world.run_as(chain, Body::Succeeds, export("orders", 1)));
     let request = world.approver.next().await;
-    assert!(has_a_part(&request.approve_as("alice").await), "the root principal");
-    assert!(has_a_part(&request.approve_as("carol").await), "the owner of an agent between");
+    assert!(
+        has_a_part(&request.approve_as("alice").await),
+        "the root principal"
+    );
+    assert!(
+        has_a_part(&request.approve_as("carol").await),
+        "the owner of an agent between"
+    );
     request.approve_as("erin").await.unwrap();
     task.await.unwrap().unwrap();
 }
@@ -94,7 +121,11 @@ async fn a_voter_who_became_an_owner_before_the_quorum_does_not_count() {
     request.approve_as("alice").await.unwrap();
     world.directory.owner("agent:exporter", "alice").unwrap();
     let record = request.approve_as("carol").await.unwrap();
-    assert_eq!(record.state.phase(), approvals_core::Phase::Pending, "one seat is free again");
+    assert_eq!(
+        record.state.phase(),
+        approvals_core::Phase::Pending,
+        "one seat is free again"
+    );
     request.approve_as("erin").await.unwrap();
     task.await.unwrap().unwrap();
 }
@@ -103,20 +134,32 @@ async fn a_voter_who_became_an_owner_before_the_quorum_does_not_count() {
 async fn a_voter_who_became_an_owner_after_the_vote_is_struck_at_the_claim() {
     let world = world(a_senior()).await;
     let vote = async {
-        world.approver.next().await.approve_as("alice").await.unwrap();
+        world
+            .approver
+            .next()
+            .await
+            .approve_as("alice")
+            .await
+            .unwrap();
         world.directory.owner("agent:exporter", "alice").unwrap();
     };
     let (ran, ()) = tokio::join!(world.run(export("orders", 1)), vote);
     let error = refusal(ran);
     assert_eq!(error.kind(), Kind::NoLongerApproved);
-    assert!(error.to_string().contains("1 of its votes no longer count"), "{error}");
+    assert!(
+        error.to_string().contains("1 of its votes no longer count"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_administrator_is_no_exception() {
     let world = world(a_senior()).await;
-    let root = Requester::agent("exporter").unwrap().acting_for("person:root").unwrap();
+    let root = Requester::agent("exporter")
+        .unwrap()
+        .acting_for("person:root")
+        .unwrap();
     let task = tokio::spawn(world.run_as(root, Body::Succeeds, export("orders", 1)));
     let request = world.approver.next().await;
     assert!(has_a_part(&request.approve_as("root").await));
@@ -130,7 +173,10 @@ async fn agents_and_services_never_vote() {
     let (task, request) = world.ask(export("orders", 1)).await;
     for who in ["exporter", "agent:exporter", "service:ci"] {
         let refused = request.approve_as(who).await;
-        assert!(matches!(refused, Err(VoteError::UnknownPerson(_))), "{who}: {refused:?}");
+        assert!(
+            matches!(refused, Err(VoteError::UnknownPerson(_))),
+            "{who}: {refused:?}"
+        );
     }
     task.abort();
 }
@@ -149,7 +195,12 @@ async fn proposes(world: &World, proposal: serde_json::Value, call: impl Future<
 #[tokio::test(start_paused = true)]
 async fn whoever_proposed_the_values_cannot_approve_them() {
     let world = world(a_senior()).await;
-    proposes(&world, serde_json::json!({"rows": 10}), export("orders", 1000)).await;
+    proposes(
+        &world,
+        serde_json::json!({"rows": 10}),
+        export("orders", 1000),
+    )
+    .await;
     let (task, request) = world.ask(export("orders", 10)).await;
     assert!(has_a_part(&request.approve_as("alice").await));
     request.approve_as("carol").await.unwrap();
@@ -159,21 +210,39 @@ async fn whoever_proposed_the_values_cannot_approve_them() {
 #[tokio::test(start_paused = true)]
 async fn a_proposal_written_in_another_form_is_the_same_value() {
     let world = world(a_senior()).await;
-    proposes(&world, serde_json::json!({"rows": 10.0}), export("orders", 1000)).await;
+    proposes(
+        &world,
+        serde_json::json!({"rows": 10.0}),
+        export("orders", 1000),
+    )
+    .await;
     let (task, request) = world.ask(export("orders", 10)).await;
     assert!(has_a_part(&request.approve_as("alice").await), "10.0 is 10");
     task.abort();
     let _ = task.await;
-    proposes(&world, serde_json::json!({"rows": u64::MAX}), export("orders", 2000)).await;
+    proposes(
+        &world,
+        serde_json::json!({"rows": u64::MAX}),
+        export("orders", 2000),
+    )
+    .await;
     let (task, request) = world.ask(export("orders", u64::MAX)).await;
-    assert!(has_a_part(&request.approve_as("alice").await), "a large integer");
+    assert!(
+        has_a_part(&request.approve_as("alice").await),
+        "a large integer"
+    );
     task.abort();
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_proposed_a_redacted_value_cannot_approve_any() {
     let world = world(a_senior()).await;
-    proposes(&world, serde_json::json!({"token": "t2"}), secretive("t1", 1)).await;
+    proposes(
+        &world,
+        serde_json::json!({"token": "t2"}),
+        secretive("t1", 1),
+    )
+    .await;
     let (task, request) = world.ask(secretive("t2", 1)).await;
     assert!(has_a_part(&request.approve_as("alice").await));
     task.abort();
@@ -184,8 +253,13 @@ async fn a_proposal_for_an_argument_that_does_not_exist_is_refused() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     let nothing = [("nothing".to_owned(), serde_json::json!(1))].into();
-    let refused = request.answer(Answer::deny("alice", "no").proposing(nothing)).await;
-    assert!(matches!(refused, Err(VoteError::Refused(Refused::UnknownArgument(_)))));
+    let refused = request
+        .answer(Answer::deny("alice", "no").proposing(nothing))
+        .await;
+    assert!(matches!(
+        refused,
+        Err(VoteError::Refused(Refused::UnknownArgument(_)))
+    ));
     task.abort();
 }
 
@@ -204,7 +278,11 @@ async fn a_confirmation_is_the_principals_own_and_never_counts_as_a_review() {
     let both = world(Strictest::of(confirm()).and(a_senior())).await;
     let (task, request) = both.ask(export("orders", 1)).await;
     let record = say(&request, "bob", Choice::Confirm, None).await.unwrap();
-    assert_eq!(record.state.phase(), approvals_core::Phase::Pending, "no review yet");
+    assert_eq!(
+        record.state.phase(),
+        approvals_core::Phase::Pending,
+        "no review yet"
+    );
     assert!(has_a_part(&request.approve_as("bob").await));
     request.approve_as("alice").await.unwrap();
     task.await.unwrap().unwrap();

@@ -30,7 +30,13 @@ async fn a_second_claim_and_a_second_start_are_refused() {
     let told = refusal(told.into_iter().next().unwrap());
     assert_eq!(told.kind(), Kind::AlreadyFinished, "{told}");
     let starts = world.trail(request.id()).await;
-    assert_eq!(starts.iter().filter(|what| matches!(what, What::Started { .. })).count(), 1);
+    assert_eq!(
+        starts
+            .iter()
+            .filter(|what| matches!(what, What::Started { .. }))
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,14 +79,33 @@ async fn a_dropped_body_is_in_doubt_and_its_digest_refused_until_a_person_resolv
     let error = refusal(world.run(export("orders", 1)).await);
     assert!(error.is_in_doubt(), "{error}");
     assert_eq!(error.request_id(), Some(id));
-    assert!(error.to_string().contains("a person has to find out"), "{error}");
+    assert!(
+        error.to_string().contains("a person has to find out"),
+        "{error}"
+    );
     // Another digest is another call.
     world.approved("alice", export("orders", 2)).await.unwrap();
-    world.gate.resolve(id, &person("alice"), "  ", false).await.unwrap_err();
-    world.gate.resolve(id, &person("alice"), "no rows were written", false).await.unwrap();
+    world
+        .gate
+        .resolve(id, &person("alice"), "  ", false)
+        .await
+        .unwrap_err();
+    world
+        .gate
+        .resolve(id, &person("alice"), "no rows were written", false)
+        .await
+        .unwrap();
     assert_eq!(world.phase(id).await, Phase::Failed);
     world.approved("alice", export("orders", 1)).await.unwrap();
-    let resolved = |what: &What| matches!(what, What::Resolved { succeeded: false, .. });
+    let resolved = |what: &What| {
+        matches!(
+            what,
+            What::Resolved {
+                succeeded: false,
+                ..
+            }
+        )
+    };
     assert!(world.trail(id).await.iter().any(resolved));
 }
 
@@ -94,7 +119,12 @@ async fn an_equal_call_that_was_asked_before_the_doubt_is_refused_too() {
     twins_request.approve_as("alice").await.unwrap_err();
     let error = refusal(twin.await.unwrap());
     assert_eq!(error.kind(), Kind::Withdrawn);
-    assert!(error.to_string().contains("an equal call may have run meanwhile"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("an equal call may have run meanwhile"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 1);
     assert!(refusal(world.run(export("orders", 1)).await).is_in_doubt());
 }
@@ -128,7 +158,10 @@ async fn an_idempotent_action_in_doubt_may_be_retried_and_reviewers_are_told() {
     world.gate.flush().await;
     let (retried, second) = world.ask(sync(1)).await;
     let text = second.presentation().to_string();
-    assert!(text.contains(&format!("may have run already as {}", first.id())), "{text}");
+    assert!(
+        text.contains(&format!("may have run already as {}", first.id())),
+        "{text}"
+    );
     assert_eq!(second.asked().shown, second.presentation().hash());
     second.approve_as("alice").await.unwrap();
     retried.await.unwrap().unwrap();
@@ -153,7 +186,11 @@ async fn a_long_body_keeps_its_lease_and_a_lost_one_is_in_doubt() {
     let request = world.approver.next().await;
     request.approve_as("alice").await.unwrap();
     tokio::time::sleep(seconds(3600)).await;
-    assert_eq!(world.phase(request.id()).await, Phase::Executing, "renewed for an hour");
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Executing,
+        "renewed for an hour"
+    );
     world.store.fail("compare_and_swap");
     tokio::time::sleep(seconds(60)).await;
     world.store.recover();
@@ -165,7 +202,15 @@ async fn a_long_body_keeps_its_lease_and_a_lost_one_is_in_doubt() {
 #[tokio::test(start_paused = true)]
 async fn an_outcome_that_comes_after_the_doubt_is_kept_as_evidence_and_changes_nothing() {
     let world = world(a_senior()).await;
-    let vote = async { world.approver.next().await.approve_as("alice").await.unwrap() };
+    let vote = async {
+        world
+            .approver
+            .next()
+            .await
+            .approve_as("alice")
+            .await
+            .unwrap()
+    };
     let call = world.gate.authorize(by_hand(1));
     let (admitted, record) = tokio::join!(call, vote);
     let permit = admitted.unwrap().start(&by_hand(1)).await.unwrap();
@@ -175,14 +220,30 @@ async fn an_outcome_that_comes_after_the_doubt_is_kept_as_evidence_and_changes_n
     tokio::time::sleep(seconds(2)).await;
     permit.finish(true).await;
     assert_eq!(world.phase(record.id()).await, Phase::InDoubt);
-    let late = |what: &What| matches!(what, What::FinishedLate { succeeded: true, .. });
+    let late = |what: &What| {
+        matches!(
+            what,
+            What::FinishedLate {
+                succeeded: true,
+                ..
+            }
+        )
+    };
     assert!(world.trail(record.id()).await.iter().any(late));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_lost_before_the_start_goes_back_to_approved() {
     let world = world(a_senior()).await;
-    let vote = async { world.approver.next().await.approve_as("alice").await.unwrap() };
+    let vote = async {
+        world
+            .approver
+            .next()
+            .await
+            .approve_as("alice")
+            .await
+            .unwrap()
+    };
     let (admitted, record) = tokio::join!(world.gate.authorize(by_hand(1)), vote);
     let admitted = admitted.unwrap();
     tokio::time::sleep(seconds(31)).await;

@@ -61,7 +61,9 @@ async fn several_rules_of_one_policy_tighten_each_other() {
         .allow("it.export", "exports")
         .unwrap()
         .review_when("it.export", "large", a_senior(), |call, _| {
-            call.argument("rows").and_then(|rows| rows.as_u64()).is_none_or(|rows| rows > 100)
+            call.argument("rows")
+                .and_then(|rows| rows.as_u64())
+                .is_none_or(|rows| rows > 100)
         })
         .unwrap();
     let world = world(rules).await;
@@ -73,7 +75,10 @@ async fn several_rules_of_one_policy_tighten_each_other() {
 
 #[tokio::test(start_paused = true)]
 async fn the_shortest_deadline_of_all_tracks_holds() {
-    let short = Requirement::one_of("security").unwrap().deadline(seconds(30)).unwrap();
+    let short = Requirement::one_of("security")
+        .unwrap()
+        .deadline(seconds(30))
+        .unwrap();
     let world = world(Strictest::of(a_senior()).and(short)).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("frank").await.unwrap();
@@ -94,7 +99,9 @@ async fn an_authors_risk_may_raise_what_policy_says_and_never_lower_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_cannot_review_by_the_actions_name_without_the_arguments_being_shown() {
-    let rules = Rules::new().review("it.export", "exports", a_senior()).unwrap();
+    let rules = Rules::new()
+        .review("it.export", "exports", a_senior())
+        .unwrap();
     let world = world(rules).await;
     let (task, request) = world.ask(export("orders", 1234)).await;
     assert!(request.presentation().to_string().contains("rows = 1234"));

@@ -15,14 +15,20 @@ async fn a_vote_that_was_withdrawn_does_not_count() {
     let world = world(two()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("alice").await.unwrap();
-    say(&request, "alice", Choice::Withdrawn, None).await.unwrap();
+    say(&request, "alice", Choice::Withdrawn, None)
+        .await
+        .unwrap();
     request.approve_as("carol").await.unwrap();
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
     // And may be given again.
     request.approve_as("alice").await.unwrap();
     task.await.unwrap().unwrap();
     let voted = |what: &&What| matches!(what, What::Voted { .. });
-    assert_eq!(world.trail(request.id()).await.iter().filter(voted).count(), 4, "each is an event");
+    assert_eq!(
+        world.trail(request.id()).await.iter().filter(voted).count(),
+        4,
+        "each is an event"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,7 +36,10 @@ async fn a_yes_may_become_a_no() {
     let world = world(two()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("alice").await.unwrap();
-    request.deny_as("alice", "on second thoughts").await.unwrap();
+    request
+        .deny_as("alice", "on second thoughts")
+        .await
+        .unwrap();
     assert_eq!(refusal(task.await.unwrap()).kind(), Kind::Denied);
     assert_eq!(world.bodies(), 0);
 }
@@ -40,10 +49,18 @@ async fn an_old_click_does_not_undo_a_change_of_mind() {
     let world = world(two()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("alice").await.unwrap();
-    say(&request, "alice", Choice::Withdrawn, None).await.unwrap();
+    say(&request, "alice", Choice::Withdrawn, None)
+        .await
+        .unwrap();
     // The first click arrives once more: a retried webhook.
     let replayed = request.answer_as_seen(Answer::approve("alice")).await;
-    assert!(matches!(replayed, Err(VoteError::Refused(Refused::StaleRevision { .. }))), "{replayed:?}");
+    assert!(
+        matches!(
+            replayed,
+            Err(VoteError::Refused(Refused::StaleRevision { .. }))
+        ),
+        "{replayed:?}"
+    );
     request.approve_as("carol").await.unwrap();
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
     task.abort();
@@ -55,7 +72,10 @@ async fn nobody_withdraws_a_vote_that_they_have_not_cast() {
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("alice").await.unwrap();
     let refused = say(&request, "carol", Choice::Withdrawn, None).await;
-    assert!(matches!(refused, Err(VoteError::Refused(Refused::NoVote(_)))));
+    assert!(matches!(
+        refused,
+        Err(VoteError::Refused(Refused::NoVote(_)))
+    ));
     task.abort();
 }
 
@@ -65,8 +85,13 @@ async fn a_withdrawn_vote_reopens_its_stage() {
     let world = world(a_senior().then(second).unwrap()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("alice").await.unwrap();
-    say(&request, "alice", Choice::Withdrawn, None).await.unwrap();
-    assert!(request.approve_as("dave").await.is_err(), "the first stage is open again");
+    say(&request, "alice", Choice::Withdrawn, None)
+        .await
+        .unwrap();
+    assert!(
+        request.approve_as("dave").await.is_err(),
+        "the first stage is open again"
+    );
     request.approve_as("carol").await.unwrap();
     request.approve_as("dave").await.unwrap();
     task.await.unwrap().unwrap();
@@ -79,10 +104,20 @@ async fn comments_are_required_where_the_requirement_says_so() {
     for choice in [Choice::Approve, Choice::Deny] {
         for comment in [None, Some(" \t")] {
             let refused = say(&request, "alice", choice, comment).await;
-            assert!(matches!(refused, Err(VoteError::Refused(Refused::CommentRequired))));
+            assert!(matches!(
+                refused,
+                Err(VoteError::Refused(Refused::CommentRequired))
+            ));
         }
     }
-    say(&request, "alice", Choice::Approve, Some("checked the ticket")).await.unwrap();
+    say(
+        &request,
+        "alice",
+        Choice::Approve,
+        Some("checked the ticket"),
+    )
+    .await
+    .unwrap();
     task.await.unwrap().unwrap();
 }
 
@@ -99,12 +134,20 @@ async fn a_proposal_reaches_the_agent_readable_by_a_machine() {
     assert_eq!(error.proposal().unwrap()["rows"], 100);
     assert_eq!(error.denied_by(), Some(&person("alice")));
     assert_eq!(error.comment(), Some("at most a hundred"));
-    assert!(error.to_string().contains(r#"These values would be agreed to: {"rows":100}"#), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(r#"These values would be agreed to: {"rows":100}"#),
+        "{error}"
+    );
     // The repeat learns the same.
     let error = refusal(world.run(export("orders", 5000)).await);
     assert_eq!(error.proposal().unwrap()["rows"], 100);
     // The new values are a new call that others approve.
-    world.approved("carol", export("orders", 100)).await.unwrap();
+    world
+        .approved("carol", export("orders", 100))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,8 +155,13 @@ async fn a_proposal_goes_with_a_denial_only() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     let proposal = [("rows".to_owned(), serde_json::json!(1_000_000))].into();
-    let refused = request.answer(Answer::approve("alice").proposing(proposal)).await;
-    assert!(matches!(refused, Err(VoteError::Refused(Refused::ProposalWithoutDenial))));
+    let refused = request
+        .answer(Answer::approve("alice").proposing(proposal))
+        .await;
+    assert!(matches!(
+        refused,
+        Err(VoteError::Refused(Refused::ProposalWithoutDenial))
+    ));
     assert_eq!(world.bodies(), 0);
     task.abort();
 }

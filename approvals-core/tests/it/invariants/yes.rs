@@ -34,7 +34,15 @@ async fn the_body_does_not_run_while_people_are_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_call_made_by_hand_needs_the_same_yes() {
     let world = world(a_senior()).await;
-    let vote = async { world.approver.next().await.approve_as("alice").await.unwrap() };
+    let vote = async {
+        world
+            .approver
+            .next()
+            .await
+            .approve_as("alice")
+            .await
+            .unwrap()
+    };
     let (admitted, _) = tokio::join!(world.gate.authorize(by_hand(7)), vote);
     let permit = admitted.unwrap().start(&by_hand(7)).await.unwrap();
     assert!(permit.request_id().is_some());
@@ -45,7 +53,15 @@ async fn a_call_made_by_hand_needs_the_same_yes() {
 async fn a_yes_for_one_call_by_hand_does_not_start_another() {
     let world = world(a_senior()).await;
     for (rows, resource) in [(8, "db/orders"), (7, "db/payroll")] {
-        let vote = async { world.approver.next().await.approve_as("alice").await.unwrap() };
+        let vote = async {
+            world
+                .approver
+                .next()
+                .await
+                .approve_as("alice")
+                .await
+                .unwrap()
+        };
         let (admitted, _) = tokio::join!(world.gate.authorize(by_hand(7)), vote);
         let other = Call::of(Arc::clone(by_hand(7).declaration()), agent())
             .argument("rows", &rows)
@@ -63,7 +79,10 @@ async fn a_quorum_of_zero_and_an_empty_audience_do_not_exist() {
     assert!(Audience::of(Vec::<String>::new()).is_err());
     assert!(serde_json::from_str::<Quorum>(r#"{"count":0,"from":[{"group":"a"}]}"#).is_err());
     assert!(RedactionKey::new("id", Vec::new()).is_err());
-    let none = Limits { pending: 0, ..Limits::default() };
+    let none = Limits {
+        pending: 0,
+        ..Limits::default()
+    };
     assert!(none.checked().is_err());
 }
 
@@ -96,7 +115,10 @@ async fn a_gate_without_policies_or_channels_is_not_built() {
     let store = || Arc::new(MemoryStore::on_tokio_time());
     let no_policy = Gate::builder(store(), people()).build().await;
     assert!(no_policy.unwrap_err().to_string().contains("no policy"));
-    let no_channel = Gate::builder(store(), people()).policy("p", a_senior()).build().await;
+    let no_channel = Gate::builder(store(), people())
+        .policy("p", a_senior())
+        .build()
+        .await;
     assert!(no_channel.unwrap_err().to_string().contains("no approver"));
 }
 
@@ -121,8 +143,16 @@ async fn no_variable_of_the_environment_and_no_test_configuration_opens_the_gate
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                assert!(!text.contains("env::var"), "{} reads a variable", path.display());
-                assert!(!text.contains("cfg!(test)"), "{} knows of tests", path.display());
+                assert!(
+                    !text.contains("env::var"),
+                    "{} reads a variable",
+                    path.display()
+                );
+                assert!(
+                    !text.contains("cfg!(test)"),
+                    "{} knows of tests",
+                    path.display()
+                );
             }
         }
     }

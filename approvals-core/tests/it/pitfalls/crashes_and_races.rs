@@ -33,7 +33,8 @@ async fn two_replicas_ran_one_approval() {
         .await
         .unwrap();
     let (one, request) = world.ask(keyed("step", 1)).await;
-    let on_replica = world.bare(async move { replica.scope(agent().scope(keyed("step", 1))).await });
+    let on_replica =
+        world.bare(async move { replica.scope(agent().scope(keyed("step", 1))).await });
     let two = tokio::spawn(on_replica);
     tokio::time::sleep(seconds(1)).await;
     request.approve_as("alice").await.unwrap();
@@ -63,7 +64,13 @@ async fn a_request_was_lost_when_the_agent_restarted() {
     let (task, request) = world.ask(keyed("step", 1)).await;
     task.abort();
     let _ = task.await;
-    let World { gate, store, directory, bodies, .. } = world;
+    let World {
+        gate,
+        store,
+        directory,
+        bodies,
+        ..
+    } = world;
     drop(gate);
     request.approve_as("alice").await.unwrap();
     // A new gate over the same store: the same step claims what was approved.
@@ -89,9 +96,14 @@ async fn a_request_was_lost_when_the_agent_restarted() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_came_before_the_wait_was_lost() {
     let world = world(a_senior()).await;
-    world.approver.script([Answer::approve("alice"), Answer::deny("alice", "no")]);
+    world
+        .approver
+        .script([Answer::approve("alice"), Answer::deny("alice", "no")]);
     world.run(export("orders", 1)).await.unwrap();
-    assert_eq!(refusal(world.run(export("orders", 2)).await).kind(), Kind::Denied);
+    assert_eq!(
+        refusal(world.run(export("orders", 2)).await).kind(),
+        Kind::Denied
+    );
 }
 
 /// Takes its time to post, while people on another channel are quicker.
@@ -119,7 +131,10 @@ impl Approver for Slow {
 async fn a_message_that_was_posted_late_asked_for_what_was_decided() {
     let slow = InMemoryApprover::new();
     let channel = slow.clone();
-    let world = world_with(a_senior(), |gate| gate.approver("slow", |_| Arc::new(Slow(channel)))).await;
+    let world = world_with(a_senior(), |gate| {
+        gate.approver("slow", |_| Arc::new(Slow(channel)))
+    })
+    .await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.deny_as("alice", "no").await.unwrap();
     refusal(task.await.unwrap());
@@ -135,8 +150,15 @@ async fn revoking_did_not_revoke() {
     task.abort();
     let _ = task.await;
     request.approve_as("alice").await.unwrap();
-    world.gate.revoke(request.id(), &person("root"), "stop").await.unwrap();
-    assert_eq!(refusal(world.run(keyed("step", 1)).await).kind(), Kind::Revoked);
+    world
+        .gate
+        .revoke(request.id(), &person("root"), "stop")
+        .await
+        .unwrap();
+    assert_eq!(
+        refusal(world.run(keyed("step", 1)).await).kind(),
+        Kind::Revoked
+    );
     assert_eq!(world.bodies(), 0);
 }
 

@@ -62,7 +62,11 @@ async fn a_tool_was_swapped_after_its_approval_was_remembered() {
     let world = world(a_senior().reuse(5, seconds(600)).unwrap()).await;
     world.approved("alice", before::tool("/tmp")).await.unwrap();
     let (task, request) = world.ask(after::tool("/tmp")).await;
-    assert_eq!(world.phase(request.id()).await, Phase::Pending, "the grant is not for this one");
+    assert_eq!(
+        world.phase(request.id()).await,
+        Phase::Pending,
+        "the grant is not for this one"
+    );
     task.abort();
 }
 
@@ -75,7 +79,10 @@ async fn a_decision_hit_the_most_recent_call() {
     let (third, three) = world.ask(export("orders", 3)).await;
     two.deny_as("alice", "not this one").await.unwrap();
     three.approve_as("alice").await.unwrap();
-    assert_eq!(refusal(second.await.unwrap()).comment(), Some("not this one"));
+    assert_eq!(
+        refusal(second.await.unwrap()).comment(),
+        Some("not this one")
+    );
     third.await.unwrap().unwrap();
     assert_eq!(world.phase(one.id()).await, Phase::Pending);
     assert_eq!(world.bodies(), 1);
@@ -102,7 +109,10 @@ async fn an_edited_command_was_discarded_and_the_original_ran() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1000)).await;
     let edited = [("rows".to_owned(), serde_json::json!(10))].into();
-    request.answer(Answer::deny("alice", "ten").proposing(edited)).await.unwrap();
+    request
+        .answer(Answer::deny("alice", "ten").proposing(edited))
+        .await
+        .unwrap();
     let error = refusal(task.await.unwrap());
     assert_eq!(error.proposal().unwrap()["rows"], 10);
     assert_eq!(world.bodies(), 0);
@@ -112,7 +122,10 @@ async fn an_edited_command_was_discarded_and_the_original_ran() {
 #[tokio::test(start_paused = true)]
 async fn calls_that_look_alike_once_redacted_shared_an_approval() {
     let world = world(a_senior().reuse(5, seconds(600)).unwrap()).await;
-    world.approved("alice", secretive("token-of-alice", 1)).await.unwrap();
+    world
+        .approved("alice", secretive("token-of-alice", 1))
+        .await
+        .unwrap();
     let (task, request) = world.ask(secretive("token-of-mallory", 1)).await;
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
     assert_eq!(world.bodies(), 1);
@@ -130,7 +143,11 @@ async fn optional(table: Option<&str>, list: &[u64]) -> Ran {
 async fn null_against_empty_widened_an_approval_to_the_whole_tool() {
     let world = world(a_senior().reuse(50, seconds(600)).unwrap()).await;
     world.approved("alice", optional(None, &[])).await.unwrap();
-    for call in [optional(Some(""), &[]), optional(Some("null"), &[]), optional(None, &[0])] {
+    for call in [
+        optional(Some(""), &[]),
+        optional(Some("null"), &[]),
+        optional(None, &[0]),
+    ] {
         let task = tokio::spawn(world.run(call));
         let request = world.approver.next().await;
         assert_eq!(world.phase(request.id()).await, Phase::Pending);
@@ -161,7 +178,10 @@ async fn always_allow_was_remembered_for_every_argument_and_everybody() {
     let world = world(a_senior().reuse(100, seconds(600)).unwrap()).await;
     world.approved("alice", export("orders", 1)).await.unwrap();
     let (other_arguments, _) = world.ask(export("orders", 2)).await;
-    let somebody = Requester::agent("exporter").unwrap().acting_for("person:dave").unwrap();
+    let somebody = Requester::agent("exporter")
+        .unwrap()
+        .acting_for("person:dave")
+        .unwrap();
     let other_person = tokio::spawn(world.run_as(somebody, Body::Succeeds, export("orders", 1)));
     let request = world.approver.next().await;
     assert_eq!(world.phase(request.id()).await, Phase::Pending);

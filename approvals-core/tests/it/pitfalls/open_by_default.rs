@@ -14,16 +14,23 @@ async fn misspelt() -> Ran {
 /// Public source: curie 453. A rule for another name is no rule.
 #[tokio::test(start_paused = true)]
 async fn a_misspelt_name_left_the_gate_unarmed() {
-    let rules = Rules::new().review("it.drop_table", "drops", a_senior()).unwrap();
+    let rules = Rules::new()
+        .review("it.drop_table", "drops", a_senior())
+        .unwrap();
     let world = world(rules).await;
     let error = refusal(world.run(misspelt()).await);
     assert_eq!(error.kind(), Kind::DeniedByPolicy);
-    assert!(error.to_string().contains("no rule allows `it.drop_tabel`"), "{error}");
+    assert!(
+        error.to_string().contains("no rule allows `it.drop_tabel`"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_no_rule_matched_ran() {
-    let rules = Rules::new().allow_when("it.export", "small", |_, _| false).unwrap();
+    let rules = Rules::new()
+        .allow_when("it.export", "small", |_, _| false)
+        .unwrap();
     for world in [world(rules).await, world(Rules::new()).await] {
         let error = refusal(world.run(export("orders", 1)).await);
         assert_eq!(error.kind(), Kind::DeniedByPolicy);
@@ -46,7 +53,10 @@ struct Erring;
 
 impl Policy for Erring {
     fn evaluate(&self, call: &Call, _: &Facts) -> Verdict {
-        match call.argument("nothing").and_then(|argument| argument.as_u64()) {
+        match call
+            .argument("nothing")
+            .and_then(|argument| argument.as_u64())
+        {
             Some(_) => Verdict::Allow(Reasons::all([])),
             None => Verdict::Deny(Reasons::rule("erring", "`nothing` is missing").unwrap()),
         }
@@ -61,11 +71,17 @@ impl Policy for Erring {
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_erred_was_skipped() {
     let allow = || Rules::new().allow("it.export", "exports").unwrap();
-    let orders = [Strictest::of(Erring).and(allow()), Strictest::of(allow()).and(Erring)];
+    let orders = [
+        Strictest::of(Erring).and(allow()),
+        Strictest::of(allow()).and(Erring),
+    ];
     for policy in orders {
         let world = world(policy).await;
         let error = refusal(world.run(export("orders", 1)).await);
-        assert!(error.to_string().contains("`nothing` is missing"), "{error}");
+        assert!(
+            error.to_string().contains("`nothing` is missing"),
+            "{error}"
+        );
         assert_eq!(world.bodies(), 0);
     }
 }
@@ -78,7 +94,12 @@ async fn a_failure_of_the_trail_was_ignored() {
     world.sink.fail(Some("the disk is full"));
     request.approve_as("alice").await.unwrap();
     let error = refusal(task.await.unwrap());
-    assert!(error.to_string().contains("the required audit sink `memory`"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the required audit sink `memory`"),
+        "{error}"
+    );
     assert_eq!(world.bodies(), 0);
 }
 

@@ -48,7 +48,10 @@ async fn a_one_time_approval_never_expired() {
     let _ = task.await;
     request.approve_as("alice").await.unwrap();
     tokio::time::sleep(seconds(601)).await;
-    assert_eq!(refusal(world.run(keyed("step", 1)).await).kind(), Kind::Lapsed);
+    assert_eq!(
+        refusal(world.run(keyed("step", 1)).await).kind(),
+        Kind::Lapsed
+    );
     assert_eq!(world.bodies(), 0);
 }
 
@@ -75,7 +78,10 @@ async fn an_escalation_skipped_the_step() {
     let world = world(Requirement::review(stage).then(second).unwrap()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     tokio::time::sleep(seconds(11)).await;
-    assert!(request.approve_as("frank").await.is_err(), "the first stage is still to be met");
+    assert!(
+        request.approve_as("frank").await.is_err(),
+        "the first stage is still to be met"
+    );
     request.approve_as("dave").await.unwrap();
     request.approve_as("frank").await.unwrap();
     task.await.unwrap().unwrap();
@@ -86,7 +92,13 @@ async fn an_escalation_skipped_the_step() {
 async fn validity_was_not_checked_again_at_dispatch() {
     let world = world(a_senior()).await;
     let vote = async {
-        world.approver.next().await.approve_as("alice").await.unwrap();
+        world
+            .approver
+            .next()
+            .await
+            .approve_as("alice")
+            .await
+            .unwrap();
         world.directory.remove(&person("alice"));
     };
     let (ran, ()) = tokio::join!(world.run(export("orders", 1)), vote);

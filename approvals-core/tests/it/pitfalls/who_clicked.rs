@@ -48,7 +48,8 @@ async fn an_administrator_approved_their_own_request() {
 
 #[tokio::test(start_paused = true)]
 async fn one_person_in_two_groups_was_dual_approval() {
-    let stage = Stage::of(Quorum::of(1, ["seniors"]).unwrap()).and(Quorum::of(1, ["security"]).unwrap());
+    let stage =
+        Stage::of(Quorum::of(1, ["seniors"]).unwrap()).and(Quorum::of(1, ["security"]).unwrap());
     let world = world(Requirement::review(stage)).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("erin").await.unwrap();
@@ -60,7 +61,8 @@ async fn one_person_in_two_groups_was_dual_approval() {
 /// The count was compared with `==`, so that one vote more than enough was never enough.
 #[tokio::test(start_paused = true)]
 async fn more_votes_than_seats_were_not_enough() {
-    let stage = Stage::of(Quorum::of(1, ["security"]).unwrap()).and(Quorum::of(1, ["seniors"]).unwrap());
+    let stage =
+        Stage::of(Quorum::of(1, ["security"]).unwrap()).and(Quorum::of(1, ["seniors"]).unwrap());
     let world = world(Requirement::review(stage)).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     for senior in ["alice", "carol", "root"] {
@@ -74,7 +76,10 @@ async fn more_votes_than_seats_were_not_enough() {
 #[tokio::test(start_paused = true)]
 async fn the_requester_was_a_bot_so_its_human_approved() {
     let world = world(a_senior()).await;
-    world.directory.owner("service:release-bot", "alice").unwrap();
+    world
+        .directory
+        .owner("service:release-bot", "alice")
+        .unwrap();
     let bot = Requester::service("release-bot").unwrap();
     let task = tokio::spawn(world.run_as(bot, Body::Succeeds, export("orders", 1)));
     let request = world.approver.next().await;
@@ -100,7 +105,10 @@ async fn an_agent_approved_with_its_humans_token() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     for choice in [Choice::Approve, Choice::Confirm, Choice::BreakGlass] {
-        assert!(say(&request, "bob", choice, Some("go on")).await.is_err(), "{choice:?}");
+        assert!(
+            say(&request, "bob", choice, Some("go on")).await.is_err(),
+            "{choice:?}"
+        );
     }
     assert_eq!(world.bodies(), 0);
     task.abort();
@@ -115,9 +123,18 @@ async fn the_same_user_id_of_another_tenant_was_taken_for_the_person() {
     world.directory.link(here, "alice").unwrap();
     let desk = Desk::new(world.store.clone(), world.directory.clone());
     let desk = desk.channel(ChannelId::new("test").unwrap());
-    let elsewhere = CastVote { tenant: "T2".to_owned(), ..forged(&request, "U1") };
-    assert!(matches!(desk.vote(elsewhere).await, Err(VoteError::UnknownPerson(_))));
-    let right = CastVote { tenant: "T1".to_owned(), ..forged(&request, "U1") };
+    let elsewhere = CastVote {
+        tenant: "T2".to_owned(),
+        ..forged(&request, "U1")
+    };
+    assert!(matches!(
+        desk.vote(elsewhere).await,
+        Err(VoteError::UnknownPerson(_))
+    ));
+    let right = CastVote {
+        tenant: "T1".to_owned(),
+        ..forged(&request, "U1")
+    };
     desk.vote(right).await.unwrap();
     task.await.unwrap().unwrap();
 }
@@ -126,9 +143,14 @@ async fn the_same_user_id_of_another_tenant_was_taken_for_the_person() {
 #[tokio::test(start_paused = true)]
 async fn a_group_of_the_same_name_in_another_namespace_was_enough() {
     let directory = people();
-    directory.person("mallory", ["other/seniors", "seniors/other", "Seniors"]).unwrap();
+    directory
+        .person("mallory", ["other/seniors", "seniors/other", "Seniors"])
+        .unwrap();
     let world = world(a_senior()).await;
-    world.directory.person("mallory", ["other/seniors", "seniors/other", "Seniors"]).unwrap();
+    world
+        .directory
+        .person("mallory", ["other/seniors", "seniors/other", "Seniors"])
+        .unwrap();
     let (task, request) = world.ask(export("orders", 1)).await;
     assert!(request.approve_as("mallory").await.is_err());
     task.abort();
@@ -168,9 +190,19 @@ async fn possession_of_a_request_id_was_the_only_capability() {
     let zero = Digest::from_bytes([0; 32]);
     for vote in [
         forged(&request, "stranger"),
-        CastVote { digest: zero, shown: zero, ..forged(&request, "alice") },
-        CastVote { shown: zero, ..forged(&request, "alice") },
-        CastVote { digest: zero, ..forged(&request, "alice") },
+        CastVote {
+            digest: zero,
+            shown: zero,
+            ..forged(&request, "alice")
+        },
+        CastVote {
+            shown: zero,
+            ..forged(&request, "alice")
+        },
+        CastVote {
+            digest: zero,
+            ..forged(&request, "alice")
+        },
     ] {
         assert!(desk.vote(vote).await.is_err());
     }

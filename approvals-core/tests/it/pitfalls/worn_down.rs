@@ -9,7 +9,9 @@ use crate::support::*;
 async fn people_were_asked_for_every_read() {
     let rules = Rules::new()
         .allow_when("it.export", "small", |call, _| {
-            call.argument("rows").and_then(|rows| rows.as_u64()).is_some_and(|rows| rows <= 100)
+            call.argument("rows")
+                .and_then(|rows| rows.as_u64())
+                .is_some_and(|rows| rows <= 100)
         })
         .unwrap();
     let world = world(rules).await;
@@ -24,7 +26,10 @@ async fn a_stubborn_agent_asked_until_somebody_gave_in() {
     let world = world(a_senior()).await;
     world.denied("alice", export("orders", 1)).await;
     for _ in 0..25 {
-        assert_eq!(refusal(world.run(export("orders", 1)).await).kind(), Kind::NotAsked);
+        assert_eq!(
+            refusal(world.run(export("orders", 1)).await).kind(),
+            Kind::NotAsked
+        );
     }
     assert_eq!(world.approver.asked().len(), 1);
 }
@@ -37,7 +42,10 @@ async fn an_agent_varied_its_call_until_somebody_gave_in() {
         world.denied("alice", export("orders", rows)).await;
     }
     for rows in 3..25 {
-        assert_eq!(refusal(world.run(export("orders", rows)).await).kind(), Kind::NotAsked);
+        assert_eq!(
+            refusal(world.run(export("orders", rows)).await).kind(),
+            Kind::NotAsked
+        );
     }
     assert_eq!(world.approver.asked().len(), 3);
 }
@@ -45,7 +53,10 @@ async fn an_agent_varied_its_call_until_somebody_gave_in() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_requests_hid_the_one_that_mattered() {
     let world = world_with(a_senior(), |gate| {
-        gate.limits(Limits { pending: 5, ..Limits::default() })
+        gate.limits(Limits {
+            pending: 5,
+            ..Limits::default()
+        })
     })
     .await;
     let mut tasks = Vec::new();

@@ -130,7 +130,13 @@ impl RequestStore for Store {
         {
             step.await;
         }
-        if self.lost.lock().unwrap().take_if(|lost| *lost == phase).is_some() {
+        if self
+            .lost
+            .lock()
+            .unwrap()
+            .take_if(|lost| *lost == phase)
+            .is_some()
+        {
             return Err(StoreError::Unreachable("the connection broke".to_owned()));
         }
         Ok(swapped)

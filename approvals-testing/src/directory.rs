@@ -1,0 +1,1 @@
+//! The suite that any request store must pass.
