@@ -208,9 +208,8 @@ impl Stored {
             record.state.phase() == Phase::Denied
                 && self
                     .index
-                    .with_digest(&record.asked.digest)
-                    .iter()
-                    .filter_map(|id| self.rows.get(id))
+                    .deciding_with(&record.asked.digest)
+                    .filter_map(|id| self.rows.get(&id))
                     .any(|row| has_open_grant(&row.record, now))
         };
         still_decides(record, now) || closes_a_grant()

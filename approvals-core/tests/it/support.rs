@@ -296,6 +296,15 @@ pub(crate) fn names(trail: &[What]) -> Vec<String> {
 
 /// A call that no macro captured.
 pub(crate) fn by_hand(rows: u64) -> approvals_core::Call {
+    declared(rows).build().unwrap()
+}
+
+/// A call that no macro captured, named by the host.
+pub(crate) fn by_hand_keyed(rows: u64, key: &str) -> approvals_core::Call {
+    declared(rows).key(key).build().unwrap()
+}
+
+fn declared(rows: u64) -> approvals_core::call::CallBuilder {
     let declaration = approvals_core::Declaration {
         action: "it.manual".parse().unwrap(),
         policy: "p".parse().unwrap(),
@@ -308,6 +317,4 @@ pub(crate) fn by_hand(rows: u64) -> approvals_core::Call {
     approvals_core::Call::of(Arc::new(declaration), agent())
         .argument("rows", &rows)
         .resource("db/orders")
-        .build()
-        .unwrap()
 }
