@@ -138,7 +138,8 @@ pub struct ClaimNow {
     pub verdict: Verdict,
     /// Every voter, resolved again. Whoever is missing is struck.
     pub voters: Vec<VoterNow>,
-    /// Who may not vote, as it holds now.
+    /// The people of the requester's chain, as it holds now: their votes do not count, and only
+    /// theirs confirm.
     pub excluded: BTreeSet<PersonId>,
 }
 

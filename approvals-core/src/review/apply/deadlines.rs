@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::operators::in_doubt;
+use super::votes::advance;
 use crate::audit::What;
 use crate::policy::OnTimeout;
 use crate::review::record::Record;
@@ -78,6 +79,11 @@ fn due_while_pending(record: &mut Record, now: Timestamp) -> Result<Vec<What>, R
     }
     if events.is_empty() {
         return Err(Refused::NothingDue);
+    }
+    if !expired {
+        // Votes are kept: where a voter is of the widened audience as well, those that stand may
+        // now fill every seat.
+        advance(record, now, &mut events);
     }
     Ok(events)
 }

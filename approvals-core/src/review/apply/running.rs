@@ -34,7 +34,13 @@ pub(super) fn claim(
     let excluded = record.excluded.clone();
     let counts = |vote: &Vote| {
         let voter = claim.voters.iter().find(|v| v.person == vote.person)?;
-        let counts = vote.choice == Choice::Confirm || !excluded.contains(&vote.person);
+        let counts = match vote.choice {
+            // Whoever confirmed must be of the chain still.
+            Choice::Confirm => claim.excluded.contains(&vote.person),
+            Choice::Approve | Choice::Deny | Choice::BreakGlass | Choice::Withdrawn => {
+                !excluded.contains(&vote.person)
+            }
+        };
         counts.then(|| voter.groups.clone())
     };
     let asked = Arc::clone(&record.asked);

@@ -172,7 +172,10 @@ fn approve(record: &mut Record, ballot: &Ballot, now: Timestamp) -> Result<Vec<W
 
 fn confirm(record: &mut Record, ballot: &Ballot, now: Timestamp) -> Result<Vec<What>, Refused> {
     let track = confirm_track(record);
-    if track.is_none() || !record.asked.principals.contains(&ballot.person) {
+    // Of the chain when it was asked, and still.
+    let principal = record.asked.principals.contains(&ballot.person)
+        && ballot.excluded.contains(&ballot.person);
+    if track.is_none() || !principal {
         return Err(Refused::NotAsked(ballot.person.clone()));
     }
     if standing(record, &ballot.person) == Some(Choice::Confirm) {
@@ -294,7 +297,7 @@ fn reopen(record: &mut Record) {
 }
 
 /// Opens the stages that follow, and approves when every track is met.
-fn advance(record: &mut Record, now: Timestamp, events: &mut Vec<What>) {
+pub(super) fn advance(record: &mut Record, now: Timestamp, events: &mut Vec<What>) {
     let counts = as_cast(record);
     let asked = Arc::clone(&record.asked);
     let votes = &record.votes;
@@ -350,7 +353,8 @@ fn advance(record: &mut Record, now: Timestamp, events: &mut Vec<What>) {
     }
     record.state = State::Approved {
         at: now,
-        execute_by: now.plus(asked.execute_within()),
+        // Invariant 9: a late yes does not outlive the absolute deadline.
+        execute_by: now.plus(asked.execute_within()).min(asked.expires_at),
     };
     events.push(What::Approved);
 }
