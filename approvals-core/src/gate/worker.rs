@@ -52,6 +52,7 @@ pub(super) async fn run(
             biased;
             () = sleep_until(look_at) => {}
             job = jobs.recv(), if jobs_open => match job {
+                Some(Job::LookAgain) => look_at = Instant::now(),
                 Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
                 None => jobs_open = false,
             },
