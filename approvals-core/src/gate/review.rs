@@ -1,9 +1,12 @@
 //! A call that people must agree to: asking them, and waiting for what they say.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::allow::worker_gone;
 use super::authorize::count;
-use super::errors::{from_refusal, from_state};
+use super::errors::{from_refusal, from_state, of_chain};
+use super::presenting::coverage;
 use super::{Gate, Job};
 use crate::approver::Coverage;
 use crate::call::Call;
@@ -14,22 +17,27 @@ use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
-use crate::review::{Asked, Command, Opening, Record, State, WithdrawnBy};
+use crate::review::{Asked, Command, Opening, Phase, Record, State, WithdrawnBy};
 use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
 
 /// A request that somebody in this process waits for. Dropping it while the request is pending
 /// withdraws the request, unless its key lets others find it.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     gate: Gate,
     pub(super) request: RequestId,
     /// The digest of the arguments that will be captured again.
     pub(super) arguments: Digest,
     withdraws: bool,
+    /// Whether it counts among those that wait for people.
+    waits: bool,
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if self.waits {
+            metrics::gauge!("approvals_pending").decrement(1.0);
+        }
         if self.withdraws {
             self.gate.leave(Job::Cancelled(self.request));
         }
@@ -57,21 +65,17 @@ impl Gate {
         let version = version.map(Arc::from);
         let keyed = call.key().is_some();
         let arguments = call.arguments_digest();
-        let opening = self.opening(call, tracks, reasons, version).await?;
-        let asked = Arc::clone(&opening.asked);
-        let deliveries = self.intended(&asked)?;
+        let (opening, deliveries) = self.opening(call, tracks, reasons, version).await?;
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
-            request: asked.id,
+            request: opening.asked.id,
             arguments,
             withdraws: !keyed,
+            waits: false,
         };
-        let opened = shared
-            .store()
-            .open(opening, deliveries)
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let asked = Arc::clone(&opening.asked);
+        let opened = self.open(opening, deliveries).await?;
         match opened {
             Opened::Refused(refusal) => {
                 ticket.settle();
@@ -91,12 +95,18 @@ impl Gate {
             Opened::Found(record) => {
                 ticket.request = record.id();
                 ticket.settle();
+                if record.state.phase() == Phase::Pending {
+                    self.look_by(record.due_at());
+                    self.present_where_missing(&record).await?;
+                }
             }
             Opened::Granted { record, .. } => {
                 tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
             }
             Opened::Asked { record, last_event } => {
                 metrics::counter!("approvals_requests_total").increment(1);
+                metrics::gauge!("approvals_pending").increment(1.0);
+                ticket.waits = true;
                 tracing::info!(
                     request = %record.id(), action = %asked.call.action(),
                     requester = %asked.call.requester(), digest = %asked.digest, "requested"
@@ -108,10 +118,26 @@ impl Gate {
                     return Err(error);
                 }
                 self.look_by(record.due_at());
-                self.present(&record).await;
+                if keyed {
+                    self.present_where_missing(&record).await?;
+                } else {
+                    self.present(&record).await;
+                }
             }
         }
         Ok(ticket)
+    }
+
+    async fn open(
+        &self,
+        opening: Opening,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Opened, ApprovalError> {
+        self.shared()
+            .store()
+            .open(opening, deliveries)
+            .await
+            .map_err(|e| ApprovalError::unavailable("the store", e))
     }
 
     async fn opening(
@@ -120,12 +146,12 @@ impl Gate {
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
         policy_version: Option<Arc<str>>,
-    ) -> Result<Opening, ApprovalError> {
+    ) -> Result<(Opening, Vec<Delivery>), ApprovalError> {
         let shared = self.shared();
         let requester = call.requester().clone();
         let principals = people_of_chain(shared.directory(), &requester)
             .await
-            .map_err(|e| ApprovalError::unavailable("the directory, for the requester,", e))?;
+            .map_err(of_chain)?;
         let now = shared
             .store()
             .now()
@@ -162,19 +188,22 @@ impl Gate {
             expires_at: now.plus(longest),
             may_have_run: None,
         };
-        asked.shown = Presentation::of(&asked).hash();
-        Ok(Opening {
+        let deliveries = self.intended(&mut asked)?;
+        let opening = Opening {
             asked: Arc::new(asked),
             key,
             excluded: principals,
             waiter: (!keyed).then_some(shared.owner),
             limits: shared.limits,
-        })
+        };
+        Ok((opening, deliveries))
     }
 
-    /// Invariant 4: what each channel will be able to show, committed before anything is posted.
-    fn intended(&self, asked: &Asked) -> Result<Vec<Delivery>, ApprovalError> {
+    /// Takes the hash of what reviewers will see. Invariant 4: says what each channel will be able
+    /// to show of it, committed before anything is posted.
+    fn intended(&self, asked: &mut Asked) -> Result<Vec<Delivery>, ApprovalError> {
         let presentation = Presentation::of(asked);
+        let shown = presentation.hash();
         let masked = (!presentation.is_whole()).then(|| presentation.masked.join(", "));
         let deliveries: Vec<Delivery> = self
             .shared()
@@ -188,7 +217,7 @@ impl Gate {
                             "what looks like a secret is masked: {masked}. The author can name the argument in `redact(…)`"
                         ),
                     },
-                    None => channel.approver.coverage(&presentation),
+                    None => coverage(channel.approver.as_ref(), &presentation),
                 },
                 state: DeliveryState::Intended,
                 revision: 1,
@@ -210,6 +239,7 @@ impl Gate {
                 ),
             ));
         }
+        asked.shown = shown;
         Ok(deliveries)
     }
 
@@ -219,8 +249,18 @@ impl Gate {
         loop {
             let snapshot = self.look(ticket.request).await?;
             match &snapshot.record.state {
-                State::Approved { .. } => return Ok(snapshot),
-                State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
+                State::Approved { .. } => {
+                    decided(&snapshot.record);
+                    return Ok(snapshot);
+                }
+                State::Pending => {
+                    // Invariant 9: without the worker no deadline would ever come.
+                    if self.shared().worker_gone.load(Ordering::Acquire) {
+                        self.take_back(ticket.request).await;
+                        return Err(worker_gone().request(ticket.request));
+                    }
+                    self.refuse_if_unreachable(&snapshot.record).await?;
+                }
                 // Another process runs the same logical call: its outcome is this one's.
                 State::Claimed { .. } | State::Executing { .. } => {}
                 State::Succeeded { .. }
@@ -231,6 +271,7 @@ impl Gate {
                 | State::Expired { .. }
                 | State::Revoked { .. }
                 | State::Lapsed { .. } => {
+                    decided(&snapshot.record);
                     let error = from_state(&snapshot.record);
                     count(error.kind().as_str());
                     return Err(error);
@@ -271,7 +312,7 @@ impl Gate {
         if whys.len() < deliveries.len() {
             return Ok(());
         }
-        self.take_back(record.id()).await;
+        Box::pin(self.take_back(record.id())).await;
         Err(
             ApprovalError::new(Kind::Unavailable, "no channel could put it before people")
                 .request(record.id())
@@ -284,7 +325,16 @@ impl Gate {
         let withdraw = Command::Withdraw(WithdrawnBy::Requester);
         match carry_out(self.shared().store(), request, &withdraw, None).await {
             Ok(Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Unknown) => {}
-            Err(error) => tracing::error!(%request, %error, "a request could not be withdrawn"),
+            Err(error) => {
+                tracing::error!(%request, %error, "a request could not be withdrawn yet");
+                self.leave(Job::Cancelled(request));
+            }
         }
     }
+}
+
+/// How long people took, for whoever watches the metrics.
+fn decided(record: &Record) {
+    let taken = record.changed_at.since(record.asked.asked_at);
+    metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
 }

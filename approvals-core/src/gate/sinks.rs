@@ -1,18 +1,28 @@
 //! Feeding the trail to its sinks from the store's outbox.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use crate::audit::Sink;
+use tokio::sync::Notify;
+
+use super::unpanicked::{Panicked, Unpanicked};
+use crate::audit::{AuditError, Sink};
 use crate::error::ApprovalError;
 use crate::store::{RequestStore, StoreError};
 
 /// How many events are handed to a sink at once.
 const BATCH: usize = 1024;
 
-/// The gate's sinks, each fed by one task at a time.
+/// How often a sink is offered what it does not have yet, whether or not there is news.
+const TICK: Duration = Duration::from_secs(1);
+/// How long an effect waits for a required sink before the call is refused.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The gate's sinks. Each has a task that feeds it, so that a slow one holds up nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Sinks {
-    sinks: Vec<Feed>,
+    sinks: Vec<Arc<Feed>>,
 }
 
 #[derive(Debug)]
@@ -21,6 +31,8 @@ struct Feed {
     /// The number of the last event that it has acknowledged to this gate.
     acknowledged: AtomicU64,
     feeding: tokio::sync::Mutex<()>,
+    news: Notify,
+    closing: AtomicBool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +40,9 @@ enum FeedError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Sink(#[from] crate::audit::AuditError),
+    Sink(#[from] AuditError),
+    #[error("it did not answer within {PATIENCE:?}")]
+    TooSlow,
 }
 
 impl Sinks {
@@ -37,9 +51,11 @@ impl Sinks {
             sink,
             acknowledged: AtomicU64::new(0),
             feeding: tokio::sync::Mutex::default(),
+            news: Notify::new(),
+            closing: AtomicBool::new(false),
         };
         Self {
-            sinks: sinks.into_iter().map(feed).collect(),
+            sinks: sinks.into_iter().map(feed).map(Arc::new).collect(),
         }
     }
 
@@ -61,13 +77,36 @@ impl Sinks {
         number: u64,
     ) -> Result<(), ApprovalError> {
         for feed in self.sinks.iter().filter(|feed| feed.sink.required) {
-            if let Err(error) = feed.up_to(store, number).await {
+            let fed = tokio::time::timeout(PATIENCE, feed.up_to(store, number)).await;
+            if let Err(error) = fed.unwrap_or(Err(FeedError::TooSlow)) {
                 tracing::error!(sink = %feed.sink.id, %error, "a required audit sink failed");
                 let what = format!("the required audit sink `{}`", feed.sink.id);
                 return Err(ApprovalError::unavailable(&what, error));
             }
         }
         Ok(())
+    }
+
+    /// Starts the tasks that feed the sinks.
+    pub(super) fn start(&self, store: &Arc<dyn RequestStore>) {
+        for feed in &self.sinks {
+            tokio::spawn(Arc::clone(feed).run(Arc::clone(store)));
+        }
+    }
+
+    /// Tells the feeding tasks that there are new events.
+    pub(super) fn news(&self) {
+        for feed in &self.sinks {
+            feed.news.notify_one();
+        }
+    }
+
+    /// Has the feeding tasks end when they have handed over what there is.
+    pub(super) fn close(&self) {
+        for feed in &self.sinks {
+            feed.closing.store(true, Ordering::Release);
+            feed.news.notify_one();
+        }
     }
 
     /// Feeds every sink what it does not have yet. A sink that fails is offered it again.
@@ -81,6 +120,16 @@ impl Sinks {
 }
 
 impl Feed {
+    async fn run(self: Arc<Self>, store: Arc<dyn RequestStore>) {
+        while !self.closing.load(Ordering::Acquire) {
+            // A tick without news is no error: what failed before is offered again.
+            let _ = tokio::time::timeout(TICK, self.news.notified()).await;
+            if let Err(error) = self.up_to(store.as_ref(), u64::MAX).await {
+                tracing::error!(sink = %self.sink.id, %error, "an audit sink failed");
+            }
+        }
+    }
+
     /// Hands over events until the sink has `number`, or there are no more.
     async fn up_to(&self, store: &dyn RequestStore, number: u64) -> Result<(), FeedError> {
         if self.acknowledged.load(Ordering::Acquire) >= number {
@@ -93,7 +142,8 @@ impl Feed {
             let Some(last) = events.last().map(|event| event.number) else {
                 return Ok(());
             };
-            self.sink.sink.record(&events).await?;
+            let recorded = Unpanicked(self.sink.sink.record(&events)).await;
+            recorded.unwrap_or_else(|Panicked| Err(AuditError("it panicked".to_owned())))?;
             store.acknowledge(&self.sink.id, last).await?;
             self.acknowledged.fetch_max(last, Ordering::Release);
             if number == u64::MAX && events.len() < BATCH {

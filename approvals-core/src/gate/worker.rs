@@ -9,62 +9,78 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::presenting::update_copies;
-use super::{Job, Shared};
+use super::{Buffered, Job, Shared};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
 use crate::review::{Command, WithdrawnBy};
 use crate::store::{Filter, Outcome, carry_out};
 
-/// How often the worker looks, whether or not something is due.
+/// How often the worker looks at least, whether or not something is due.
 const TICK: Duration = Duration::from_secs(1);
 /// How many buffered events go to the store at once.
 const BATCH: usize = 1024;
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
-/// Runs until the gate and everything that it has handed out are gone.
+/// Tells whoever waits that no deadline will take effect by this gate any more.
+pub(super) struct LastWord(pub(super) Arc<Shared>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.0.worker_gone.store(true, Ordering::Release);
+        self.0.store().hints().all_changed();
+    }
+}
+
+/// Runs until the gate and everything that it has handed out are gone, and what they left is done.
 pub(super) async fn run(
-    shared: Arc<Shared>,
+    last_word: LastWord,
     mut jobs: mpsc::UnboundedReceiver<Job>,
-    mut allowed: mpsc::Receiver<NewEvent>,
+    mut allowed: mpsc::Receiver<Buffered>,
+    mut changes: broadcast::Receiver<RequestId>,
 ) {
-    let mut changes = shared.store().hints().subscribe();
+    let shared = Arc::clone(&last_word.0);
+    let mut arrived: Vec<Buffered> = Vec::new();
     let mut buffered: Vec<NewEvent> = Vec::new();
-    let mut looked = Instant::now();
-    let mut look_at = looked;
-    let mut open = true;
-    while open || !buffered.is_empty() {
+    let mut look_at = Instant::now();
+    let mut renewed = look_at;
+    let mut turn = 0_u8;
+    let (mut jobs_open, mut allowed_open) = (true, true);
+    while jobs_open || allowed_open || !buffered.is_empty() {
+        let room = allowed_open && buffered.len() < BATCH;
         tokio::select! {
             biased;
             () = sleep_until(look_at) => {}
-            job = jobs.recv(), if open => match job {
+            job = jobs.recv(), if jobs_open => match job {
+                Some(Job::LookAgain) => look_at = Instant::now(),
                 Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
-                None => open = false,
+                None => jobs_open = false,
             },
-            received = allowed.recv_many(&mut buffered, BATCH), if buffered.len() < BATCH => {
-                if received == 0 {
-                    open = false;
-                }
+            received = allowed.recv_many(&mut arrived, BATCH), if room => {
+                allowed_open = received > 0;
+                buffered.extend(arrived.drain(..).map(Buffered::into_event));
                 store_buffered(&shared, &mut buffered).await;
-                shared.sinks.feed(shared.store()).await;
+                shared.sinks.news();
             }
             change = changes.recv() => on_change(&shared, change).await,
         }
-        let now = Instant::now();
-        if !open || now >= look_at || !buffered.is_empty() {
-            store_buffered(&shared, &mut buffered).await;
-        }
         // While it is busy it still looks on time.
+        let now = Instant::now();
         if now >= look_at {
-            look_at = now + look(&shared, now.duration_since(looked)).await;
-            looked = now;
+            store_buffered(&shared, &mut buffered).await;
+            // Often enough that a lease never runs out while its holder is well, however often
+            // something else is due.
+            let tick = TICK.min(shared.lease / 3);
+            if now.duration_since(renewed) >= tick {
+                renewed = now;
+                renew(&shared).await;
+                turn = turn.wrapping_add(1);
+                look_again(&shared, turn).await;
+            }
+            look_at = now + look(&shared, tick).await;
         }
     }
-    // What came before the last handle was dropped is still carried out.
-    while let Ok(job) = jobs.try_recv() {
-        carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await;
-    }
-    shared.sinks.feed(shared.store()).await;
+    shared.sinks.close();
 }
 
 /// Moves buffered events to the store. What the store does not take stays, and calls are held up
@@ -84,13 +100,13 @@ async fn store_buffered(shared: &Shared, buffered: &mut Vec<NewEvent>) {
 async fn carry(
     shared: &Arc<Shared>,
     job: Job,
-    allowed: &mut mpsc::Receiver<NewEvent>,
+    allowed: &mut mpsc::Receiver<Buffered>,
     buffered: &mut Vec<NewEvent>,
     changes: &mut broadcast::Receiver<RequestId>,
 ) {
     match job {
         Job::Cancelled(request) => {
-            command(shared, request, &Command::Withdraw(WithdrawnBy::Cancelled)).await;
+            withdraw(shared, request).await;
         }
         Job::Abandoned {
             request,
@@ -106,27 +122,45 @@ async fn carry(
         Job::LookAgain => {}
         Job::Flush(done) => {
             while let Ok(event) = allowed.try_recv() {
-                buffered.push(event);
+                buffered.push(event.into_event());
             }
             store_buffered(shared, buffered).await;
             while let Ok(change) = changes.try_recv() {
                 on_change(shared, Ok(change)).await;
             }
-            shared.sinks.feed(shared.store()).await;
-            // Nobody waiting any more is no error.
-            let _ = done.send(());
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                shared.sinks.feed(shared.store()).await;
+                // Nobody waiting any more is no error.
+                let _ = done.send(());
+            });
         }
     }
 }
 
-async fn command(shared: &Shared, request: RequestId, command: &Command) {
+/// Says whether the store answered.
+async fn command(shared: &Shared, request: RequestId, command: &Command) -> bool {
     match carry_out(shared.store(), request, command, None).await {
-        Ok(Outcome::Done { .. } | Outcome::Unknown) => {}
+        Ok(Outcome::Done { .. } | Outcome::Unknown) => true,
         Ok(Outcome::Refused { refused, .. }) => {
             tracing::debug!(%request, %refused, "nothing to do");
+            true
         }
-        // Leases and heartbeats run out instead.
-        Err(error) => tracing::error!(%request, %error, "a command could not be carried out"),
+        // Leases run out instead; a withdrawal is tried again.
+        Err(error) => {
+            tracing::error!(%request, %error, "a command could not be carried out");
+            false
+        }
+    }
+}
+
+/// Takes back a request that nobody waits for any more.
+async fn withdraw(shared: &Shared, request: RequestId) {
+    let withdraw = Command::Withdraw(WithdrawnBy::Cancelled);
+    if command(shared, request, &withdraw).await {
+        shared.unwithdrawn().remove(&request);
+    } else {
+        shared.unwithdrawn().insert(request);
     }
 }
 
@@ -144,7 +178,7 @@ async fn on_change(shared: &Arc<Shared>, change: Result<RequestId, RecvError>) {
         }
         Err(RecvError::Closed) => {}
     }
-    shared.sinks.feed(shared.store()).await;
+    shared.sinks.news();
 }
 
 /// After changes were missed: every record whose copies show an older revision.
@@ -166,40 +200,52 @@ async fn update_everything(shared: &Arc<Shared>) {
 }
 
 /// Lets everything that is due take effect, and says when to look again.
-async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
+async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     let store = shared.store();
     if let Err(error) = shared.read_freeze().await {
         tracing::error!(%error, "the freeze flag cannot be read");
-    }
-    if since >= TICK.min(shared.lease / 3) {
-        renew(shared).await;
     }
     let due = match store.due(DUE).await {
         Ok(due) => due,
         Err(error) => {
             tracing::error!(%error, "what is due cannot be read");
-            return TICK;
+            return tick;
         }
     };
+    let mut answered = true;
     for request in &due.requests {
-        command(shared, *request, &Command::Due).await;
+        answered &= command(shared, *request, &Command::Due).await;
     }
     for request in &due.abandoned {
         let lost = Command::Withdraw(WithdrawnBy::WaiterLost);
-        command(shared, *request, &lost).await;
+        answered &= command(shared, *request, &lost).await;
     }
-    shared.sinks.feed(store).await;
+    shared.sinks.news();
+    if !answered {
+        return tick;
+    }
     let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
     match (more, due.next, store.now().await) {
         (true, _, _) => Duration::ZERO,
         (false, Some(next), Ok(now)) => {
-            let looks_at = next.min(now.plus(TICK));
+            let looks_at = next.min(now.plus(tick));
             shared
                 .looks_at
                 .store(looks_at.as_millis(), Ordering::Release);
             looks_at.since(now).max(Duration::from_millis(1))
         }
-        (false, _, _) => TICK,
+        (false, _, _) => tick,
+    }
+}
+
+/// What was missed or could not be done before: withdrawals, and changes that another process made.
+async fn look_again(shared: &Shared, turn: u8) {
+    let unwithdrawn: Vec<RequestId> = shared.unwithdrawn().iter().copied().collect();
+    for request in unwithdrawn {
+        withdraw(shared, request).await;
+    }
+    if shared.store().is_durable() {
+        shared.store().hints().some_may_have_changed(turn);
     }
 }
 
