@@ -193,7 +193,9 @@ impl ChannelDesk {
             identity: identity.clone(),
             groups: memberships(directory, person, &record.asked.groups()).await?,
             // Who owns the agent may have changed since the request was made.
-            excluded: people_of_chain(directory, record.asked.call.requester()).await?,
+            excluded: people_of_chain(directory, record.asked.call.requester())
+                .await
+                .map_err(DirectoryError::from)?,
             choice: cast.choice,
             comment: cast.comment.as_deref().map(Arc::from),
             proposal: cast.proposal.clone().map(Arc::new),

@@ -328,12 +328,8 @@ impl GateBuilder {
         let (allowed, allowed_in) = mpsc::channel(BUFFER);
         // Subscribed here, so that no change is missed before the worker is first polled.
         let changes = shared.store().hints().subscribe();
-        tokio::spawn(worker::run(
-            Arc::clone(&shared),
-            jobs_in,
-            allowed_in,
-            changes,
-        ));
+        let last_word = worker::LastWord(Arc::clone(&shared));
+        tokio::spawn(worker::run(last_word, jobs_in, allowed_in, changes));
         let inner = Inner {
             shared,
             jobs,

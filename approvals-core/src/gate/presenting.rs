@@ -4,13 +4,15 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use super::shared::{Channel, Shared};
+use super::unpanicked::{Panicked, Unpanicked};
 use super::{Gate, Job};
-use crate::approver::{ApproverError, Notice, Receipt};
+use crate::approver::{Approver, ApproverError, Coverage, Notice, Receipt};
 use crate::error::ApprovalError;
 use crate::id::RequestId;
+use crate::presentation::Presentation;
 use crate::review::Record;
 use crate::store::{Delivery, DeliveryState};
 use crate::time::Timestamp;
@@ -26,16 +28,18 @@ fn run_or_spawn(mut task: Task) {
     }
 }
 
-/// A future whose panic is an error: a channel that panics has failed, and nothing else has.
-struct Unpanicked<F>(Pin<Box<F>>);
+/// What a channel's answer comes to: one that panicked has failed.
+fn answer<T>(answer: Result<Result<T, ApproverError>, Panicked>) -> Result<T, ApproverError> {
+    answer.unwrap_or_else(|Panicked| Err(ApproverError("the channel panicked".to_owned())))
+}
 
-impl<T, F: Future<Output = Result<T, ApproverError>>> Future for Unpanicked<F> {
-    type Output = Result<T, ApproverError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context)))
-            .unwrap_or_else(|_| Poll::Ready(Err(ApproverError("the channel panicked".to_owned()))))
-    }
+/// What a channel says that it will be able to show.
+pub(super) fn coverage(approver: &dyn Approver, presentation: &Presentation<'_>) -> Coverage {
+    catch_unwind(AssertUnwindSafe(|| approver.coverage(presentation))).unwrap_or_else(|_| {
+        Coverage::Partial {
+            why: "the channel panicked".to_owned(),
+        }
+    })
 }
 
 impl Gate {
@@ -126,8 +130,7 @@ impl Drop for Turn {
 
 async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     let request = notice.asked().id;
-    let present = async { channel.approver.present(&notice).await };
-    let presented = Unpanicked(Box::pin(present)).await;
+    let presented = answer(Unpanicked(channel.approver.present(&notice)).await);
     let state = match presented {
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => {
@@ -138,6 +141,14 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     };
     let failed = matches!(state, DeliveryState::Failed { .. });
     note(&shared, &channel, &notice, state).await;
+    // A vote may have come while the channel was still at it: the copy shows less than what stands.
+    match shared.store().read(request).await {
+        Ok(Some(now)) if now.record.revision > notice.revision() => {
+            update_copies(&shared, &now.record).await;
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(%request, %error, "messages were not updated"),
+    }
     if failed {
         // Whoever waits finds out whether any channel is left.
         shared.store().hints().changed(request);
@@ -192,8 +203,7 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
 }
 
 async fn update_on(shared: Arc<Shared>, channel: Channel, notice: Notice, receipt: Receipt) {
-    let update = async { channel.approver.update(&notice, &receipt).await };
-    let updated = Unpanicked(Box::pin(update)).await;
+    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
     match updated {
         Ok(()) => {
             note(

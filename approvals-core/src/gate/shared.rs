@@ -1,7 +1,7 @@
 //! What a gate and its worker share.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) freeze: FreezeView,
     /// When the worker looks next, in store milliseconds.
     pub(crate) looks_at: AtomicU64,
+    /// Whether the worker has ended: nothing is due any more by itself.
+    pub(crate) worker_gone: AtomicBool,
     /// Claims that this gate holds, with their fences: the worker renews their leases.
     held: Mutex<HashMap<RequestId, u64>>,
     /// Requests that nobody waits for any more and that the store did not withdraw: while this gate
@@ -90,6 +92,7 @@ impl Shared {
             single_requester,
             freeze,
             looks_at: AtomicU64::new(u64::MAX),
+            worker_gone: AtomicBool::new(false),
             held: Mutex::default(),
             unwithdrawn: Mutex::default(),
             presenting: Mutex::default(),

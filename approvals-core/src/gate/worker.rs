@@ -22,13 +22,24 @@ const BATCH: usize = 1024;
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
+/// Tells whoever waits that no deadline will take effect by this gate any more.
+pub(super) struct LastWord(pub(super) Arc<Shared>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.0.worker_gone.store(true, Ordering::Release);
+        self.0.store().hints().all_changed();
+    }
+}
+
 /// Runs until the gate and everything that it has handed out are gone, and what they left is done.
 pub(super) async fn run(
-    shared: Arc<Shared>,
+    last_word: LastWord,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     mut allowed: mpsc::Receiver<NewEvent>,
     mut changes: broadcast::Receiver<RequestId>,
 ) {
+    let shared = Arc::clone(&last_word.0);
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut look_at = Instant::now();
     let mut renewed = look_at;

@@ -103,9 +103,6 @@ pub enum Opened {
     },
     /// The same logical call has a request already.
     Found(Arc<Record>),
-    /// The same call may have run already and is idempotent: open it again with that request in
-    /// [`Asked::may_have_run`](crate::review::Asked), so that reviewers see it.
-    MayHaveRun(RequestId),
     /// Nobody is asked.
     Refused(Refusal),
 }
@@ -204,7 +201,8 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
     /// Judges an opening by [`review::admit`](crate::review::admit) over what the store knows, and
-    /// carries the answer out: record, intended deliveries and events in one commit.
+    /// carries the answer out: record, intended deliveries and events in one commit. A request
+    /// under a grant asks nobody and has no deliveries.
     ///
     /// After a crash a keyed request is found again under its key; an unkeyed one is withdrawn when
     /// its waiter's heartbeat has run out.

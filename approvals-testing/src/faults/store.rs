@@ -76,7 +76,7 @@ impl RequestStore for FaultyStore {
                     self.hint(record.id());
                     record.granted_by.into_iter().for_each(|id| self.hint(id));
                 }
-                Opened::Found(_) | Opened::MayHaveRun(_) | Opened::Refused(_) => {}
+                Opened::Found(_) | Opened::Refused(_) => {}
             }
             Ok(opened)
         };
