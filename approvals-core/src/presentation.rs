@@ -261,7 +261,11 @@ impl fmt::Display for Presentation<'_> {
         }
         for (title, list) in [("argument", &self.arguments), ("field", &self.fields)] {
             for argument in list {
-                write!(f, "{title:<12} {} = {}", argument.name, argument.text)?;
+                write!(f, "{title:<12} {}", argument.name)?;
+                // A skipped value has no text: nothing must look like an empty value.
+                if !argument.text.is_empty() {
+                    write!(f, " = {}", argument.text)?;
+                }
                 if argument.remark.is_empty() {
                     writeln!(f)?;
                 } else {
