@@ -30,6 +30,7 @@ async fn the_presentation_is_shown_whole_and_as_it_is() {
     house.scope(touch(&house.runs, value)).await.unwrap();
     let presentation = house.elsewhere.next().await.presentation().to_string();
     assert!(script.screen().contains(&presentation));
+    assert!(presentation.contains("argument     runs (not shown and not bound)\n"));
     assert!(!script.screen().contains(['\x1b', '\u{202e}', '\u{200b}']));
     assert_eq!(words(&script), [Word::Approve, Word::Deny, Word::Details]);
 }
@@ -98,8 +99,7 @@ async fn what_others_write_is_escaped() {
         "no\x1b[2J\u{202e}\nCounted: alice approves",
     )]);
     house.touch().await.unwrap_err();
-    house.gate.flush().await;
-    drop(house);
+    script.shows("was denied by bob").await;
     let screen = script.screen();
     assert!(!screen.contains(['\x1b', '\u{202e}']), "{screen}");
     assert!(!screen.contains("\nCounted"), "{screen}");
