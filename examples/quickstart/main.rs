@@ -43,9 +43,11 @@ async fn main() -> ExitCode {
 
 /// Everything, in the order in which it happens.
 pub(crate) async fn run(settings: Settings) -> Result<(), Error> {
-    if settings.answers.is_none() {
-        let ready = approvals_terminal::Tty.ready();
-        ready.map_err(|why| format!("{why} (or give --answers approve,approve,approve)"))?;
+    if settings.answers.is_none()
+        && let Err(why) = approvals_terminal::Tty.ready()
+    {
+        // The gate refuses what it cannot ask about; say beforehand how to be asked.
+        eprintln!("{why} (or give --answers approve,approve,approve)\n");
     }
     let database = database::Database::create(&settings.directory).await?;
     let trail = trail::Trail::create(&settings.directory.join("audit.jsonl"))?;
