@@ -86,6 +86,7 @@ async fn somebody_who_was_not_asked_yet_is_asked_when_their_stage_opens() {
     };
     let (called, ()) = tokio::join!(house.touch(), answer);
     called.unwrap();
+    script.shows("alice approves: \"in time\"").await;
     let screen = script.screen();
     assert!(
         screen.contains("alice is not among those who are asked now"),
