@@ -28,7 +28,7 @@ pub enum Risk {
     Low,
     /// Some harm.
     Medium,
-    /// Great harm, or hard to undone.
+    /// Great harm, or hard to undo.
     High,
     /// Great harm that cannot be undone: reviewers type the digest's short code.
     Critical,
