@@ -1,7 +1,7 @@
 //! What became of a request, told to whoever made the call.
 
 use crate::error::{ApprovalError, Kind};
-use crate::review::{Record, Refusal, Refused, State};
+use crate::review::{Phase, Record, Refusal, Refused, State};
 
 /// What a request that will not run any more says to its caller.
 pub(super) fn from_state(record: &Record) -> ApprovalError {
@@ -68,6 +68,11 @@ pub(super) fn from_refusal(refusal: &Refusal) -> ApprovalError {
             }
             error
         }
+        Refusal::InDoubt(record) if record.state.phase() == Phase::Executing => ApprovalError::new(
+            Kind::InDoubt,
+            "it may have run already: its lease ran out while it was executing",
+        )
+        .request(record.id()),
         Refusal::InDoubt(record) => from_state(record),
         Refusal::KeyOfAnotherCall(record) => ApprovalError::new(
             Kind::Invalid,

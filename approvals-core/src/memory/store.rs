@@ -226,7 +226,11 @@ impl Stored {
 
 /// Whether a record says something about later calls of the same digest.
 fn decides(record: &Record) -> bool {
-    record.grant.is_some() || matches!(record.state.phase(), Phase::InDoubt | Phase::Denied)
+    record.grant.is_some()
+        || matches!(
+            record.state.phase(),
+            Phase::Executing | Phase::InDoubt | Phase::Denied
+        )
 }
 
 /// Whether a finished record must not be forgotten yet.
