@@ -9,9 +9,12 @@ use super::record::{Asked, Record};
 use super::state::{Phase, State};
 use super::vote::{Choice, Proposal};
 use crate::audit::What;
+use crate::call::{Argument, Bound};
+use crate::canonical;
 use crate::digest::Digest;
 use crate::id::{OwnerId, PersonId, RequestId};
 use crate::policy::{RequirementError, checked};
+use crate::presentation::Presentation;
 use crate::time::Timestamp;
 
 /// Limits that keep people from being worn down, per root principal, action and resource.
@@ -125,8 +128,6 @@ pub enum Refusal {
 pub enum Admission {
     /// Nobody is asked.
     Refuse(Refusal),
-    /// The same call may have run already: it is idempotent, and reviewers have to see that.
-    MayHaveRun(RequestId),
     /// The same logical call is under way, or over.
     Found(Arc<Record>),
     /// People are asked: store this record, with these events.
@@ -156,13 +157,10 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
         .same_digest
         .iter()
         .find(|record| is_in_doubt(record, now));
-    if let Some(record) = in_doubt {
-        if !asked.call.declaration().idempotent {
-            return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
-        }
-        if asked.may_have_run != Some(record.id()) {
-            return Admission::MayHaveRun(record.id());
-        }
+    if let Some(record) = in_doubt
+        && !asked.call.declaration().idempotent
+    {
+        return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
     }
     let mut excluded = opening.excluded.clone();
     excluded.extend(proposers(asked, standing));
@@ -181,11 +179,13 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
     if let Some(refusal) = limited(opening, &standing.bucket, now) {
         return Admission::Refuse(refusal);
     }
-    let record = Record::pending(Arc::clone(asked), excluded, opening.waiter);
+    let asked = match in_doubt {
+        None => Arc::clone(asked),
+        Some(earlier) => may_have_run(asked, earlier.id()),
+    };
+    let record = Record::pending(Arc::clone(&asked), excluded, opening.waiter);
     Admission::Ask(Box::new(Transition {
-        events: vec![What::Requested {
-            asked: Arc::clone(asked),
-        }],
+        events: vec![What::Requested { asked }],
         record,
     }))
 }
@@ -195,6 +195,15 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
 fn is_in_doubt(record: &Record, now: Timestamp) -> bool {
     record.state.phase() == Phase::InDoubt
         || matches!(&record.state, State::Executing { claim } if claim.lease_until <= now)
+}
+
+/// Invariant 7: reviewers see that the call may have run, so what they are shown is another
+/// presentation.
+fn may_have_run(asked: &Asked, earlier: RequestId) -> Arc<Asked> {
+    let mut asked = asked.clone();
+    asked.may_have_run = Some(earlier);
+    asked.shown = Presentation::of(&asked).hash();
+    Arc::new(asked)
 }
 
 fn latest_denial(standing: &Standing) -> Option<(&Arc<Record>, Timestamp)> {
@@ -302,15 +311,24 @@ fn limited(opening: &Opening, bucket: &Bucket, now: Timestamp) -> Option<Refusal
 fn proposers(asked: &Asked, standing: &Standing) -> impl Iterator<Item = PersonId> {
     standing.proposals.iter().filter_map(|(person, proposal)| {
         let taken = proposal.iter().any(|(name, value)| {
-            asked
-                .call
-                .arguments()
-                .get(name)
-                .and_then(|argument| argument.value())
-                .is_some_and(|has| has == *value)
+            let argument = asked.call.arguments().get(name);
+            argument.is_some_and(|argument| may_be(&argument, value))
         });
         taken.then(|| person.clone())
     })
+}
+
+/// Whether an argument may have a proposed value. Compared in canonical form, in which `10.0` is
+/// `10`; a value that is not kept may be any.
+fn may_be(argument: &Argument<'_>, value: &serde_json::Value) -> bool {
+    match argument.bound {
+        Bound::Value | Bound::Debug | Bound::Display => {
+            let mut canonical = String::new();
+            let written = canonical::write(value, &mut canonical, &canonical::Limits::default());
+            written.is_err() || canonical == argument.json
+        }
+        Bound::Redacted(_) | Bound::Skipped => true,
+    }
 }
 
 /// The request that an opening found or made.
@@ -319,7 +337,7 @@ impl Admission {
     #[must_use]
     pub fn request(&self) -> Option<RequestId> {
         match self {
-            Self::Refuse(_) | Self::MayHaveRun(_) => None,
+            Self::Refuse(_) => None,
             Self::Found(record) => Some(record.id()),
             Self::Ask(transition) => Some(transition.record.id()),
             Self::UseGrant { record, .. } => Some(record.record.id()),

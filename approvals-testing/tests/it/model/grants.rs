@@ -173,7 +173,7 @@ impl Grants {
             bucket: Bucket::default(),
             proposals: Vec::new(),
         };
-        let mut opening = Opening {
+        let opening = Opening {
             asked: self.request(world.tick),
             key: None,
             excluded: [Human::Dave.person()].into(),
@@ -183,13 +183,7 @@ impl Grants {
         let idempotent = self.asked.call.declaration().idempotent;
         let in_doubt = world.in_doubt();
         let late = world.tick >= UNTIL;
-        let mut admission = (self.admit)(&opening, &standing, at(world.tick));
-        if let Admission::MayHaveRun(earlier) = admission {
-            // As the gate does: asked again, with that in what reviewers see.
-            Arc::make_mut(&mut opening.asked).may_have_run = Some(earlier);
-            admission = (self.admit)(&opening, &standing, at(world.tick));
-        }
-        match admission {
+        match (self.admit)(&opening, &standing, at(world.tick)) {
             Admission::UseGrant { grantor, record } => {
                 let truth = &mut world.truth;
                 truth.used_when_closed |= truth.closed;
@@ -203,12 +197,12 @@ impl Grants {
                 world.truth.asked = true;
                 world.truth.admitted_in_doubt |= in_doubt && !idempotent;
                 let asked = &transition.record.asked;
-                let told = asked.may_have_run.is_some();
+                let told = asked.may_have_run.is_some() && asked.shown != self.asked.shown;
                 world.truth.asked_without_telling |= in_doubt && !told;
                 world.truth.told |= told;
             }
             Admission::Refuse(Refusal::InDoubt(_)) => world.truth.refused_in_doubt = true,
-            Admission::Refuse(_) | Admission::Found(_) | Admission::MayHaveRun(_) => {}
+            Admission::Refuse(_) | Admission::Found(_) => {}
         }
     }
 
