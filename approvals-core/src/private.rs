@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 pub use inventory;
 
@@ -11,7 +12,9 @@ pub use crate::registry::{GuardedAction, Registered};
 
 use crate::call::CallBuilder;
 use crate::error::{ApprovalError, Kind};
-use crate::gate::{Admitted as Started, Decided, Gate, current_gate, current_requester, no_gate};
+use crate::gate::{Admitted as Started, Decided, Gate, Step};
+use crate::gate::{current_gate, current_requester, no_gate};
+use crate::id::ActionName;
 use crate::permit::Permit;
 use crate::policy::Verdict;
 use crate::principal::Requester;
@@ -113,55 +116,128 @@ impl Attempt {
     }
 
     /// Decides about the call.
-    ///
-    /// # Errors
-    /// [`ApprovalError`] when it may not run.
-    pub async fn authorize(self, capture: Option<Capture>) -> Result<Admitted, ApprovalError> {
-        // What has to be waited for is boxed: a parked call is small, and a caller's future is
-        // `Send` whatever the gate borrows inside.
-        let slow: BoxFuture<Admitted> = match self.0 {
-            State::Refused(error) => return Err(error),
+    pub fn authorize(self, capture: Option<Capture>) -> Authorizing {
+        let (progress, again) = match self.0 {
+            State::Refused(error) => (Progress::Done(Err(error)), None),
             State::Decided {
                 gate,
                 requester,
                 declared,
                 verdict,
             } => match gate.decide_now(declared, requester, verdict) {
-                Decided::Now(started) => return Ok(Admitted::unchanged(started)),
+                Decided::Now(started) => (Progress::Done(Ok(started)), None),
                 Decided::Later(later) => {
-                    Box::pin(async move { gate.decide(later).await.map(Admitted::unchanged) })
+                    let slow = Box::pin(async move { gate.decide(later).await });
+                    (Progress::Waits(slow), None)
                 }
             },
             State::Captures {
                 gate,
                 requester,
                 declared,
-            } => Box::pin(captured(gate, requester, declared, capture)),
+            } => captured(gate, requester, declared, capture),
         };
-        slow.await
+        Authorizing { progress, again }
     }
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApprovalError>> + Send>>;
 
-async fn captured(
+/// A call that is being decided about.
+///
+/// What has to be waited for is boxed: a caller's future is small, and `Send` whatever the gate
+/// borrows inside. What was needed to ask is gone before the wait for people begins.
+#[must_use = "a call is decided about when it is awaited"]
+pub struct Authorizing {
+    progress: Progress,
+    again: Option<Again>,
+}
+
+enum Progress {
+    Done(Result<Started, ApprovalError>),
+    Asks(BoxFuture<Step>),
+    Waits(BoxFuture<Started>),
+    Told,
+}
+
+impl Future for Authorizing {
+    type Output = Result<Admitted, ApprovalError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let started = match &mut self.progress {
+                Progress::Done(_) => match std::mem::replace(&mut self.progress, Progress::Told) {
+                    Progress::Done(done) => done,
+                    Progress::Asks(_) | Progress::Waits(_) | Progress::Told => Err(told()),
+                },
+                Progress::Asks(asks) => match ready!(asks.as_mut().poll(context)) {
+                    Ok(Step::Admitted(started)) => Ok(started),
+                    Err(error) => Err(error),
+                    Ok(Step::Asked(ticket)) => {
+                        let again = self.again.as_ref();
+                        let Some((gate, action)) = again.map(|again| (&again.gate, again.action()))
+                        else {
+                            return Poll::Ready(Err(told()));
+                        };
+                        let gate = gate.clone();
+                        let waits = async move {
+                            let agreed = gate.when_agreed(ticket).await;
+                            agreed.map_err(|error| of_action(error, action))
+                        };
+                        self.progress = Progress::Waits(Box::pin(waits));
+                        continue;
+                    }
+                },
+                Progress::Waits(waits) => ready!(waits.as_mut().poll(context)),
+                Progress::Told => Err(told()),
+            };
+            self.progress = Progress::Told;
+            let again = self.again.take();
+            return Poll::Ready(started.map(|started| Admitted {
+                again: again.filter(|_| started.was_reviewed()),
+                started,
+            }));
+        }
+    }
+}
+
+/// A future that is polled after it was ready: nothing runs.
+fn told() -> ApprovalError {
+    ApprovalError::new(Kind::Unavailable, "what became of it was told already")
+}
+
+fn of_action(error: ApprovalError, action: Option<&ActionName>) -> ApprovalError {
+    match action {
+        Some(action) => error.action(action),
+        None => error,
+    }
+}
+
+fn captured(
     gate: Gate,
     requester: Requester,
     declared: &'static GuardedAction,
     capture: Option<Capture>,
-) -> Result<Admitted, ApprovalError> {
-    let builder = capture.and_then(|capture| capture.0).ok_or_else(no_gate)?;
-    let call = gate.finish_capture(declared, builder).await?;
-    let started = gate.authorize(call).await?;
-    let reviewed = started.was_reviewed();
-    Ok(Admitted {
-        started,
-        again: reviewed.then_some(Again {
-            gate,
-            requester,
-            declared,
-        }),
-    })
+) -> (Progress, Option<Again>) {
+    let Some(builder) = capture.and_then(|capture| capture.0) else {
+        return (Progress::Done(Err(no_gate())), None);
+    };
+    let again = Again {
+        gate: gate.clone(),
+        requester: requester.clone(),
+        declared,
+    };
+    let action = again.action();
+    let progress = match gate.finish_capture(builder) {
+        Ok(call) => Progress::Asks(Box::pin(async move {
+            let step = gate.decide_or_ask(call).await;
+            step.map_err(|error| of_action(error, action))
+        })),
+        Err(error) => Progress::Waits(Box::pin(async move {
+            Err(gate.refuse_capture(declared, requester, error).await)
+        })),
+    };
+    (progress, Some(again))
 }
 
 fn begin(
@@ -217,14 +293,15 @@ struct Again {
     declared: &'static GuardedAction,
 }
 
-impl Admitted {
-    const fn unchanged(started: Started) -> Self {
-        Self {
-            started,
-            again: None,
-        }
+impl Again {
+    /// The action, where it is declared well.
+    fn action(&self) -> Option<&'static ActionName> {
+        let declaration = self.declared.declaration().ok()?;
+        Some(&declaration.action)
     }
+}
 
+impl Admitted {
     /// Whether the arguments are to be captured again.
     #[must_use]
     pub const fn wants_arguments(&self) -> bool {
@@ -239,24 +316,42 @@ impl Admitted {
     }
 
     /// Starts the execution.
-    ///
-    /// # Errors
-    /// [`ApprovalError`] when it may not run after all.
-    pub async fn start(self, capture: Option<Capture>) -> Result<Permit, ApprovalError> {
+    pub fn start(self, capture: Option<Capture>) -> Starting {
+        let started = match self.started.start_now() {
+            Ok(permit) => return Starting(Some(Ok(permit)), None),
+            Err(started) => started,
+        };
         let again = match capture.and_then(|capture| capture.0) {
             None => None,
-            Some(builder) => {
-                let call = builder.build().map_err(ApprovalError::invalid)?;
-                Some(call.arguments_digest())
-            }
+            Some(builder) => match builder.build() {
+                Ok(call) => Some(call.arguments_digest()),
+                Err(error) => return Starting(Some(Err(ApprovalError::invalid(error))), None),
+            },
         };
-        match self.started.start_now() {
-            Ok(permit) => Ok(permit),
-            Err(started) => {
-                let slow: BoxFuture<Permit> = Box::pin(started.start_with(again));
-                slow.await
-            }
+        Starting(None, Some(Box::pin(started.start_with(again))))
+    }
+}
+
+/// An execution that is being started.
+#[must_use = "a call starts when it is awaited"]
+pub struct Starting(
+    Option<Result<Permit, ApprovalError>>,
+    Option<BoxFuture<Permit>>,
+);
+
+impl Future for Starting {
+    type Output = Result<Permit, ApprovalError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(done) = self.0.take() {
+            return Poll::Ready(done);
         }
+        let Some(slow) = &mut self.1 else {
+            return Poll::Ready(Err(told()));
+        };
+        let done = ready!(slow.as_mut().poll(context));
+        self.1 = None;
+        Poll::Ready(done)
     }
 }
 
@@ -332,9 +427,25 @@ impl Capture {
 }
 
 /// Records how the body ended.
-pub async fn finish(permit: Permit, succeeded: bool) {
-    if permit.request_id().is_some() {
+pub fn finish(permit: Permit, succeeded: bool) -> Finishing {
+    Finishing(permit.request_id().is_some().then(|| {
         let slow: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(permit.finish(succeeded));
-        slow.await;
+        slow
+    }))
+}
+
+/// An outcome that is being recorded.
+#[must_use = "an outcome is recorded when it is awaited"]
+pub struct Finishing(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Future for Finishing {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(slow) = &mut self.0 {
+            ready!(slow.as_mut().poll(context));
+            self.0 = None;
+        }
+        Poll::Ready(())
     }
 }

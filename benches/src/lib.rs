@@ -15,6 +15,7 @@ pub mod machine;
 pub mod memory;
 pub mod parking;
 pub mod sampling;
+pub mod stages;
 pub mod table;
 
 /// Why a bench stopped.

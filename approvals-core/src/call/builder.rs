@@ -190,10 +190,6 @@ impl CallBuilder {
         })
     }
 
-    pub(crate) const fn requester(&self) -> &Requester {
-        &self.requester
-    }
-
     pub(crate) const fn has_environment(&self) -> bool {
         self.environment.is_some()
     }

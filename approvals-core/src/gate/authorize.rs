@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use super::Gate;
 use super::allow::worker_gone;
 use super::errors::of_chain;
+use super::review::Ticket;
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
@@ -30,6 +31,15 @@ pub struct Admitted(pub(super) Ready);
 pub(super) enum Ready {
     Allowed,
     Approved(Box<Approved>),
+}
+
+/// How far a call has come: what is asked of people outlives everything that was needed to ask.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It may run.
+    Admitted(Admitted),
+    /// People are asked.
+    Asked(Ticket),
 }
 
 impl Admitted {
@@ -82,51 +92,58 @@ impl Gate {
     /// [`ApprovalError`] when the call may not run.
     pub async fn authorize(&self, call: Call) -> Result<Admitted, ApprovalError> {
         let action = call.action().clone();
-        self.authorize_call(call)
-            .await
-            .map_err(|error| error.action(&action))
+        let authorized = async {
+            match self.decide_or_ask(call).await? {
+                Step::Admitted(admitted) => Ok(admitted),
+                Step::Asked(ticket) => self.when_agreed(ticket).await,
+            }
+        };
+        authorized.await.map_err(|error| error.action(&action))
     }
 
-    async fn authorize_call(&self, call: Call) -> Result<Admitted, ApprovalError> {
+    /// Decides about a call as far as policy can, and asks people where it cannot.
+    pub(crate) async fn decide_or_ask(&self, call: Call) -> Result<Step, ApprovalError> {
         self.shared().refuse_if_frozen().await?;
         let verdict = match self.judge(&call).await {
             Ok(verdict) => verdict,
             Err(error) => {
-                self.refused(call, &error).await;
+                Box::pin(self.refused(call, &error)).await;
                 return Err(error);
             }
         };
         match verdict {
             Verdict::Allow(reasons) => {
-                let what = What::Allowed {
-                    action: call.action().clone(),
-                    requester: call.requester().clone(),
-                    call: Some(Arc::new(call.into_masked())),
-                    reasons,
-                };
-                self.record_allowed(what).await?;
-                count("allowed");
-                Ok(Admitted(Ready::Allowed))
+                if let Err(blocked) = self.record_allowed_now(call, reasons) {
+                    Box::pin(self.record_blocked(blocked)).await?;
+                }
+                count_allowed();
+                Ok(Step::Admitted(Admitted(Ready::Allowed)))
             }
             Verdict::Deny(reasons) => {
                 let error = denied_by_policy(&reasons.to_string());
-                self.refused(call, &error).await;
+                Box::pin(self.refused(call, &error)).await;
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
                 if self.shared().worker_gone.load(Ordering::Acquire) {
                     return Err(worker_gone());
                 }
-                let mut ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
-                loop {
-                    let snapshot = self.wait(&ticket).await?;
-                    // Whoever waited for the same logical call may have been quicker: then its
-                    // outcome is waited for.
-                    if let Some(approved) = Box::pin(self.claim(&mut ticket, snapshot)).await? {
-                        count("approved");
-                        return Ok(Admitted(Ready::Approved(Box::new(approved))));
-                    }
-                }
+                let ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
+                Ok(Step::Asked(ticket))
+            }
+        }
+    }
+
+    /// Waits until people agree, and claims.
+    pub(crate) async fn when_agreed(&self, mut ticket: Ticket) -> Result<Admitted, ApprovalError> {
+        loop {
+            let snapshot = self.wait(&ticket).await?;
+            // Whoever waited for the same logical call may have been quicker: then its outcome is
+            // waited for.
+            if let Some(approved) = Box::pin(self.claim(&mut ticket, snapshot)).await? {
+                metrics::counter!("approvals_decisions_total", "outcome" => "approved")
+                    .increment(1);
+                return Ok(Admitted(Ready::Approved(Box::new(approved))));
             }
         }
     }
@@ -248,6 +265,11 @@ pub(super) fn needs_owner(requester: &Requester) -> bool {
 
 pub(super) fn denied_by_policy(why: &str) -> ApprovalError {
     ApprovalError::new(Kind::DeniedByPolicy, format!("policy denies it: {why}"))
+}
+
+/// One allowed call. The labels are known when compiled, so nothing is allocated for them.
+pub(super) fn count_allowed() {
+    metrics::counter!("approvals_decisions_total", "outcome" => "allowed").increment(1);
 }
 
 /// One decision, for whoever watches the metrics.

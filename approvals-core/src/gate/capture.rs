@@ -4,11 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Gate;
-use super::authorize::{Admitted, Ready, count, denied_by_policy, needs_owner};
+use super::allow::Buffered;
+use super::authorize::{Admitted, Ready, count, count_allowed, denied_by_policy, needs_owner};
 use super::builder::AllowRecording;
 use super::shared::Named;
 use crate::audit::{NewEvent, What};
-use crate::call::{Call, CallBuilder};
+use crate::call::{Call, CallBuilder, CallError};
 use crate::error::{ApprovalError, Kind};
 use crate::id::ActionName;
 use crate::policy::{Reasons, Verdict};
@@ -63,26 +64,30 @@ impl Gate {
         Some(CallBuilder::new(declaration, requester.clone(), redaction))
     }
 
-    /// The captured call, or why it cannot be carried: recorded, and nothing runs.
-    pub(crate) async fn finish_capture(
-        &self,
-        declared: &'static GuardedAction,
-        mut builder: CallBuilder,
-    ) -> Result<Call, ApprovalError> {
+    /// The captured call, or why it cannot be carried.
+    pub(crate) fn finish_capture(&self, mut builder: CallBuilder) -> Result<Call, CallError> {
         if !builder.has_environment()
             && let Some(environment) = &self.shared().environment
         {
             builder.capture_environment(environment);
         }
-        let declaration = declared.declaration().map_err(ApprovalError::invalid)?;
-        let requester = builder.requester().clone();
-        match builder.build() {
-            Ok(call) => Ok(call),
-            Err(error) => {
-                let error = ApprovalError::invalid(error).action(&declaration.action);
+        builder.build()
+    }
+
+    /// Records that a call cannot be carried. Nothing runs.
+    pub(crate) async fn refuse_capture(
+        &self,
+        declared: &'static GuardedAction,
+        requester: Requester,
+        error: CallError,
+    ) -> ApprovalError {
+        match declared.declaration() {
+            Ok(declaration) => {
                 let action = declaration.action.clone();
-                Err(self.refuse(action, requester, error).await)
+                let error = ApprovalError::invalid(error).action(&action);
+                self.refuse(action, requester, error).await
             }
+            Err(error) => ApprovalError::invalid(error),
         }
     }
 
@@ -113,13 +118,13 @@ impl Gate {
         let Ok(slot) = self.inner.allowed.try_reserve() else {
             return Decided::Later(later(requester, Verdict::Allow(reasons)));
         };
-        slot.send(NewEvent::new(What::Allowed {
+        slot.send(Buffered::masked(NewEvent::new(What::Allowed {
             action: declaration.action.clone(),
             requester,
             call: None,
             reasons,
-        }));
-        count("allowed");
+        })));
+        count_allowed();
         Decided::Now(Admitted(Ready::Allowed))
     }
 
@@ -161,7 +166,7 @@ impl Gate {
             reasons,
         })
         .await?;
-        count("allowed");
+        count_allowed();
         Ok(Admitted(Ready::Allowed))
     }
 

@@ -19,14 +19,15 @@ mod worker;
 use std::fmt;
 use std::sync::Arc;
 
+use allow::Buffered;
 pub use authorize::Admitted;
+pub(crate) use authorize::Step;
 pub use builder::{AllowRecording, GateBuilder, GateError};
 pub(crate) use capture::{Decided, no_gate};
 pub use current::{InstallError, spawn};
 pub(crate) use current::{current_gate, current_requester};
 pub(crate) use shared::Shared;
 
-use crate::audit::NewEvent;
 use crate::id::RequestId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -59,7 +60,7 @@ pub struct Gate {
 struct Inner {
     shared: Arc<Shared>,
     jobs: mpsc::UnboundedSender<Job>,
-    allowed: mpsc::Sender<NewEvent>,
+    allowed: mpsc::Sender<Buffered>,
 }
 
 /// What a gate leaves to its worker, without waiting.

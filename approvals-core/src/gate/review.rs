@@ -23,7 +23,7 @@ use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreErro
 /// A request that somebody in this process waits for. Dropping it while the request is pending
 /// withdraws the request, unless its key lets others find it.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     gate: Gate,
     pub(super) request: RequestId,
     /// The digest of the arguments that will be captured again.
@@ -65,7 +65,7 @@ impl Gate {
         let version = version.map(Arc::from);
         let keyed = call.key().is_some();
         let arguments = call.arguments_digest();
-        let opening = self.opening(call, tracks, reasons, version).await?;
+        let (opening, deliveries) = self.opening(call, tracks, reasons, version).await?;
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
@@ -75,7 +75,7 @@ impl Gate {
             waits: false,
         };
         let asked = Arc::clone(&opening.asked);
-        let opened = self.open(opening).await?;
+        let opened = self.open(opening, deliveries).await?;
         match opened {
             Opened::Refused(refusal) => {
                 ticket.settle();
@@ -128,8 +128,11 @@ impl Gate {
         Ok(ticket)
     }
 
-    async fn open(&self, opening: Opening) -> Result<Opened, ApprovalError> {
-        let deliveries = self.intended(&opening.asked)?;
+    async fn open(
+        &self,
+        opening: Opening,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Opened, ApprovalError> {
         self.shared()
             .store()
             .open(opening, deliveries)
@@ -143,7 +146,7 @@ impl Gate {
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
         policy_version: Option<Arc<str>>,
-    ) -> Result<Opening, ApprovalError> {
+    ) -> Result<(Opening, Vec<Delivery>), ApprovalError> {
         let shared = self.shared();
         let requester = call.requester().clone();
         let principals = people_of_chain(shared.directory(), &requester)
@@ -185,19 +188,22 @@ impl Gate {
             expires_at: now.plus(longest),
             may_have_run: None,
         };
-        asked.shown = Presentation::of(&asked).hash();
-        Ok(Opening {
+        let deliveries = self.intended(&mut asked)?;
+        let opening = Opening {
             asked: Arc::new(asked),
             key,
             excluded: principals,
             waiter: (!keyed).then_some(shared.owner),
             limits: shared.limits,
-        })
+        };
+        Ok((opening, deliveries))
     }
 
-    /// Invariant 4: what each channel will be able to show, committed before anything is posted.
-    fn intended(&self, asked: &Asked) -> Result<Vec<Delivery>, ApprovalError> {
+    /// Takes the hash of what reviewers will see. Invariant 4: says what each channel will be able
+    /// to show of it, committed before anything is posted.
+    fn intended(&self, asked: &mut Asked) -> Result<Vec<Delivery>, ApprovalError> {
         let presentation = Presentation::of(asked);
+        let shown = presentation.hash();
         let masked = (!presentation.is_whole()).then(|| presentation.masked.join(", "));
         let deliveries: Vec<Delivery> = self
             .shared()
@@ -233,6 +239,7 @@ impl Gate {
                 ),
             ));
         }
+        asked.shown = shown;
         Ok(deliveries)
     }
 
@@ -305,7 +312,7 @@ impl Gate {
         if whys.len() < deliveries.len() {
             return Ok(());
         }
-        self.take_back(record.id()).await;
+        Box::pin(self.take_back(record.id())).await;
         Err(
             ApprovalError::new(Kind::Unavailable, "no channel could put it before people")
                 .request(record.id())

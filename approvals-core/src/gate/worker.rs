@@ -9,7 +9,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::presenting::update_copies;
-use super::{Job, Shared};
+use super::{Buffered, Job, Shared};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
 use crate::review::{Command, WithdrawnBy};
@@ -36,10 +36,11 @@ impl Drop for LastWord {
 pub(super) async fn run(
     last_word: LastWord,
     mut jobs: mpsc::UnboundedReceiver<Job>,
-    mut allowed: mpsc::Receiver<NewEvent>,
+    mut allowed: mpsc::Receiver<Buffered>,
     mut changes: broadcast::Receiver<RequestId>,
 ) {
     let shared = Arc::clone(&last_word.0);
+    let mut arrived: Vec<Buffered> = Vec::new();
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut look_at = Instant::now();
     let mut renewed = look_at;
@@ -51,11 +52,13 @@ pub(super) async fn run(
             biased;
             () = sleep_until(look_at) => {}
             job = jobs.recv(), if jobs_open => match job {
+                Some(Job::LookAgain) => look_at = Instant::now(),
                 Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
                 None => jobs_open = false,
             },
-            received = allowed.recv_many(&mut buffered, BATCH), if room => {
+            received = allowed.recv_many(&mut arrived, BATCH), if room => {
                 allowed_open = received > 0;
+                buffered.extend(arrived.drain(..).map(Buffered::into_event));
                 store_buffered(&shared, &mut buffered).await;
                 shared.sinks.news();
             }
@@ -97,7 +100,7 @@ async fn store_buffered(shared: &Shared, buffered: &mut Vec<NewEvent>) {
 async fn carry(
     shared: &Arc<Shared>,
     job: Job,
-    allowed: &mut mpsc::Receiver<NewEvent>,
+    allowed: &mut mpsc::Receiver<Buffered>,
     buffered: &mut Vec<NewEvent>,
     changes: &mut broadcast::Receiver<RequestId>,
 ) {
@@ -119,7 +122,7 @@ async fn carry(
         Job::LookAgain => {}
         Job::Flush(done) => {
             while let Ok(event) = allowed.try_recv() {
-                buffered.push(event);
+                buffered.push(event.into_event());
             }
             store_buffered(shared, buffered).await;
             while let Ok(change) = changes.try_recv() {

@@ -190,7 +190,7 @@ impl Stored {
                 return;
             };
             match self.rows.get(&id) {
-                Some(row) if still_decides(&row.record, now) => self.finished.push_back(id),
+                Some(row) if self.still_needed(&row.record, now) => self.finished.push_back(id),
                 Some(_) => {
                     if let Some(row) = self.rows.remove(&id) {
                         self.index.dropped(&row.record, now);
@@ -199,6 +199,20 @@ impl Stored {
                 None => {}
             }
         }
+    }
+
+    /// Whether a finished record must not be forgotten yet: a denial also while there is a grant
+    /// that it closes.
+    fn still_needed(&self, record: &Record, now: Timestamp) -> bool {
+        let closes_a_grant = || {
+            record.state.phase() == Phase::Denied
+                && self
+                    .index
+                    .deciding_with(&record.asked.digest)
+                    .filter_map(|id| self.rows.get(&id))
+                    .any(|row| has_open_grant(&row.record, now))
+        };
+        still_decides(record, now) || closes_a_grant()
     }
 
     fn standing(&mut self, opening: &Opening, now: Timestamp) -> Standing {
@@ -229,10 +243,15 @@ impl Stored {
 fn still_decides(record: &Record, now: Timestamp) -> bool {
     let day = Duration::from_secs(24 * 3600);
     let denied = matches!(record.state, State::Denied { at, .. } if now < at.plus(day));
-    let granted = record
-        .grant
-        .is_some_and(|grant| !grant.closed && now < grant.until);
-    denied || granted || record.review_owed.is_some() || record.asked.call.key().is_some()
+    denied
+        || has_open_grant(record, now)
+        || record.review_owed.is_some()
+        || record.asked.call.key().is_some()
+}
+
+fn has_open_grant(record: &Record, now: Timestamp) -> bool {
+    let grant = record.grant;
+    grant.is_some_and(|grant| !grant.closed && now < grant.until)
 }
 
 #[async_trait]

@@ -145,21 +145,23 @@ pub enum Admission {
 #[must_use]
 pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admission {
     let asked = &opening.asked;
-    if let Some(record) = &standing.keyed {
-        return if record.asked.digest == asked.digest {
-            Admission::Found(Arc::clone(record))
-        } else {
-            Admission::Refuse(Refusal::KeyOfAnotherCall(Arc::clone(record)))
-        };
-    }
     // Invariant 7: what may have run is not run again, unless its author says that it may be.
     let in_doubt = standing
         .same_digest
         .iter()
         .find(|record| is_in_doubt(record, now));
-    if let Some(record) = in_doubt
-        && !asked.call.declaration().idempotent
-    {
+    let refused = in_doubt.filter(|_| !asked.call.declaration().idempotent);
+    if let Some(record) = &standing.keyed {
+        if record.asked.digest != asked.digest {
+            return Admission::Refuse(Refusal::KeyOfAnotherCall(Arc::clone(record)));
+        }
+        // What is over is told; what could still run would be the second time.
+        return match refused.filter(|_| !record.state.phase().is_final()) {
+            Some(earlier) => Admission::Refuse(Refusal::InDoubt(Arc::clone(earlier))),
+            None => Admission::Found(Arc::clone(record)),
+        };
+    }
+    if let Some(record) = refused {
         return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
     }
     let mut excluded = opening.excluded.clone();

@@ -2,8 +2,8 @@
 //! functions whose bodies are counted, and a store that fails or stops where a test says so.
 #![allow(dead_code, reason = "each test module uses its own part")]
 
-pub mod adapters;
-pub mod store;
+pub(crate) mod adapters;
+pub(crate) mod store;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use approvals_core::{
     Policy, Record, RequestId, Requester, Requirement, VoteError, What, requires_approval,
 };
 
-pub use store::Store;
+pub(crate) use store::Store;
 
 /// What a guarded body does once it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Body {
+pub(crate) enum Body {
     Succeeds,
     Fails,
     Panics,
@@ -31,7 +31,7 @@ pub enum Body {
 
 /// A guarded function's error: a refusal, or a failure of its own.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     Refused(ApprovalError),
     Body,
 }
@@ -42,11 +42,11 @@ impl From<ApprovalError> for Failure {
     }
 }
 
-pub type Ran = Result<u64, Failure>;
+pub(crate) type Ran = Result<u64, Failure>;
 
 /// The refusal that a call ended with.
 #[track_caller]
-pub fn refusal(ran: Ran) -> ApprovalError {
+pub(crate) fn refusal(ran: Ran) -> ApprovalError {
     match ran {
         Err(Failure::Refused(error)) => error,
         other => panic!("expected a refusal, found {other:?}"),
@@ -70,65 +70,65 @@ async fn body() -> Ran {
 }
 
 #[requires_approval(policy = "p", action = "it.export", resource = "db/{database}")]
-pub async fn export(database: &str, rows: u64) -> Ran {
+pub(crate) async fn export(database: &str, rows: u64) -> Ran {
     let _ = (database, rows);
     body().await
 }
 
 #[requires_approval(policy = "p", action = "it.keyed", key = step)]
-pub async fn keyed(step: &str, rows: u64) -> Ran {
+pub(crate) async fn keyed(step: &str, rows: u64) -> Ran {
     let _ = (step, rows);
     body().await
 }
 
 #[requires_approval(policy = "p", action = "it.sync", idempotent)]
-pub async fn sync(rows: u64) -> Ran {
+pub(crate) async fn sync(rows: u64) -> Ran {
     let _ = rows;
     body().await
 }
 
 #[requires_approval(policy = "p", action = "it.shared")]
-pub async fn shared(rows: &AtomicU64) -> Ran {
+pub(crate) async fn shared(rows: &AtomicU64) -> Ran {
     let _ = rows;
     body().await
 }
 
 #[requires_approval(policy = "p", action = "it.pooled", skip(pool))]
-pub async fn pooled(pool: &str, rows: u64) -> Ran {
+pub(crate) async fn pooled(pool: &str, rows: u64) -> Ran {
     let _ = (pool, rows);
     body().await
 }
 
 #[requires_approval(policy = "p", action = "it.sized")]
-pub async fn sized(size: f64) -> Ran {
+pub(crate) async fn sized(size: f64) -> Ran {
     let _ = size;
     body().await
 }
 
 #[requires_approval(policy = "p", action = "it.secretive", redact(token))]
-pub async fn secretive(token: &str, rows: u64) -> Ran {
+pub(crate) async fn secretive(token: &str, rows: u64) -> Ran {
     let _ = (token, rows);
     body().await
 }
 
 /// Everything that a test holds on to.
-pub struct World {
-    pub gate: Gate,
-    pub approver: InMemoryApprover,
-    pub sink: Arc<InMemoryAuditSink>,
-    pub store: Arc<Store>,
-    pub directory: Arc<InMemoryDirectory>,
+pub(crate) struct World {
+    pub(crate) gate: Gate,
+    pub(crate) approver: InMemoryApprover,
+    pub(crate) sink: Arc<InMemoryAuditSink>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) directory: Arc<InMemoryDirectory>,
     /// How often a guarded body began.
-    pub bodies: Arc<AtomicUsize>,
+    pub(crate) bodies: Arc<AtomicUsize>,
 }
 
 /// A gate with one policy, `p`.
-pub async fn world(policy: impl Policy + 'static) -> World {
+pub(crate) async fn world(policy: impl Policy + 'static) -> World {
     world_with(policy, |gate| gate).await
 }
 
 /// A gate with one policy, `p`, and whatever else a test wants of it.
-pub async fn world_with(
+pub(crate) async fn world_with(
     policy: impl Policy + 'static,
     more: impl FnOnce(GateBuilder) -> GateBuilder,
 ) -> World {
@@ -153,7 +153,7 @@ pub async fn world_with(
 
 /// Alice, Carol and Erin are seniors, Erin is of security too, Dave leads, Root administers
 /// everything, and Bob is whom the agent acts for: a senior himself.
-pub fn people() -> Arc<InMemoryDirectory> {
+pub(crate) fn people() -> Arc<InMemoryDirectory> {
     let directory = InMemoryDirectory::new();
     for (name, groups) in [
         ("alice", &["seniors"][..]),
@@ -171,42 +171,42 @@ pub fn people() -> Arc<InMemoryDirectory> {
 }
 
 /// One senior agrees.
-pub fn a_senior() -> Requirement {
+pub(crate) fn a_senior() -> Requirement {
     Requirement::one_of("seniors").unwrap()
 }
 
 /// The agent that acts for Bob.
-pub fn agent() -> Requester {
+pub(crate) fn agent() -> Requester {
     Requester::agent("exporter")
         .unwrap()
         .acting_for("person:bob")
         .unwrap()
 }
 
-pub fn person(name: &str) -> PersonId {
+pub(crate) fn person(name: &str) -> PersonId {
     PersonId::new(name).unwrap()
 }
 
-pub fn group(name: &str) -> GroupId {
+pub(crate) fn group(name: &str) -> GroupId {
     GroupId::new(name).unwrap()
 }
 
-pub fn identity(user: &str) -> ChannelIdentity {
+pub(crate) fn identity(user: &str) -> ChannelIdentity {
     ChannelIdentity::new(ChannelId::new("test").unwrap(), "", user)
 }
 
-pub const fn seconds(n: u64) -> Duration {
+pub(crate) const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
 impl World {
     /// Runs calls as the agent that acts for Bob.
-    pub fn run<F: Future>(&self, calls: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(crate) fn run<F: Future>(&self, calls: F) -> impl Future<Output = F::Output> + use<F> {
         self.run_as(agent(), Body::Succeeds, calls)
     }
 
     /// Runs calls whose bodies end like this.
-    pub fn run_to<F: Future>(
+    pub(crate) fn run_to<F: Future>(
         &self,
         end: Body,
         calls: F,
@@ -215,7 +215,7 @@ impl World {
     }
 
     /// Runs calls as this requester.
-    pub fn run_as<F: Future>(
+    pub(crate) fn run_as<F: Future>(
         &self,
         requester: Requester,
         end: Body,
@@ -229,12 +229,12 @@ impl World {
     }
 
     /// Runs calls with a body counter and nothing else: no gate, no requester.
-    pub fn bare<F: Future>(&self, calls: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(crate) fn bare<F: Future>(&self, calls: F) -> impl Future<Output = F::Output> + use<F> {
         BODY.scope((Arc::clone(&self.bodies), Body::Succeeds), calls)
     }
 
     /// Starts a call in a task of its own, and waits for its request.
-    pub async fn ask(
+    pub(crate) async fn ask(
         &self,
         call: impl Future<Output = Ran> + Send + 'static,
     ) -> (tokio::task::JoinHandle<Ran>, PendingRequest) {
@@ -243,39 +243,39 @@ impl World {
     }
 
     /// A call that this person approves.
-    pub async fn approved(&self, who: &str, call: impl Future<Output = Ran>) -> Ran {
+    pub(crate) async fn approved(&self, who: &str, call: impl Future<Output = Ran>) -> Ran {
         let vote = async { self.approver.next().await.approve_as(who).await.unwrap() };
         tokio::join!(self.run(call), vote).0
     }
 
     /// A call that this person denies.
-    pub async fn denied(&self, who: &str, call: impl Future<Output = Ran>) -> ApprovalError {
+    pub(crate) async fn denied(&self, who: &str, call: impl Future<Output = Ran>) -> ApprovalError {
         let vote = async { self.approver.next().await.deny_as(who, "no").await.unwrap() };
         refusal(tokio::join!(self.run(call), vote).0)
     }
 
     /// How often a body began.
-    pub fn bodies(&self) -> usize {
+    pub(crate) fn bodies(&self) -> usize {
         self.bodies.load(Ordering::SeqCst)
     }
 
-    pub async fn record(&self, request: RequestId) -> Arc<Record> {
+    pub(crate) async fn record(&self, request: RequestId) -> Arc<Record> {
         self.gate.request(request).await.unwrap()
     }
 
-    pub async fn phase(&self, request: RequestId) -> Phase {
+    pub(crate) async fn phase(&self, request: RequestId) -> Phase {
         self.record(request).await.state.phase()
     }
 
     /// What the trail says about a request, once everything that is under way is recorded.
-    pub async fn trail(&self, request: RequestId) -> Vec<What> {
+    pub(crate) async fn trail(&self, request: RequestId) -> Vec<What> {
         self.gate.flush().await;
         self.sink.about(request)
     }
 }
 
 /// Says something other than yes or no.
-pub async fn say(
+pub(crate) async fn say(
     request: &PendingRequest,
     who: &str,
     choice: Choice,
@@ -285,7 +285,7 @@ pub async fn say(
 }
 
 /// The names of events, for comparing whole trails.
-pub fn names(trail: &[What]) -> Vec<String> {
+pub(crate) fn names(trail: &[What]) -> Vec<String> {
     let name = |what: &What| {
         serde_json::to_value(what).unwrap()["what"]
             .as_str()
@@ -295,7 +295,16 @@ pub fn names(trail: &[What]) -> Vec<String> {
 }
 
 /// A call that no macro captured.
-pub fn by_hand(rows: u64) -> approvals_core::Call {
+pub(crate) fn by_hand(rows: u64) -> approvals_core::Call {
+    declared(rows).build().unwrap()
+}
+
+/// A call that no macro captured, named by the host.
+pub(crate) fn by_hand_keyed(rows: u64, key: &str) -> approvals_core::Call {
+    declared(rows).key(key).build().unwrap()
+}
+
+fn declared(rows: u64) -> approvals_core::call::CallBuilder {
     let declaration = approvals_core::Declaration {
         action: "it.manual".parse().unwrap(),
         policy: "p".parse().unwrap(),
@@ -308,6 +317,4 @@ pub fn by_hand(rows: u64) -> approvals_core::Call {
     approvals_core::Call::of(Arc::new(declaration), agent())
         .argument("rows", &rows)
         .resource("db/orders")
-        .build()
-        .unwrap()
 }

@@ -19,6 +19,21 @@ async fn nobody_deciding_in_time_is_a_no() {
     assert_eq!(world.bodies(), 0);
 }
 
+/// The worker looks once a second, and when something is due before that.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_takes_effect_when_it_passes_and_not_at_the_next_look() {
+    let world = world(a_senior().deadline(seconds(1)).unwrap()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let asked = tokio::time::Instant::now();
+    let (task, _) = world.ask(export("orders", 1)).await;
+    assert_eq!(refusal(task.await.unwrap()).kind(), Kind::TimedOut);
+    let waited = asked.elapsed();
+    assert!(
+        waited < std::time::Duration::from_millis(1_010),
+        "{waited:?}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_absolute_deadline_ends_whatever_the_stages_allow() {
     let day = Stage::of(Quorum::of(2, ["seniors"]).unwrap())

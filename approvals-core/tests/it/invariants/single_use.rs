@@ -252,3 +252,37 @@ async fn a_lease_that_is_lost_before_the_start_goes_back_to_approved() {
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");
     assert_eq!(world.phase(record.id()).await, Phase::Approved);
 }
+
+/// A host names the same call twice. The first may have run; the other was approved before that.
+#[tokio::test(start_paused = true)]
+async fn an_approved_call_under_another_key_is_refused_while_an_equal_one_is_in_doubt() {
+    let world = world(a_senior()).await;
+    let ask = |key: &'static str| {
+        let gate = world.gate.clone();
+        tokio::spawn(async move { gate.authorize(by_hand_keyed(1, key)).await })
+    };
+    let other = ask("two");
+    let others_request = world.approver.next().await;
+    other.abort();
+    others_request.approve_as("alice").await.unwrap();
+    let first = ask("one");
+    world
+        .approver
+        .next()
+        .await
+        .approve_as("alice")
+        .await
+        .unwrap();
+    let permit = first
+        .await
+        .unwrap()
+        .unwrap()
+        .start(&by_hand(1))
+        .await
+        .unwrap();
+    drop(permit);
+    world.gate.flush().await;
+    let error = ask("two").await.unwrap().unwrap_err();
+    assert!(error.is_in_doubt(), "{error}");
+    assert_eq!(world.phase(others_request.id()).await, Phase::Approved);
+}

@@ -11,11 +11,11 @@ use approvals_core::{
 use super::names;
 
 /// What happened in the whole world, in order.
-pub type Log = Arc<Mutex<Vec<String>>>;
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
 /// A sink that writes what it acknowledges into a log.
 #[derive(Debug)]
-pub struct LoggingSink(pub Log);
+pub(crate) struct LoggingSink(pub(crate) Log);
 
 #[async_trait]
 impl AuditSink for LoggingSink {
@@ -28,7 +28,7 @@ impl AuditSink for LoggingSink {
 
 /// A sink that panics.
 #[derive(Debug)]
-pub struct PanickingSink;
+pub(crate) struct PanickingSink;
 
 #[async_trait]
 impl AuditSink for PanickingSink {
@@ -39,9 +39,9 @@ impl AuditSink for PanickingSink {
 
 /// A sink that refuses events of one name.
 #[derive(Debug)]
-pub struct PickySink {
-    pub inner: InMemoryAuditSink,
-    pub refuses: &'static str,
+pub(crate) struct PickySink {
+    pub(crate) inner: InMemoryAuditSink,
+    pub(crate) refuses: &'static str,
 }
 
 #[async_trait]
@@ -57,7 +57,7 @@ impl AuditSink for PickySink {
 
 /// A channel that writes into a log when it presents, and hands on to the in-memory one.
 #[derive(Debug)]
-pub struct LoggingApprover(pub Log, pub Arc<InMemoryApprover>);
+pub(crate) struct LoggingApprover(pub(crate) Log, pub(crate) Arc<InMemoryApprover>);
 
 #[async_trait]
 impl Approver for LoggingApprover {
@@ -77,8 +77,8 @@ impl Approver for LoggingApprover {
 
 /// A channel that panics, in whichever method a test wants.
 #[derive(Debug)]
-pub struct PanickingApprover {
-    pub covers: bool,
+pub(crate) struct PanickingApprover {
+    pub(crate) covers: bool,
 }
 
 #[async_trait]
@@ -99,20 +99,20 @@ impl Approver for PanickingApprover {
 
 /// A policy that a test changes while people are asked.
 #[derive(Debug, Clone)]
-pub struct Changing {
+pub(crate) struct Changing {
     verdict: Arc<Mutex<Verdict>>,
     mentions: Mentions,
 }
 
 impl Changing {
-    pub fn new(policy: &impl Policy, verdict: Verdict) -> Self {
+    pub(crate) fn new(policy: &impl Policy, verdict: Verdict) -> Self {
         Self {
             verdict: Arc::new(Mutex::new(verdict)),
             mentions: policy.mentions(),
         }
     }
 
-    pub fn to(&self, verdict: Verdict) {
+    pub(crate) fn to(&self, verdict: Verdict) {
         *self.verdict.lock().unwrap() = verdict;
     }
 }

@@ -21,7 +21,7 @@ type Step = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A clock that follows tokio's until it is told to fail.
 #[derive(Debug)]
-pub struct TestClock {
+pub(crate) struct TestClock {
     tokio: TokioClock,
     failing: Mutex<Option<ClockError>>,
 }
@@ -35,11 +35,12 @@ impl Clock for TestClock {
     }
 }
 
-pub struct Store {
-    pub inner: MemoryStore,
+pub(crate) struct Store {
+    pub(crate) inner: MemoryStore,
     clock: Arc<TestClock>,
     failing: Mutex<BTreeSet<&'static str>>,
     steps: Mutex<Vec<(Phase, Step)>>,
+    lost: Mutex<Option<Phase>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -49,7 +50,7 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Arc::new(TestClock {
             tokio: TokioClock::new(),
             failing: Mutex::default(),
@@ -59,27 +60,33 @@ impl Store {
             clock,
             failing: Mutex::default(),
             steps: Mutex::default(),
+            lost: Mutex::default(),
         }
     }
 
     /// Makes a method fail as if the store were away; `"all"` is every method.
-    pub fn fail(&self, method: &'static str) {
+    pub(crate) fn fail(&self, method: &'static str) {
         self.failing.lock().unwrap().insert(method);
     }
 
-    pub fn recover(&self) {
+    pub(crate) fn recover(&self) {
         self.failing.lock().unwrap().clear();
         *self.clock.failing.lock().unwrap() = None;
     }
 
-    pub fn fail_clock(&self, error: ClockError) {
+    pub(crate) fn fail_clock(&self, error: ClockError) {
         *self.clock.failing.lock().unwrap() = Some(error);
     }
 
     /// Has something happen right after the next commit that brings a request into this phase,
     /// before whoever committed hears of it.
-    pub fn after(&self, phase: Phase, step: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn after(&self, phase: Phase, step: impl Future<Output = ()> + Send + 'static) {
         self.steps.lock().unwrap().push((phase, Box::pin(step)));
+    }
+
+    /// Makes the next commit that brings a request into this phase look as if it had failed.
+    pub(crate) fn lose_answer_of(&self, phase: Phase) {
+        *self.lost.lock().unwrap() = Some(phase);
     }
 
     fn answering(&self, method: &'static str) -> Result<(), StoreError> {
@@ -122,6 +129,15 @@ impl RequestStore for Store {
             && let Some(step) = self.step_after(phase)
         {
             step.await;
+        }
+        if self
+            .lost
+            .lock()
+            .unwrap()
+            .take_if(|lost| *lost == phase)
+            .is_some()
+        {
+            return Err(StoreError::Unreachable("the connection broke".to_owned()));
         }
         Ok(swapped)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::memory::MemoryStore;
-use approvals_core::review::{Asked, Limits, Opening, Record};
+use approvals_core::review::{Limits, Opening, Record};
 use approvals_core::store::{
     Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
 };
@@ -251,13 +251,11 @@ impl RequestStore for Flawed {
                 let read = self.inner.read(again.asked.id).await?;
                 Ok(Opened::Found(read.unwrap().record))
             }
-            (Flaw::WarnsNobodyOfDoubt, Ok(Opened::MayHaveRun(earlier))) => {
-                let asked = Asked {
-                    may_have_run: Some(earlier),
-                    ..Asked::clone(&again.asked)
-                };
-                let asked = Arc::new(asked);
-                self.inner.open(Opening { asked, ..again }, with).await
+            (Flaw::WarnsNobodyOfDoubt, Ok(Opened::Asked { record, last_event })) => {
+                let mut record = Record::clone(&record);
+                Arc::make_mut(&mut record.asked).may_have_run = None;
+                let record = Arc::new(record);
+                Ok(Opened::Asked { record, last_event })
             }
             (Flaw::GivesUsesBack, Ok(Opened::Granted { record, last_event })) => {
                 let grantor = self.inner.read(record.granted_by.unwrap()).await?;
