@@ -218,7 +218,9 @@ impl LastHour {
 /// As what a record is found by its digest, if as anything.
 fn found_as(record: &Record) -> Option<Found> {
     let phase = record.state.phase();
-    if record.grant.is_some() || matches!(phase, Phase::InDoubt | Phase::Denied) {
+    // What is executing may be in doubt before anybody has noted it.
+    let decides = matches!(phase, Phase::Executing | Phase::InDoubt | Phase::Denied);
+    if record.grant.is_some() || decides {
         Some(Found::Decides)
     } else {
         (phase == Phase::Pending).then_some(Found::Pending)
