@@ -59,7 +59,10 @@ impl Gate {
         let arguments = call.arguments_digest();
         let opening = self.opening(call, tracks, reasons, version).await?;
         let asked = Arc::clone(&opening.asked);
-        let deliveries = self.intended(&asked)?;
+        let deliveries = match self.intended(&asked) {
+            Ok(deliveries) => deliveries,
+            Err(error) => return Err(self.not_asked(&asked, error).await),
+        };
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
@@ -75,18 +78,7 @@ impl Gate {
         match opened {
             Opened::Refused(refusal) => {
                 ticket.settle();
-                let error = from_refusal(&refusal);
-                count(error.kind().as_str());
-                tracing::warn!(action = %asked.call.action(), %error, "nobody is asked");
-                self.record_refused(crate::audit::What::Refused {
-                    action: asked.call.action().clone(),
-                    requester: Some(asked.call.requester().clone()),
-                    kind: error.kind(),
-                    why: error.to_string().into(),
-                    call: Some(Arc::clone(&asked.call)),
-                })
-                .await;
-                return Err(error);
+                return Err(self.not_asked(&asked, from_refusal(&refusal)).await);
             }
             Opened::Found(record) => {
                 ticket.request = record.id();
@@ -112,6 +104,21 @@ impl Gate {
             }
         }
         Ok(ticket)
+    }
+
+    /// Records that nobody is asked.
+    async fn not_asked(&self, asked: &Asked, error: ApprovalError) -> ApprovalError {
+        count(error.kind().as_str());
+        tracing::warn!(action = %asked.call.action(), %error, "nobody is asked");
+        self.record_refused(crate::audit::What::Refused {
+            action: asked.call.action().clone(),
+            requester: Some(asked.call.requester().clone()),
+            kind: error.kind(),
+            why: error.to_string().into(),
+            call: Some(Arc::clone(&asked.call)),
+        })
+        .await;
+        error
     }
 
     async fn opening(
