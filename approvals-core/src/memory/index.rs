@@ -1,7 +1,7 @@
 //! What the store looks up when a request is opened: keys, equal digests, busy buckets, proposals.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ pub(super) struct Index {
     by_digest: HashMap<u64, Ids>,
     /// By a hash of (root principal, action, resource).
     buckets: HashMap<u64, Traffic>,
+    /// Every ask and denial with its bucket, the oldest first: when an hour has passed over the
+    /// last of them, the bucket is forgotten.
+    counted: VecDeque<(Timestamp, u64)>,
     proposals: HashMap<u64, Vec<(Timestamp, PersonId, Arc<Proposal>)>>,
     hasher: RandomState,
 }
@@ -110,6 +113,33 @@ impl Index {
             let traffic = self.buckets.entry(key).or_default();
             traffic.pending += 1;
             traffic.asks.push_back(now);
+            self.count(now, key);
+        }
+    }
+
+    /// Notes that a bucket was busy, and forgets what was busy an hour ago. Two at a time keeps up
+    /// with one at a time, and bounds the work of each.
+    fn count(&mut self, now: Timestamp, bucket: u64) {
+        self.counted.push_back((now, bucket));
+        for _ in 0..2 {
+            let Some((at, key)) = self.counted.front().copied() else {
+                return;
+            };
+            if now < at.plus(HOUR) {
+                return;
+            }
+            self.counted.pop_front();
+            self.forget_idle(key, now);
+        }
+    }
+
+    fn forget_idle(&mut self, bucket: u64, now: Timestamp) {
+        if let Some(traffic) = self.buckets.get_mut(&bucket) {
+            traffic.forget(now);
+            if traffic.pending == 0 && traffic.asks.is_empty() && traffic.denials.is_empty() {
+                self.buckets.remove(&bucket);
+                shrink(&mut self.buckets);
+            }
         }
     }
 
@@ -124,8 +154,13 @@ impl Index {
         traffic.pending = traffic.pending.saturating_sub(1);
         if let State::Denied { by, proposal, .. } = &after.state {
             traffic.denials.push_back(now);
+            self.count(now, key);
             if let Some(proposal) = proposal {
                 let key = self.proposal_key(&after.asked);
+                if self.proposals.len().is_power_of_two() {
+                    let fresh = |(at, _, _): &(Timestamp, _, _)| now < at.plus(DAY);
+                    self.proposals.retain(|_, made| made.iter().any(fresh));
+                }
                 let made = self.proposals.entry(key).or_default();
                 made.push((now, by.clone(), Arc::clone(proposal)));
             }
@@ -145,14 +180,16 @@ impl Index {
         };
         if gone {
             self.by_digest.remove(&key);
+            shrink(&mut self.by_digest);
         }
-        let bucket = self.bucket_key(&record.asked);
-        if let Some(traffic) = self.buckets.get_mut(&bucket) {
-            traffic.forget(now);
-            if traffic.pending == 0 && traffic.asks.is_empty() && traffic.denials.is_empty() {
-                self.buckets.remove(&bucket);
-            }
-        }
+        self.forget_idle(self.bucket_key(&record.asked), now);
+    }
+}
+
+/// A burst of requests should not leave its table behind.
+pub(super) fn shrink<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+    if table.capacity() > 8192 && table.len() * 8 < table.capacity() {
+        table.shrink_to(table.len() * 2);
     }
 }
 
@@ -168,4 +205,23 @@ impl Traffic {
 
 fn count(times: &VecDeque<Timestamp>) -> u32 {
     u32::try_from(times.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_forgotten_an_hour_after_its_last_request() {
+        let mut index = Index::default();
+        let mut now = Timestamp::from_millis(0);
+        for bucket in 0..100_000_u64 {
+            now = now.plus(Duration::from_secs(1));
+            index.buckets.entry(bucket).or_default().asks.push_back(now);
+            index.count(now, bucket);
+        }
+        assert!(index.buckets.len() <= 3_601, "{}", index.buckets.len());
+        assert!(index.counted.len() <= 3_601);
+        assert!(index.buckets.capacity() <= 16_384);
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::index::Index;
+use super::index::{Index, shrink};
 use super::outbox::Outbox;
 use crate::audit::{Event, NewEvent};
 use crate::digest::Digest;
@@ -192,6 +192,7 @@ impl Stored {
                 Some(_) => {
                     if let Some(row) = self.rows.remove(&id) {
                         self.index.dropped(&row.record, now);
+                        shrink(&mut self.rows);
                     }
                 }
                 None => {}
