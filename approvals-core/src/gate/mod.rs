@@ -27,7 +27,8 @@ pub(crate) use shared::Shared;
 
 use crate::audit::NewEvent;
 use crate::id::RequestId;
-use tokio::sync::{mpsc, oneshot};
+use sinks::Flushing;
+use tokio::sync::mpsc;
 
 /// Decides whether a call may run. Cheap to clone; all clones are one gate.
 ///
@@ -76,8 +77,8 @@ enum Job {
     Released { request: RequestId, fence: u64 },
     /// Something is due earlier than what the worker waits for.
     LookAgain,
-    /// Say when everything that was handed over before is done.
-    Flush(oneshot::Sender<()>),
+    /// Let go of this when everything that was handed over before is done.
+    Flush(Flushing),
 }
 
 impl fmt::Debug for Gate {
@@ -105,9 +106,9 @@ impl Gate {
     /// Waits until everything that was handed over is recorded: buffered allowed calls, cancelled
     /// requests, abandoned executions; and has every sink fed. Call it before the process ends.
     pub async fn flush(&self) {
-        let (done, finished) = oneshot::channel();
-        self.leave(Job::Flush(done));
-        // An error says that the worker is gone, and with it what there was to wait for.
-        let _ = finished.await;
+        let (flushing, mut flushed) = mpsc::channel(1);
+        self.leave(Job::Flush(flushing));
+        // Nothing is ever sent: it closes when the worker and every sink have let go of it.
+        let _ = flushed.recv().await;
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::freeze::FreezeView;
+use super::presenting::Copies;
 use super::sinks::Sinks;
 use crate::approver::Approver;
 use crate::call::RedactionKey;
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) looks_at: AtomicU64,
     /// Claims that this gate holds, with their fences: the worker renews their leases.
     held: Mutex<HashMap<RequestId, u64>>,
+    pub(super) copies: Copies,
 }
 
 impl Shared {
@@ -86,6 +88,7 @@ impl Shared {
             freeze,
             looks_at: AtomicU64::new(u64::MAX),
             held: Mutex::default(),
+            copies: Copies::default(),
         }
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::presenting::update_copies;
+use super::sinks::Flushing;
 use super::{Job, Shared};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
@@ -29,25 +30,37 @@ pub(super) async fn run(
     mut allowed: mpsc::Receiver<NewEvent>,
 ) {
     let mut changes = shared.store().hints().subscribe();
+    let feeders = feeders(&shared);
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut looked = Instant::now();
     let mut look_at = looked;
     let mut open = true;
     while open || !buffered.is_empty() {
+        // Push-back: events that a sink would have to catch up with wait where callers wait.
+        let behind = shared.sinks.behind();
+        let room = buffered.len() < BATCH && !behind;
         tokio::select! {
             biased;
             () = sleep_until(look_at) => {}
             job = jobs.recv(), if open => match job {
-                Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
-                None => open = false,
-            },
-            received = allowed.recv_many(&mut buffered, BATCH), if buffered.len() < BATCH => {
-                if received == 0 {
-                    open = false;
+                Some(Job::Flush(flushing)) => {
+                    flush(&shared, &mut allowed, &mut buffered, &mut changes).await;
+                    for feeder in &feeders {
+                        // A feeder lives as long as this sender.
+                        let _ = feeder.send(flushing.clone());
+                    }
                 }
+                Some(job) => carry(&shared, job).await,
+                // Every handle is gone, so that nothing is added to what is buffered now.
+                None => {
+                    open = false;
+                    take_allowed(&mut allowed, &mut buffered);
+                }
+            },
+            _ = allowed.recv_many(&mut buffered, BATCH), if open && room => {
                 store_buffered(&shared, &mut buffered).await;
-                shared.sinks.feed(shared.store()).await;
             }
+            () = shared.sinks.progressed(), if behind => {}
             change = changes.recv() => on_change(&shared, change).await,
         }
         let now = Instant::now();
@@ -60,11 +73,26 @@ pub(super) async fn run(
             looked = now;
         }
     }
-    // What came before the last handle was dropped is still carried out.
+    // What came before the last handle was dropped is still carried out, and shown.
     while let Ok(job) = jobs.try_recv() {
-        carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await;
+        carry(&shared, job).await;
     }
-    shared.sinks.feed(shared.store()).await;
+    flush(&shared, &mut allowed, &mut buffered, &mut changes).await;
+}
+
+/// Starts a task for each sink. They feed it a last time when their senders are dropped, and end.
+fn feeders(shared: &Arc<Shared>) -> Vec<mpsc::UnboundedSender<Flushing>> {
+    (0..shared.sinks.count())
+        .map(|index| {
+            let (flush, flushes) = mpsc::unbounded_channel();
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                let store = shared.store();
+                shared.sinks.keep_fed(index, store, flushes).await;
+            });
+            flush
+        })
+        .collect()
 }
 
 /// Moves buffered events to the store. What the store does not take stays, and calls are held up
@@ -74,20 +102,45 @@ async fn store_buffered(shared: &Shared, buffered: &mut Vec<NewEvent>) {
         return;
     }
     match shared.store().append(buffered.clone()).await {
-        Ok(_) => buffered.clear(),
+        Ok(number) => {
+            buffered.clear();
+            shared.sinks.stored(number);
+            shared.sinks.feed();
+        }
         Err(error) => {
             tracing::error!(%error, count = buffered.len(), "allowed calls are not recorded yet");
         }
     }
 }
 
-async fn carry(
+/// Stores everything that was buffered, and shows every change that was made.
+async fn flush(
     shared: &Arc<Shared>,
-    job: Job,
     allowed: &mut mpsc::Receiver<NewEvent>,
     buffered: &mut Vec<NewEvent>,
     changes: &mut broadcast::Receiver<RequestId>,
 ) {
+    take_allowed(allowed, buffered);
+    store_buffered(shared, buffered).await;
+    loop {
+        match changes.try_recv() {
+            Ok(request) => on_change(shared, Ok(request)).await,
+            // Told once only: whoever overlooks it leaves messages as they were.
+            Err(TryRecvError::Lagged(missed)) => {
+                on_change(shared, Err(RecvError::Lagged(missed))).await;
+            }
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        }
+    }
+}
+
+fn take_allowed(allowed: &mut mpsc::Receiver<NewEvent>, buffered: &mut Vec<NewEvent>) {
+    while let Ok(event) = allowed.try_recv() {
+        buffered.push(event);
+    }
+}
+
+async fn carry(shared: &Arc<Shared>, job: Job) {
     match job {
         Job::Cancelled(request) => {
             command(shared, request, &Command::Withdraw(WithdrawnBy::Cancelled)).await;
@@ -103,19 +156,8 @@ async fn carry(
         Job::Released { request, fence } => {
             command(shared, request, &Command::Release { fence }).await;
         }
-        Job::LookAgain => {}
-        Job::Flush(done) => {
-            while let Ok(event) = allowed.try_recv() {
-                buffered.push(event);
-            }
-            store_buffered(shared, buffered).await;
-            while let Ok(change) = changes.try_recv() {
-                on_change(shared, Ok(change)).await;
-            }
-            shared.sinks.feed(shared.store()).await;
-            // Nobody waiting any more is no error.
-            let _ = done.send(());
-        }
+        // A flush is carried out by the loop, which has what it needs.
+        Job::LookAgain | Job::Flush(_) => {}
     }
 }
 
@@ -144,7 +186,7 @@ async fn on_change(shared: &Arc<Shared>, change: Result<RequestId, RecvError>) {
         }
         Err(RecvError::Closed) => {}
     }
-    shared.sinks.feed(shared.store()).await;
+    shared.sinks.feed();
 }
 
 /// After changes were missed: every record whose copies show an older revision.
@@ -152,8 +194,12 @@ async fn update_everything(shared: &Arc<Shared>) {
     let mut after = None;
     loop {
         let page = shared.store().list(&Filter::default(), after, BATCH).await;
-        let Ok(page) = page else {
-            return;
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::error!(%error, "messages were not updated");
+                return;
+            }
         };
         let Some(last) = page.last() else {
             return;
@@ -188,7 +234,7 @@ async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
         let lost = Command::Withdraw(WithdrawnBy::WaiterLost);
         command(shared, *request, &lost).await;
     }
-    shared.sinks.feed(store).await;
+    shared.sinks.feed();
     let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
     match (more, due.next, store.now().await) {
         (true, _, _) => Duration::ZERO,
