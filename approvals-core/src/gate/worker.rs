@@ -220,7 +220,13 @@ async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
     if since >= TICK.min(shared.lease / 3) {
         renew(shared).await;
     }
-    let due = match store.due(DUE).await {
+    let mut due = store.due(DUE).await;
+    if due.as_ref().is_ok_and(|due| !due.abandoned.is_empty()) {
+        // After a suspended machine, this gate's own requests may be among them: it is alive.
+        renew(shared).await;
+        due = store.due(DUE).await;
+    }
+    let due = match due {
         Ok(due) => due,
         Err(error) => {
             tracing::error!(%error, "what is due cannot be read");

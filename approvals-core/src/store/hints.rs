@@ -85,6 +85,11 @@ impl Hints {
         self.waiting().len()
     }
 
+    /// Whether anybody in this process waits for this request.
+    pub(crate) fn is_watched(&self, id: RequestId) -> bool {
+        self.waiting().contains_key(&id)
+    }
+
     /// Wakes everybody: after hints may have been lost.
     pub fn all_changed(&self) {
         for slot in self.waiting().values_mut().flatten() {
