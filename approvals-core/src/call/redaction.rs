@@ -119,7 +119,8 @@ fn note(
     if let Some((masked, kinds)) = masked {
         *text = masked.into_boxed_str();
         // The name itself may be one.
-        let place = crate::secrets::mask(place).map_or_else(|| place.to_owned(), |(place, _)| place);
+        let place =
+            crate::secrets::mask(place).map_or_else(|| place.to_owned(), |(place, _)| place);
         found.extend(
             kinds
                 .into_iter()

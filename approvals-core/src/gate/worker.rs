@@ -23,13 +23,23 @@ const BATCH: usize = 1024;
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
-/// Runs until the gate and everything that it has handed out are gone.
-pub(super) async fn run(
+/// Runs until the gate and everything that it has handed out are gone. It knows of every change
+/// from now on, whenever it is first polled.
+pub(super) fn run(
+    shared: Arc<Shared>,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    allowed: mpsc::Receiver<NewEvent>,
+) -> impl Future<Output = ()> + Send {
+    let changes = shared.store().hints().subscribe();
+    work(shared, jobs, allowed, changes)
+}
+
+async fn work(
     shared: Arc<Shared>,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     mut allowed: mpsc::Receiver<NewEvent>,
+    mut changes: broadcast::Receiver<RequestId>,
 ) {
-    let mut changes = shared.store().hints().subscribe();
     let feeders = feeders(&shared);
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut looked = Instant::now();
