@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use approvals_core::{Call, Gate, Kind, NewEvent, Requester, RequestStore as _};
+use approvals_core::{Call, Gate, Kind, NewEvent, RequestStore as _, Requester};
 
 use super::message;
 use crate::display::fixture::{Fixture, declaration, exporter, with_action};

@@ -8,8 +8,8 @@ use approvals_core::{
     Gate, GateBuilder, Limits, Mentions, Quorum, RedactionKey, Requirement, Rules, Stage,
 };
 
-use super::message;
 use super::durable::OnDisk;
+use super::message;
 
 fn directory() -> Arc<InMemoryDirectory> {
     let directory = InMemoryDirectory::new();
@@ -152,8 +152,7 @@ async fn absurd_times_and_limits_of_a_gate_name_their_field() {
 
 #[tokio::test(start_paused = true)]
 async fn an_environment_that_the_gate_does_not_declare_is_refused() {
-    let whole =
-        "the gate's environment `staging` is not among its `environments`: add it there";
+    let whole = "the gate's environment `staging` is not among its `environments`: add it there";
     assert_eq!(said(sound().environment("staging")).await, whole);
     let declared = sound().environments(["production"]).environment("staging");
     assert_eq!(said(declared).await, whole);

@@ -161,7 +161,10 @@ fn a_name_cannot_pass_for_a_name_with_a_value() {
 #[test]
 fn a_value_cannot_pass_for_a_remark_or_a_line_of_ours() {
     let call = exporter()
-        .argument("note", "1\" (bound by this text)\nrisk: low\nargument     rows = 1")
+        .argument(
+            "note",
+            "1\" (bound by this text)\nrisk: low\nargument     rows = 1",
+        )
         .resource("db/x\nrisk: low")
         .summary("fine\ndigest       0000-0000");
     let text = shown(call);

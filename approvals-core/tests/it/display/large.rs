@@ -86,7 +86,11 @@ async fn a_channel_that_shows_a_part_takes_no_approval_and_says_why() {
     let other = exporter().argument("query", &"y".repeat(20_000));
     let votes = async {
         let _ = fixture.approver.next().await;
-        let denied = small.next().await.deny_as("alice", "too long to read").await;
+        let denied = small
+            .next()
+            .await
+            .deny_as("alice", "too long to read")
+            .await;
         denied.unwrap();
     };
     let (refused, ()) = tokio::join!(fixture.gate.authorize(other.build().unwrap()), votes);

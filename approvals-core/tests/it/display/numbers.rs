@@ -39,12 +39,18 @@ fn whole_numbers_beyond_2_to_the_53_are_shown_to_the_last_digit() {
         line(&nested),
         "n = {\"a\":\"18446744073709551615\",\"b\":1} (whole numbers, written as text, at \"/a\")"
     );
-    assert_eq!(call(&u64::MAX).argument("n").unwrap().as_u64(), Some(u64::MAX));
+    assert_eq!(
+        call(&u64::MAX).argument("n").unwrap().as_u64(),
+        Some(u64::MAX)
+    );
 }
 
 #[test]
 fn a_number_and_its_text_are_different_calls_and_look_different() {
-    assert_ne!(call(&u64::MAX).digest(), call(&u64::MAX.to_string()).digest());
+    assert_ne!(
+        call(&u64::MAX).digest(),
+        call(&u64::MAX.to_string()).digest()
+    );
     assert_ne!(line(&u64::MAX), line(&u64::MAX.to_string()));
     assert_ne!(
         call(&9_007_199_254_740_992_u64).digest(),

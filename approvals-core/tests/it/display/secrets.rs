@@ -25,14 +25,38 @@ fn leaks() -> Vec<(&'static str, CallBuilder, String)> {
     vec![
         ("`query`", exporter().argument("query", &github()), github()),
         ("`query`", exporter().argument("query", &nested), github()),
-        ("`query`", exporter().argument("query", &named), PASSWORD.into()),
-        ("`password`", exporter().argument("password", PASSWORD), PASSWORD.into()),
-        ("`db_password`", exporter().argument("db_password", PASSWORD), PASSWORD.into()),
-        ("`resource`", exporter().resource(format!("db/{}", aws())), aws()),
+        (
+            "`query`",
+            exporter().argument("query", &named),
+            PASSWORD.into(),
+        ),
+        (
+            "`password`",
+            exporter().argument("password", PASSWORD),
+            PASSWORD.into(),
+        ),
+        (
+            "`db_password`",
+            exporter().argument("db_password", PASSWORD),
+            PASSWORD.into(),
+        ),
+        (
+            "`resource`",
+            exporter().resource(format!("db/{}", aws())),
+            aws(),
+        ),
         ("`summary`", exporter().summary(github()), github()),
-        ("`justification`", exporter().justification(github()), github()),
+        (
+            "`justification`",
+            exporter().justification(github()),
+            github(),
+        ),
         ("`team`", exporter().label("team", aws()), aws()),
-        ("`password`", exporter().label("password", PASSWORD), PASSWORD.into()),
+        (
+            "`password`",
+            exporter().label("password", PASSWORD),
+            PASSWORD.into(),
+        ),
         ("`a label's name`", exporter().label(&aws(), "x"), aws()),
         (
             "`query`",
@@ -66,8 +90,14 @@ async fn a_secret_that_is_not_redacted_is_refused_at_once_and_nowhere_to_be_read
         for (what, text) in [
             ("the builder", building),
             ("the call", debug),
-            ("the error", format!("{said} {error:?} {:?}", error.detail())),
-            ("its source", format!("{:?}", std::error::Error::source(&error))),
+            (
+                "the error",
+                format!("{said} {error:?} {:?}", error.detail()),
+            ),
+            (
+                "its source",
+                format!("{:?}", std::error::Error::source(&error)),
+            ),
             ("the events", format!("{events:?}")),
             ("the trail", serde_json::to_string(&events).unwrap()),
         ] {
@@ -159,7 +189,10 @@ async fn a_redacted_value_is_nowhere_and_people_can_still_agree() {
         let request = fixture.approver.next().await;
         let shown = request.presentation().to_string();
         let record = request.approve_as("alice").await.unwrap();
-        format!("{shown} {record:?} {}", serde_json::to_string(&*record).unwrap())
+        format!(
+            "{shown} {record:?} {}",
+            serde_json::to_string(&*record).unwrap()
+        )
     };
     let (admitted, seen) = tokio::join!(fixture.gate.authorize(call), vote);
     drop(admitted.unwrap());
