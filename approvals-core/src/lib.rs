@@ -6,6 +6,8 @@
 //! [`audit`], then [`desk`] (votes in), [`gate`] (calls in), [`permit`], [`error`], and [`memory`]
 //! (in-memory adapters).
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod approver;
 pub mod audit;
 pub mod call;
@@ -63,3 +65,8 @@ pub use registry::{GuardedAction, guarded_actions};
 pub use review::{Choice, Limits, Phase, Record, State};
 pub use store::{RequestStore, StoreError};
 pub use time::{Clock, ClockError, SystemClock, Timestamp, TokioClock};
+
+/// The README's code, so that every block of it compiles, and what can run does.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -8,12 +8,12 @@
 //! does), each makes only a few rounds, which shows that it works and measures nothing.
 
 pub mod arguments;
-#[cfg(feature = "comparators")]
-pub mod comparators;
 pub mod effort;
 pub mod floor;
+pub mod gate;
 pub mod machine;
 pub mod memory;
+pub mod parking;
 pub mod sampling;
 pub mod table;
 

@@ -73,20 +73,20 @@ impl Argument<'_> {
     /// Its value as a whole number, also one that is carried as a decimal string.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
-        match self.value()? {
-            serde_json::Value::Number(number) => number.as_u64(),
-            serde_json::Value::String(text) if !self.big_integers.is_empty() => text.parse().ok(),
-            _ => None,
+        let value = self.value()?;
+        if self.big_integers.is_empty() {
+            return value.as_u64();
         }
+        value.as_str()?.parse().ok()
     }
 
     /// Its value as text.
     #[must_use]
     pub fn as_str(&self) -> Option<String> {
-        match self.value()? {
-            serde_json::Value::String(text) if self.big_integers.is_empty() => Some(text),
-            _ => None,
+        if !self.big_integers.is_empty() {
+            return None;
         }
+        self.value()?.as_str().map(str::to_owned)
     }
 
     /// Its value as a truth value.

@@ -60,7 +60,7 @@ impl Gate {
     }
 }
 
-fn worker_gone() -> ApprovalError {
+pub(super) fn worker_gone() -> ApprovalError {
     ApprovalError::new(
         Kind::Unavailable,
         "the gate's worker is gone: the runtime it was built on was shut down",

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Gate;
+use super::allow::worker_gone;
+use super::errors::of_chain;
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
@@ -44,7 +47,13 @@ impl Admitted {
     /// # Errors
     /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
-        self.start_with(Some(again.arguments_digest())).await
+        // Invariant 3: the same arguments for something else are another call.
+        let same = match &self.0 {
+            Ready::Allowed => true,
+            Ready::Approved(approved) => approved.is_for(again),
+        };
+        self.start_with(same.then(|| again.arguments_digest()))
+            .await
     }
 
     /// The permit of a call that policy allowed: there is nothing to wait for.
@@ -105,11 +114,19 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
-                let ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
-                let approved = self.wait(&ticket).await?;
-                let approved = Box::pin(self.claim(ticket, approved)).await?;
-                count("approved");
-                Ok(Admitted(Ready::Approved(Box::new(approved))))
+                if self.shared().worker_gone.load(Ordering::Acquire) {
+                    return Err(worker_gone());
+                }
+                let mut ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
+                loop {
+                    let snapshot = self.wait(&ticket).await?;
+                    // Whoever waited for the same logical call may have been quicker: then its
+                    // outcome is waited for.
+                    if let Some(approved) = Box::pin(self.claim(&mut ticket, snapshot)).await? {
+                        count("approved");
+                        return Ok(Admitted(Ready::Approved(Box::new(approved))));
+                    }
+                }
             }
         }
     }
@@ -215,7 +232,7 @@ impl Gate {
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
         for person in people_of_chain(directory, requester)
             .await
-            .map_err(unavailable)?
+            .map_err(of_chain)?
         {
             let of_person = memberships(directory, &person, groups).await;
             found.extend(of_person.map_err(unavailable)?);

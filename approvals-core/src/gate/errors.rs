@@ -1,7 +1,16 @@
 //! What became of a request, told to whoever made the call.
 
+use crate::directory::ChainError;
 use crate::error::{ApprovalError, Kind};
 use crate::review::{Record, Refusal, Refused, State};
+
+/// Nobody can say who is behind the requester.
+pub(super) fn of_chain(error: ChainError) -> ApprovalError {
+    match error {
+        unknown @ ChainError::Unknown(_) => ApprovalError::invalid(unknown),
+        ChainError::Directory(error) => ApprovalError::unavailable("the directory", error),
+    }
+}
 
 /// What a request that will not run any more says to its caller.
 pub(super) fn from_state(record: &Record) -> ApprovalError {
@@ -98,7 +107,24 @@ pub(super) fn from_refused(refused: &Refused, record: &Record) -> ApprovalError 
         Refused::PolicyDenies(_) | Refused::PolicyAsksMore | Refused::NoLongerMet { .. } => {
             Kind::NoLongerApproved
         }
-        _ => Kind::Unavailable,
+        Refused::OwnRequest(_)
+        | Refused::NotAsked(_)
+        | Refused::AlreadyVoted(_)
+        | Refused::NoVote(_)
+        | Refused::CommentRequired
+        | Refused::ProposalWithoutDenial
+        | Refused::UnknownArgument(_)
+        | Refused::ReasonRequired
+        | Refused::NothingOwed
+        | Refused::NoGrant
+        | Refused::Phase { .. } => Kind::Invalid,
+        Refused::NothingDue
+        | Refused::ClockWentBack { .. }
+        | Refused::OtherDigest
+        | Refused::OtherPresentation
+        | Refused::StaleRevision { .. }
+        | Refused::OtherClaim { .. }
+        | Refused::NewerSchema(_) => Kind::Unavailable,
     };
     ApprovalError::new(kind, refused.to_string()).request(record.id())
 }

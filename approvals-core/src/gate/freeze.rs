@@ -1,6 +1,6 @@
 //! Whether an operator has stopped everything, as this gate last read it.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +13,10 @@ use crate::error::{ApprovalError, Kind};
 pub(crate) struct FreezeView {
     started: Instant,
     staleness: Duration,
-    frozen: AtomicU8,
+    /// Readings that were begun.
+    readings: AtomicU64,
+    /// Twice the latest reading's number, plus one when it said frozen.
+    latest: AtomicU64,
     /// Milliseconds from `started` to when the flag was read, plus one; 0 when it never was.
     read_at: AtomicU64,
 }
@@ -23,7 +26,8 @@ impl FreezeView {
         Self {
             started: Instant::now(),
             staleness,
-            frozen: AtomicU8::new(1),
+            readings: AtomicU64::new(0),
+            latest: AtomicU64::new(1),
             read_at: AtomicU64::new(0),
         }
     }
@@ -32,11 +36,13 @@ impl FreezeView {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Takes note of a reading that was asked for at `asked`.
-    pub(super) fn note(&self, frozen: bool, asked: Instant) {
+    /// Takes note of a reading that was asked for at `asked`. Readings may end in another order
+    /// than they began in: an older one does not lift a freeze that a later one found.
+    fn note(&self, reading: u64, frozen: bool, asked: Instant) {
         let at = asked.duration_since(self.started).as_millis();
         let at = u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1);
-        self.frozen.store(u8::from(frozen), Ordering::Release);
+        let latest = reading.saturating_mul(2).saturating_add(u64::from(frozen));
+        self.latest.fetch_max(latest, Ordering::AcqRel);
         self.read_at.fetch_max(at, Ordering::Release);
     }
 
@@ -44,7 +50,7 @@ impl FreezeView {
     pub(super) fn fresh(&self) -> Option<bool> {
         let read_at = self.read_at.load(Ordering::Acquire).checked_sub(1)?;
         let age = Duration::from_millis(self.elapsed().saturating_sub(read_at));
-        (age < self.staleness).then(|| self.frozen.load(Ordering::Acquire) != 0)
+        (age < self.staleness).then(|| self.latest.load(Ordering::Acquire) % 2 == 1)
     }
 }
 
@@ -52,8 +58,9 @@ impl Shared {
     /// Reads the flag from the store.
     pub(super) async fn read_freeze(&self) -> Result<bool, crate::store::StoreError> {
         let asked = Instant::now();
+        let reading = 1 + self.freeze.readings.fetch_add(1, Ordering::AcqRel);
         let frozen = self.store().freeze().await?.is_some();
-        self.freeze.note(frozen, asked);
+        self.freeze.note(reading, frozen, asked);
         Ok(frozen)
     }
 

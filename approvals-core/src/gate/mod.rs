@@ -13,6 +13,7 @@ mod review;
 mod run;
 mod shared;
 mod sinks;
+mod unpanicked;
 mod worker;
 
 use std::fmt;
@@ -27,8 +28,7 @@ pub(crate) use shared::Shared;
 
 use crate::audit::NewEvent;
 use crate::id::RequestId;
-use sinks::Flushing;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Decides whether a call may run. Cheap to clone; all clones are one gate.
 ///
@@ -77,8 +77,8 @@ enum Job {
     Released { request: RequestId, fence: u64 },
     /// Something is due earlier than what the worker waits for.
     LookAgain,
-    /// Let go of this when everything that was handed over before is done.
-    Flush(Flushing),
+    /// Say when everything that was handed over before is done.
+    Flush(oneshot::Sender<()>),
 }
 
 impl fmt::Debug for Gate {
@@ -106,9 +106,9 @@ impl Gate {
     /// Waits until everything that was handed over is recorded: buffered allowed calls, cancelled
     /// requests, abandoned executions; and has every sink fed. Call it before the process ends.
     pub async fn flush(&self) {
-        let (flushing, mut flushed) = mpsc::channel(1);
-        self.leave(Job::Flush(flushing));
-        // Nothing is ever sent: it closes when the worker and every sink have let go of it.
-        let _ = flushed.recv().await;
+        let (done, finished) = oneshot::channel();
+        self.leave(Job::Flush(done));
+        // An error says that the worker is gone, and with it what there was to wait for.
+        let _ = finished.await;
     }
 }

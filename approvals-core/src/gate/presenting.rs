@@ -6,12 +6,15 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use super::shared::{Channel, Shared};
+use super::unpanicked::{Panicked, Unpanicked};
 use super::{Gate, Job};
-use crate::approver::{ApproverError, Notice};
+use crate::approver::{Approver, ApproverError, Coverage, Notice};
+use crate::error::ApprovalError;
 use crate::id::{ChannelId, RequestId};
+use crate::presentation::Presentation;
 use crate::review::Record;
 use crate::store::{Delivery, DeliveryState, StoreError};
 use crate::time::Timestamp;
@@ -27,16 +30,18 @@ fn run_or_spawn(mut task: Task) {
     }
 }
 
-/// A future whose panic is an error: a channel that panics has failed, and nothing else has.
-struct Unpanicked<F>(Pin<Box<F>>);
+/// What a channel's answer comes to: one that panicked has failed.
+fn answer<T>(answer: Result<Result<T, ApproverError>, Panicked>) -> Result<T, ApproverError> {
+    answer.unwrap_or_else(|Panicked| Err(ApproverError("the channel panicked".to_owned())))
+}
 
-impl<T, F: Future<Output = Result<T, ApproverError>>> Future for Unpanicked<F> {
-    type Output = Result<T, ApproverError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context)))
-            .unwrap_or_else(|_| Poll::Ready(Err(ApproverError("the channel panicked".to_owned()))))
-    }
+/// What a channel says that it will be able to show.
+pub(super) fn coverage(approver: &dyn Approver, presentation: &Presentation<'_>) -> Coverage {
+    catch_unwind(AssertUnwindSafe(|| approver.coverage(presentation))).unwrap_or_else(|_| {
+        Coverage::Partial {
+            why: "the channel panicked".to_owned(),
+        }
+    })
 }
 
 impl Gate {
@@ -47,6 +52,45 @@ impl Gate {
             let notice = Notice::new(Arc::clone(record));
             run_or_spawn(Box::pin(present_on(shared, channel, notice)));
         }
+    }
+
+    /// Puts a keyed request before people on every channel where that has not happened yet. Several
+    /// callers may have it, and whoever opened it may have died before it did this.
+    pub(super) async fn present_where_missing(
+        &self,
+        record: &Arc<Record>,
+    ) -> Result<(), ApprovalError> {
+        let shared = self.shared();
+        let unavailable = |e| ApprovalError::unavailable("the store", e).request(record.id());
+        let turns: Vec<Turn> = shared
+            .channels
+            .iter()
+            .filter_map(|channel| Turn::take(shared, record.id(), channel))
+            .collect();
+        let deliveries = shared.store().deliveries(record.id()).await;
+        let deliveries = deliveries.map_err(unavailable)?;
+        let missing = |turn: &Turn| {
+            deliveries.iter().any(|delivery| {
+                delivery.channel == turn.channel.id && delivery.state == DeliveryState::Intended
+            })
+        };
+        let turns: Vec<Turn> = turns.into_iter().filter(missing).collect();
+        if turns.is_empty() {
+            return Ok(());
+        }
+        // Invariant 11: requested before presented, also by another process that died since.
+        if shared.sinks.any_required() {
+            let number = shared.store().append(Vec::new()).await;
+            let number = number.map_err(unavailable)?;
+            shared.sinks.acknowledged(shared.store(), number).await?;
+        }
+        for turn in turns {
+            let notice = Notice::new(Arc::clone(record));
+            run_or_spawn(Box::pin(async move {
+                present_on(Arc::clone(&turn.shared), turn.channel.clone(), notice).await;
+            }));
+        }
+        Ok(())
     }
 
     /// Has the worker look no later than this.
@@ -60,7 +104,33 @@ impl Gate {
     }
 }
 
-/// The copies that a task of this gate is posting or updating. One task at a time has a copy in
+/// The right to put one request before people on one channel, so that two callers in one process
+/// do not post it twice.
+struct Turn {
+    shared: Arc<Shared>,
+    request: RequestId,
+    channel: Channel,
+}
+
+impl Turn {
+    fn take(shared: &Arc<Shared>, request: RequestId, channel: &Channel) -> Option<Self> {
+        let free = shared.presenting().insert((request, channel.id.clone()));
+        free.then(|| Self {
+            shared: Arc::clone(shared),
+            request,
+            channel: channel.clone(),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let over = (self.request, self.channel.id.clone());
+        self.shared.presenting().remove(&over);
+    }
+}
+
+/// The copies that a task of this gate is updating. One task at a time has a copy in
 /// hand, so that an older form never arrives after a newer one.
 #[derive(Debug, Default)]
 pub(super) struct Copies(Mutex<HashMap<(RequestId, ChannelId), Again>>);
@@ -105,8 +175,7 @@ impl Copies {
 
 async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     let request = notice.asked().id;
-    shared.copies.take(request, &channel.id);
-    let presented = Unpanicked(Box::pin(channel.approver.present(&notice))).await;
+    let presented = answer(Unpanicked(channel.approver.present(&notice)).await);
     let state = match presented {
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => {
@@ -117,13 +186,17 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     };
     let failed = matches!(state, DeliveryState::Failed { .. });
     note(&shared, &channel, &notice, state).await;
+    // A vote may have come while the channel was still at it: the copy shows less than what stands.
+    match shared.store().read(request).await {
+        Ok(Some(now)) if now.record.revision > notice.revision() => {
+            update_copies(&shared, &now.record).await;
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(%request, %error, "messages were not updated"),
+    }
     if failed {
         // Whoever waits finds out whether any channel is left.
         shared.store().hints().changed(request);
-    }
-    // What changed while it was being posted is shown now.
-    while !shared.copies.let_go(request, &channel.id) {
-        update_copy(&shared, &channel, request).await;
     }
 }
 
@@ -131,7 +204,8 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
 async fn note(shared: &Shared, channel: &Channel, notice: &Notice, state: DeliveryState) {
     let request = notice.asked().id;
     let noted = async {
-        let Some(known) = delivery(shared, channel, request).await? else {
+        let known = shared.store().deliveries(request).await?;
+        let Some(known) = known.into_iter().find(|d| d.channel == channel.id) else {
             return Ok(());
         };
         let delivery = Delivery {
@@ -141,42 +215,29 @@ async fn note(shared: &Shared, channel: &Channel, notice: &Notice, state: Delive
         };
         shared.store().note_delivery(request, delivery).await
     };
-    let noted: Result<(), StoreError> = noted.await;
+    let noted: Result<(), crate::store::StoreError> = noted.await;
     if let Err(error) = noted {
         tracing::error!(%request, channel = %channel.id, %error, "a delivery was not noted");
     }
 }
 
-async fn delivery(
-    shared: &Shared,
-    channel: &Channel,
-    request: RequestId,
-) -> Result<Option<Delivery>, StoreError> {
-    let deliveries = shared.store().deliveries(request).await?;
-    Ok(deliveries.into_iter().find(|d| d.channel == channel.id))
-}
-
 /// Has every copy of a request show what it has become.
 pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
-    let request = record.id();
-    let deliveries = match shared.store().deliveries(request).await {
+    let deliveries = match shared.store().deliveries(record.id()).await {
         Ok(deliveries) => deliveries,
         Err(error) => {
-            tracing::error!(%request, %error, "messages were not updated");
+            tracing::error!(request = %record.id(), %error, "messages were not updated");
             return;
         }
     };
     for delivery in deliveries {
         let channel = shared.channels.iter().find(|c| c.id == delivery.channel);
-        if let Some(channel) = channel
+        if let (Some(channel), Some(_)) = (channel, delivery.state.receipt())
             && delivery.revision < record.revision
-            && shared.copies.take(request, &channel.id)
+            && shared.copies.take(record.id(), &channel.id)
         {
-            run_or_spawn(Box::pin(update_on(
-                Arc::clone(shared),
-                channel.clone(),
-                request,
-            )));
+            let (shared, channel) = (Arc::clone(shared), channel.clone());
+            run_or_spawn(Box::pin(update_on(shared, channel, record.id())));
         }
     }
 }
@@ -189,6 +250,15 @@ async fn update_on(shared: Arc<Shared>, channel: Channel, request: RequestId) {
             return;
         }
     }
+}
+
+async fn delivery(
+    shared: &Shared,
+    channel: &Channel,
+    request: RequestId,
+) -> Result<Option<Delivery>, StoreError> {
+    let deliveries = shared.store().deliveries(request).await?;
+    Ok(deliveries.into_iter().find(|d| d.channel == channel.id))
 }
 
 async fn update_copy(shared: &Shared, channel: &Channel, request: RequestId) {
@@ -212,7 +282,7 @@ async fn update_copy(shared: &Shared, channel: &Channel, request: RequestId) {
         return;
     }
     let notice = Notice::new(record);
-    let updated = Unpanicked(Box::pin(channel.approver.update(&notice, &receipt))).await;
+    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
     match updated {
         Ok(()) => note(shared, channel, &notice, DeliveryState::Delivered(receipt)).await,
         Err(error) => {

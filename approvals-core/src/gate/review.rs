@@ -1,9 +1,12 @@
 //! A call that people must agree to: asking them, and waiting for what they say.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::allow::worker_gone;
 use super::authorize::count;
-use super::errors::{from_refusal, from_state};
+use super::errors::{from_refusal, from_state, of_chain};
+use super::presenting::coverage;
 use super::{Gate, Job};
 use crate::approver::Coverage;
 use crate::call::Call;
@@ -14,7 +17,7 @@ use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
-use crate::review::{Asked, Command, Opening, Record, State, WithdrawnBy};
+use crate::review::{Asked, Command, Opening, Phase, Record, State, WithdrawnBy};
 use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
 
 /// A request that somebody in this process waits for. Dropping it while the request is pending
@@ -26,10 +29,15 @@ pub(super) struct Ticket {
     /// The digest of the arguments that will be captured again.
     pub(super) arguments: Digest,
     withdraws: bool,
+    /// Whether it counts among those that wait for people.
+    waits: bool,
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if self.waits {
+            metrics::gauge!("approvals_pending").decrement(1.0);
+        }
         if self.withdraws {
             self.gate.leave(Job::Cancelled(self.request));
         }
@@ -58,23 +66,23 @@ impl Gate {
         let keyed = call.key().is_some();
         let arguments = call.arguments_digest();
         let opening = self.opening(call, tracks, reasons, version).await?;
-        let asked = Arc::clone(&opening.asked);
-        let deliveries = match self.intended(&asked) {
-            Ok(deliveries) => deliveries,
-            Err(error) => return Err(self.not_asked(&asked, error).await),
-        };
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
-            request: asked.id,
+            request: opening.asked.id,
             arguments,
             withdraws: !keyed,
+            waits: false,
         };
-        let opened = shared
-            .store()
-            .open(opening, deliveries)
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let asked = Arc::clone(&opening.asked);
+        let deliveries = match self.intended(&asked) {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                ticket.settle();
+                return Err(self.not_asked(&asked, error).await);
+            }
+        };
+        let opened = self.open(opening, deliveries).await?;
         match opened {
             Opened::Refused(refusal) => {
                 ticket.settle();
@@ -83,12 +91,18 @@ impl Gate {
             Opened::Found(record) => {
                 ticket.request = record.id();
                 ticket.settle();
+                if record.state.phase() == Phase::Pending {
+                    self.look_by(record.due_at());
+                    self.present_where_missing(&record).await?;
+                }
             }
             Opened::Granted { record, .. } => {
                 tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
             }
             Opened::Asked { record, last_event } => {
                 metrics::counter!("approvals_requests_total").increment(1);
+                metrics::gauge!("approvals_pending").increment(1.0);
+                ticket.waits = true;
                 tracing::info!(
                     request = %record.id(), action = %asked.call.action(),
                     requester = %asked.call.requester(), digest = %asked.digest, "requested"
@@ -100,7 +114,11 @@ impl Gate {
                     return Err(error);
                 }
                 self.look_by(record.due_at());
-                self.present(&record).await;
+                if keyed {
+                    self.present_where_missing(&record).await?;
+                } else {
+                    self.present(&record).await;
+                }
             }
         }
         Ok(ticket)
@@ -121,6 +139,18 @@ impl Gate {
         error
     }
 
+    async fn open(
+        &self,
+        opening: Opening,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Opened, ApprovalError> {
+        self.shared()
+            .store()
+            .open(opening, deliveries)
+            .await
+            .map_err(|e| ApprovalError::unavailable("the store", e))
+    }
+
     async fn opening(
         &self,
         call: Call,
@@ -132,7 +162,7 @@ impl Gate {
         let requester = call.requester().clone();
         let principals = people_of_chain(shared.directory(), &requester)
             .await
-            .map_err(|e| ApprovalError::unavailable("the directory, for the requester,", e))?;
+            .map_err(of_chain)?;
         let now = shared
             .store()
             .now()
@@ -195,7 +225,7 @@ impl Gate {
                             "what looks like a secret is masked: {masked}. The author can name the argument in `redact(…)`"
                         ),
                     },
-                    None => channel.approver.coverage(&presentation),
+                    None => coverage(channel.approver.as_ref(), &presentation),
                 },
                 state: DeliveryState::Intended,
                 revision: 1,
@@ -226,8 +256,18 @@ impl Gate {
         loop {
             let snapshot = self.look(ticket.request).await?;
             match &snapshot.record.state {
-                State::Approved { .. } => return Ok(snapshot),
-                State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
+                State::Approved { .. } => {
+                    decided(&snapshot.record);
+                    return Ok(snapshot);
+                }
+                State::Pending => {
+                    // Invariant 9: without the worker no deadline would ever come.
+                    if self.shared().worker_gone.load(Ordering::Acquire) {
+                        self.take_back(ticket.request).await;
+                        return Err(worker_gone().request(ticket.request));
+                    }
+                    self.refuse_if_unreachable(&snapshot.record).await?;
+                }
                 // Another process runs the same logical call: its outcome is this one's.
                 State::Claimed { .. } | State::Executing { .. } => {}
                 State::Succeeded { .. }
@@ -238,6 +278,7 @@ impl Gate {
                 | State::Expired { .. }
                 | State::Revoked { .. }
                 | State::Lapsed { .. } => {
+                    decided(&snapshot.record);
                     let error = from_state(&snapshot.record);
                     count(error.kind().as_str());
                     return Err(error);
@@ -291,7 +332,16 @@ impl Gate {
         let withdraw = Command::Withdraw(WithdrawnBy::Requester);
         match carry_out(self.shared().store(), request, &withdraw, None).await {
             Ok(Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Unknown) => {}
-            Err(error) => tracing::error!(%request, %error, "a request could not be withdrawn"),
+            Err(error) => {
+                tracing::error!(%request, %error, "a request could not be withdrawn yet");
+                self.leave(Job::Cancelled(request));
+            }
         }
     }
+}
+
+/// How long people took, for whoever watches the metrics.
+fn decided(record: &Record) {
+    let taken = record.changed_at.since(record.asked.asked_at);
+    metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
 }

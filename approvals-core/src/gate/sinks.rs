@@ -1,10 +1,13 @@
 //! Feeding the trail to its sinks from the store's outbox.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
-use crate::audit::Sink;
+use super::unpanicked::{Panicked, Unpanicked};
+use crate::audit::{AuditError, Sink};
 use crate::error::ApprovalError;
 use crate::store::{RequestStore, StoreError};
 
@@ -13,15 +16,20 @@ const BATCH: usize = 1024;
 /// How many events a sink may lag behind before allowed calls wait in the gate's own buffer.
 const BACKLOG: u64 = 65_536;
 
-/// The gate's sinks, each fed by one task at a time.
+/// How often a sink is offered what it does not have yet, whether or not there is news.
+const TICK: Duration = Duration::from_secs(1);
+/// How long an effect waits for a required sink before the call is refused.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The gate's sinks. Each has a task that feeds it, so that a slow one holds up nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Sinks {
-    sinks: Vec<Feed>,
+    sinks: Vec<Arc<Feed>>,
     /// The number of the last event that this gate knows to be stored.
     stored: AtomicU64,
     /// The same when the gate was built: what a sink missed before is not held against it.
     base: AtomicU64,
-    progress: Notify,
+    progress: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -30,7 +38,9 @@ struct Feed {
     /// The number of the last event that it has acknowledged to this gate.
     acknowledged: AtomicU64,
     feeding: tokio::sync::Mutex<()>,
-    wanted: Notify,
+    news: Notify,
+    closing: AtomicBool,
+    progress: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,20 +48,28 @@ enum FeedError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Sink(#[from] crate::audit::AuditError),
+    Sink(#[from] AuditError),
+    #[error("it did not answer within {PATIENCE:?}")]
+    TooSlow,
 }
 
 impl Sinks {
     pub(super) fn new(sinks: Vec<Sink>) -> Self {
+        let progress = Arc::new(Notify::new());
         let feed = |sink| Feed {
             sink,
             acknowledged: AtomicU64::new(0),
             feeding: tokio::sync::Mutex::default(),
-            wanted: Notify::new(),
+            news: Notify::new(),
+            closing: AtomicBool::new(false),
+            progress: Arc::clone(&progress),
         };
+        let sinks = sinks.into_iter().map(feed).map(Arc::new).collect();
         Self {
-            sinks: sinks.into_iter().map(feed).collect(),
-            ..Self::default()
+            sinks,
+            stored: AtomicU64::new(0),
+            base: AtomicU64::new(0),
+            progress,
         }
     }
 
@@ -65,43 +83,12 @@ impl Sinks {
         Ok(())
     }
 
-    pub(super) fn any_required(&self) -> bool {
-        self.sinks.iter().any(|feed| feed.sink.required)
-    }
-
-    /// Invariant 11: returns when every required sink has acknowledged every event up to `number`.
-    pub(super) async fn acknowledged(
-        &self,
-        store: &dyn RequestStore,
-        number: u64,
-    ) -> Result<(), ApprovalError> {
-        for feed in self.sinks.iter().filter(|feed| feed.sink.required) {
-            if let Err(error) = feed.up_to(store, number, &self.progress).await {
-                tracing::error!(sink = %feed.sink.id, %error, "a required audit sink failed");
-                let what = format!("the required audit sink `{}`", feed.sink.id);
-                return Err(ApprovalError::unavailable(&what, error));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.sinks.len()
-    }
-
-    /// Has every sink fed what it does not have yet, without waiting for any.
-    pub(super) fn feed(&self) {
-        for feed in &self.sinks {
-            feed.wanted.notify_one();
-        }
-    }
-
     /// Takes note that events up to this number are stored.
     pub(super) fn stored(&self, number: u64) {
         self.stored.fetch_max(number, Ordering::AcqRel);
     }
 
-    /// Whether a sink lags so far behind that calls are to be held up.
+    /// Whether a sink lags so far behind that allowed calls are to be held up.
     pub(super) fn behind(&self) -> bool {
         let base = self.base.load(Ordering::Acquire);
         let stored = self.stored.load(Ordering::Acquire);
@@ -116,49 +103,72 @@ impl Sinks {
         self.progress.notified().await;
     }
 
-    /// Feeds one sink whenever it is wanted, beside everything else: a slow sink holds up nobody
-    /// but the calls that it would lose. Whoever flushes is let go when the sink has been fed. Ends
-    /// when `flushes` is closed.
-    pub(super) async fn keep_fed(
+    pub(super) fn any_required(&self) -> bool {
+        self.sinks.iter().any(|feed| feed.sink.required)
+    }
+
+    /// Invariant 11: returns when every required sink has acknowledged every event up to `number`.
+    pub(super) async fn acknowledged(
         &self,
-        index: usize,
         store: &dyn RequestStore,
-        mut flushes: mpsc::UnboundedReceiver<Flushing>,
-    ) {
-        let Some(feed) = self.sinks.get(index) else {
-            return;
-        };
-        let mut open = true;
-        while open {
-            let mut flushing = None;
-            tokio::select! {
-                biased;
-                received = flushes.recv() => match received {
-                    Some(received) => flushing = Some(received),
-                    None => open = false,
-                },
-                () = feed.wanted.notified() => {}
+        number: u64,
+    ) -> Result<(), ApprovalError> {
+        for feed in self.sinks.iter().filter(|feed| feed.sink.required) {
+            let fed = tokio::time::timeout(PATIENCE, feed.up_to(store, number)).await;
+            if let Err(error) = fed.unwrap_or(Err(FeedError::TooSlow)) {
+                tracing::error!(sink = %feed.sink.id, %error, "a required audit sink failed");
+                let what = format!("the required audit sink `{}`", feed.sink.id);
+                return Err(ApprovalError::unavailable(&what, error));
             }
-            // A sink that fails is offered it again.
-            if let Err(error) = feed.up_to(store, u64::MAX, &self.progress).await {
+        }
+        Ok(())
+    }
+
+    /// Starts the tasks that feed the sinks.
+    pub(super) fn start(&self, store: &Arc<dyn RequestStore>) {
+        for feed in &self.sinks {
+            tokio::spawn(Arc::clone(feed).run(Arc::clone(store)));
+        }
+    }
+
+    /// Tells the feeding tasks that there are new events.
+    pub(super) fn news(&self) {
+        for feed in &self.sinks {
+            feed.news.notify_one();
+        }
+    }
+
+    /// Has the feeding tasks end when they have handed over what there is.
+    pub(super) fn close(&self) {
+        for feed in &self.sinks {
+            feed.closing.store(true, Ordering::Release);
+            feed.news.notify_one();
+        }
+    }
+
+    /// Feeds every sink what it does not have yet. A sink that fails is offered it again.
+    pub(super) async fn feed(&self, store: &dyn RequestStore) {
+        for feed in &self.sinks {
+            if let Err(error) = feed.up_to(store, u64::MAX).await {
                 tracing::error!(sink = %feed.sink.id, %error, "an audit sink failed");
             }
-            drop(flushing);
         }
     }
 }
 
-/// Held while there is something to wait for.
-pub(super) type Flushing = mpsc::Sender<()>;
-
 impl Feed {
+    async fn run(self: Arc<Self>, store: Arc<dyn RequestStore>) {
+        while !self.closing.load(Ordering::Acquire) {
+            // A tick without news is no error: what failed before is offered again.
+            let _ = tokio::time::timeout(TICK, self.news.notified()).await;
+            if let Err(error) = self.up_to(store.as_ref(), u64::MAX).await {
+                tracing::error!(sink = %self.sink.id, %error, "an audit sink failed");
+            }
+        }
+    }
+
     /// Hands over events until the sink has `number`, or there are no more.
-    async fn up_to(
-        &self,
-        store: &dyn RequestStore,
-        number: u64,
-        progress: &Notify,
-    ) -> Result<(), FeedError> {
+    async fn up_to(&self, store: &dyn RequestStore, number: u64) -> Result<(), FeedError> {
         if self.acknowledged.load(Ordering::Acquire) >= number {
             return Ok(());
         }
@@ -169,10 +179,11 @@ impl Feed {
             let Some(last) = events.last().map(|event| event.number) else {
                 return Ok(());
             };
-            self.sink.sink.record(&events).await?;
+            let recorded = Unpanicked(self.sink.sink.record(&events)).await;
+            recorded.unwrap_or_else(|Panicked| Err(AuditError("it panicked".to_owned())))?;
             store.acknowledge(&self.sink.id, last).await?;
             self.acknowledged.fetch_max(last, Ordering::Release);
-            progress.notify_one();
+            self.progress.notify_one();
             if number == u64::MAX && events.len() < BATCH {
                 return Ok(());
             }

@@ -9,129 +9,83 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::presenting::update_copies;
-use super::sinks::Flushing;
 use super::{Job, Shared};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
 use crate::review::{Command, WithdrawnBy};
 use crate::store::{Filter, Outcome, carry_out};
 
-/// How often the worker looks, whether or not something is due.
+/// How often the worker looks at least, whether or not something is due.
 const TICK: Duration = Duration::from_secs(1);
 /// How many buffered events go to the store at once.
 const BATCH: usize = 1024;
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
-/// Runs until the gate and everything that it has handed out are gone. It knows of every change
-/// from now on, whenever it is first polled.
-pub(super) fn run(
-    shared: Arc<Shared>,
-    jobs: mpsc::UnboundedReceiver<Job>,
-    allowed: mpsc::Receiver<NewEvent>,
-) -> impl Future<Output = ()> + Send {
-    let changes = shared.store().hints().subscribe();
-    work(shared, jobs, allowed, changes)
+/// Tells whoever waits that no deadline will take effect by this gate any more.
+pub(super) struct LastWord(pub(super) Arc<Shared>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.0.worker_gone.store(true, Ordering::Release);
+        self.0.store().hints().all_changed();
+    }
 }
 
-async fn work(
-    shared: Arc<Shared>,
+/// Runs until the gate and everything that it has handed out are gone, and what they left is done.
+pub(super) async fn run(
+    last_word: LastWord,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     mut allowed: mpsc::Receiver<NewEvent>,
     mut changes: broadcast::Receiver<RequestId>,
 ) {
-    let feeders = feeders(&shared);
+    let shared = Arc::clone(&last_word.0);
     let mut buffered: Vec<NewEvent> = Vec::new();
-    let mut looked = Instant::now();
-    let mut look_at = looked;
-    let mut open = true;
-    while open || !buffered.is_empty() {
-        // Push-back: events that a sink would have to catch up with wait where callers wait.
-        let behind = shared.sinks.behind();
-        let room = buffered.len() < BATCH && !behind;
+    let mut look_at = Instant::now();
+    let mut renewed = look_at;
+    let mut turn = 0_u8;
+    let (mut jobs_open, mut allowed_open) = (true, true);
+    while jobs_open || allowed_open || !buffered.is_empty() {
+        // Push-back: what a sink would have to catch up with waits where callers wait.
+        let behind = jobs_open && shared.sinks.behind();
+        let room = allowed_open && buffered.len() < BATCH && !behind;
         tokio::select! {
             biased;
             () = sleep_until(look_at) => {}
-            job = jobs.recv(), if open => match job {
-                Some(Job::Flush(flushing)) => {
-                    flush(&shared, &mut allowed, &mut buffered, &mut changes).await;
-                    for feeder in &feeders {
-                        // A feeder lives as long as this sender.
-                        let _ = feeder.send(flushing.clone());
-                    }
-                }
-                Some(job) => carry(&shared, job).await,
-                // Every handle is gone, so that nothing is added to what is buffered now.
-                None => {
-                    open = false;
-                    take_allowed(&mut allowed, &mut buffered);
-                }
+            job = jobs.recv(), if jobs_open => match job {
+                Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
+                None => jobs_open = false,
             },
-            _ = allowed.recv_many(&mut buffered, BATCH), if open && room => {
+            received = allowed.recv_many(&mut buffered, BATCH), if room => {
+                allowed_open = received > 0;
                 store_buffered(&shared, &mut buffered).await;
+                shared.sinks.news();
             }
             () = shared.sinks.progressed(), if behind => {}
             change = changes.recv() => on_change(&shared, change).await,
         }
-        let now = Instant::now();
-        if !open || now >= look_at || !buffered.is_empty() {
-            store_buffered(&shared, &mut buffered).await;
-        }
         // While it is busy it still looks on time.
+        let now = Instant::now();
         if now >= look_at {
-            look_at = now + look(&shared, now.duration_since(looked)).await;
-            looked = now;
+            store_buffered(&shared, &mut buffered).await;
+            // Often enough that a lease never runs out while its holder is well, however often
+            // something else is due.
+            let tick = TICK.min(shared.lease / 3);
+            if now.duration_since(renewed) >= tick {
+                renewed = now;
+                renew(&shared).await;
+                turn = turn.wrapping_add(1);
+                look_again(&shared, turn).await;
+            }
+            look_at = now + look(&shared, tick).await;
         }
     }
-    // What came before the last handle was dropped is still carried out, and shown.
-    while let Ok(job) = jobs.try_recv() {
-        carry(&shared, job).await;
-    }
-    flush(&shared, &mut allowed, &mut buffered, &mut changes).await;
+    // What the last handle left behind is shown as well.
+    show_changes(&shared, &mut changes).await;
+    shared.sinks.close();
 }
 
-/// Starts a task for each sink. They feed it a last time when their senders are dropped, and end.
-fn feeders(shared: &Arc<Shared>) -> Vec<mpsc::UnboundedSender<Flushing>> {
-    (0..shared.sinks.count())
-        .map(|index| {
-            let (flush, flushes) = mpsc::unbounded_channel();
-            let shared = Arc::clone(shared);
-            tokio::spawn(async move {
-                let store = shared.store();
-                shared.sinks.keep_fed(index, store, flushes).await;
-            });
-            flush
-        })
-        .collect()
-}
-
-/// Moves buffered events to the store. What the store does not take stays, and calls are held up
-/// when the buffer behind it is full.
-async fn store_buffered(shared: &Shared, buffered: &mut Vec<NewEvent>) {
-    if buffered.is_empty() {
-        return;
-    }
-    match shared.store().append(buffered.clone()).await {
-        Ok(number) => {
-            buffered.clear();
-            shared.sinks.stored(number);
-            shared.sinks.feed();
-        }
-        Err(error) => {
-            tracing::error!(%error, count = buffered.len(), "allowed calls are not recorded yet");
-        }
-    }
-}
-
-/// Stores everything that was buffered, and shows every change that was made.
-async fn flush(
-    shared: &Arc<Shared>,
-    allowed: &mut mpsc::Receiver<NewEvent>,
-    buffered: &mut Vec<NewEvent>,
-    changes: &mut broadcast::Receiver<RequestId>,
-) {
-    take_allowed(allowed, buffered);
-    store_buffered(shared, buffered).await;
+async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<RequestId>) {
     loop {
         match changes.try_recv() {
             Ok(request) => on_change(shared, Ok(request)).await,
@@ -144,16 +98,33 @@ async fn flush(
     }
 }
 
-fn take_allowed(allowed: &mut mpsc::Receiver<NewEvent>, buffered: &mut Vec<NewEvent>) {
-    while let Ok(event) = allowed.try_recv() {
-        buffered.push(event);
+/// Moves buffered events to the store. What the store does not take stays, and calls are held up
+/// when the buffer behind it is full.
+async fn store_buffered(shared: &Shared, buffered: &mut Vec<NewEvent>) {
+    if buffered.is_empty() {
+        return;
+    }
+    match shared.store().append(buffered.clone()).await {
+        Ok(number) => {
+            buffered.clear();
+            shared.sinks.stored(number);
+        }
+        Err(error) => {
+            tracing::error!(%error, count = buffered.len(), "allowed calls are not recorded yet");
+        }
     }
 }
 
-async fn carry(shared: &Arc<Shared>, job: Job) {
+async fn carry(
+    shared: &Arc<Shared>,
+    job: Job,
+    allowed: &mut mpsc::Receiver<NewEvent>,
+    buffered: &mut Vec<NewEvent>,
+    changes: &mut broadcast::Receiver<RequestId>,
+) {
     match job {
         Job::Cancelled(request) => {
-            command(shared, request, &Command::Withdraw(WithdrawnBy::Cancelled)).await;
+            withdraw(shared, request).await;
         }
         Job::Abandoned {
             request,
@@ -166,19 +137,46 @@ async fn carry(shared: &Arc<Shared>, job: Job) {
         Job::Released { request, fence } => {
             command(shared, request, &Command::Release { fence }).await;
         }
-        // A flush is carried out by the loop, which has what it needs.
-        Job::LookAgain | Job::Flush(_) => {}
+        Job::LookAgain => {}
+        Job::Flush(done) => {
+            while let Ok(event) = allowed.try_recv() {
+                buffered.push(event);
+            }
+            store_buffered(shared, buffered).await;
+            show_changes(shared, changes).await;
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                shared.sinks.feed(shared.store()).await;
+                // Nobody waiting any more is no error.
+                let _ = done.send(());
+            });
+        }
     }
 }
 
-async fn command(shared: &Shared, request: RequestId, command: &Command) {
+/// Says whether the store answered.
+async fn command(shared: &Shared, request: RequestId, command: &Command) -> bool {
     match carry_out(shared.store(), request, command, None).await {
-        Ok(Outcome::Done { .. } | Outcome::Unknown) => {}
+        Ok(Outcome::Done { .. } | Outcome::Unknown) => true,
         Ok(Outcome::Refused { refused, .. }) => {
             tracing::debug!(%request, %refused, "nothing to do");
+            true
         }
-        // Leases and heartbeats run out instead.
-        Err(error) => tracing::error!(%request, %error, "a command could not be carried out"),
+        // Leases run out instead; a withdrawal is tried again.
+        Err(error) => {
+            tracing::error!(%request, %error, "a command could not be carried out");
+            false
+        }
+    }
+}
+
+/// Takes back a request that nobody waits for any more.
+async fn withdraw(shared: &Shared, request: RequestId) {
+    let withdraw = Command::Withdraw(WithdrawnBy::Cancelled);
+    if command(shared, request, &withdraw).await {
+        shared.unwithdrawn().remove(&request);
+    } else {
+        shared.unwithdrawn().insert(request);
     }
 }
 
@@ -196,7 +194,7 @@ async fn on_change(shared: &Arc<Shared>, change: Result<RequestId, RecvError>) {
         }
         Err(RecvError::Closed) => {}
     }
-    shared.sinks.feed();
+    shared.sinks.news();
 }
 
 /// After changes were missed: every record whose copies show an older revision.
@@ -222,13 +220,10 @@ async fn update_everything(shared: &Arc<Shared>) {
 }
 
 /// Lets everything that is due take effect, and says when to look again.
-async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
+async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     let store = shared.store();
     if let Err(error) = shared.read_freeze().await {
         tracing::error!(%error, "the freeze flag cannot be read");
-    }
-    if since >= TICK.min(shared.lease / 3) {
-        renew(shared).await;
     }
     let mut due = store.due(DUE).await;
     if due.as_ref().is_ok_and(|due| !due.abandoned.is_empty()) {
@@ -240,28 +235,43 @@ async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
         Ok(due) => due,
         Err(error) => {
             tracing::error!(%error, "what is due cannot be read");
-            return TICK;
+            return tick;
         }
     };
+    let mut answered = true;
     for request in &due.requests {
-        command(shared, *request, &Command::Due).await;
+        answered &= command(shared, *request, &Command::Due).await;
     }
     for request in &due.abandoned {
         let lost = Command::Withdraw(WithdrawnBy::WaiterLost);
-        command(shared, *request, &lost).await;
+        answered &= command(shared, *request, &lost).await;
     }
-    shared.sinks.feed();
+    shared.sinks.news();
+    if !answered {
+        return tick;
+    }
     let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
     match (more, due.next, store.now().await) {
         (true, _, _) => Duration::ZERO,
         (false, Some(next), Ok(now)) => {
-            let looks_at = next.min(now.plus(TICK));
+            let looks_at = next.min(now.plus(tick));
             shared
                 .looks_at
                 .store(looks_at.as_millis(), Ordering::Release);
             looks_at.since(now).max(Duration::from_millis(1))
         }
-        (false, _, _) => TICK,
+        (false, _, _) => tick,
+    }
+}
+
+/// What was missed or could not be done before: withdrawals, and changes that another process made.
+async fn look_again(shared: &Shared, turn: u8) {
+    let unwithdrawn: Vec<RequestId> = shared.unwithdrawn().iter().copied().collect();
+    for request in unwithdrawn {
+        withdraw(shared, request).await;
+    }
+    if shared.store().is_durable() {
+        shared.store().hints().some_may_have_changed(turn);
     }
 }
 

@@ -1,34 +1,37 @@
 //! What the store looks up when a request is opened: keys, equal digests, busy buckets, proposals.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::id::{PersonId, RequestId};
-use crate::review::{Asked, Bucket, Phase, Proposal, Record, State};
+use crate::review::{Asked, Bucket, Choice, Phase, Proposal, Record, State, Vote};
 use crate::time::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Almost every digest has one request.
-#[derive(Debug)]
-enum Ids {
-    One(RequestId),
-    Many(Vec<RequestId>),
+/// Why a request is found by its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    /// It is pending: it shares a denial of another one.
+    Pending,
+    /// It says something about later calls: it was denied, is in doubt, or has a grant.
+    Decides,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// Keys are never forgotten: they name one logical call for good.
     pub(super) by_key: HashMap<Digest, RequestId>,
-    /// By a hash of the digest: whoever looks compares the digest itself.
-    by_digest: HashMap<u64, Ids>,
+    /// By the beginning of the digest: whoever looks compares the digest itself. Only what somebody
+    /// may look for, so that a call repeated all day is not looked at all day.
+    by_digest: BTreeSet<(u64, Found, RequestId)>,
     /// By a hash of (root principal, action, resource).
     buckets: HashMap<u64, Traffic>,
-    /// Every ask and denial with its bucket, the oldest first: when an hour has passed over the
+    /// The seconds in which a bucket was busy, the oldest first: when an hour has passed over the
     /// last of them, the bucket is forgotten.
     counted: VecDeque<(Timestamp, u64)>,
     proposals: HashMap<u64, Vec<(Timestamp, PersonId, Arc<Proposal>)>>,
@@ -38,8 +41,16 @@ pub(super) struct Index {
 #[derive(Debug, Default)]
 struct Traffic {
     pending: u32,
-    asks: VecDeque<Timestamp>,
-    denials: VecDeque<Timestamp>,
+    asks: LastHour,
+    denials: LastHour,
+}
+
+/// How often something happened within the last hour. What happened within one second is kept as
+/// one, and counts until the last of it is an hour old.
+#[derive(Debug, Default)]
+struct LastHour {
+    seconds: VecDeque<(Timestamp, u32)>,
+    total: u32,
 }
 
 impl Index {
@@ -58,11 +69,37 @@ impl Index {
         self.hasher.hash_one((chain, asked.call.action()))
     }
 
-    pub(super) fn with_digest(&self, digest: &Digest) -> &[RequestId] {
-        match self.by_digest.get(&Self::digest_key(digest)) {
-            None => &[],
-            Some(Ids::One(id)) => std::slice::from_ref(id),
-            Some(Ids::Many(ids)) => ids,
+    /// Requests that may be pending with this digest.
+    pub(super) fn pending_with(&self, digest: &Digest) -> impl Iterator<Item = RequestId> {
+        self.with_digest(digest, Found::Pending)
+    }
+
+    /// Requests that may say something about later calls with this digest.
+    pub(super) fn deciding_with(&self, digest: &Digest) -> impl Iterator<Item = RequestId> {
+        self.with_digest(digest, Found::Decides)
+    }
+
+    fn with_digest(&self, digest: &Digest, found: Found) -> impl Iterator<Item = RequestId> {
+        let key = Self::digest_key(digest);
+        let first = RequestId::from_bytes([0; 16]);
+        let last = RequestId::from_bytes([u8::MAX; 16]);
+        self.by_digest
+            .range((key, found, first)..=(key, found, last))
+            .map(|(_, _, id)| *id)
+    }
+
+    /// Has a record found by its digest as what it is now, no longer as what it was.
+    fn list(&mut self, before: Option<&Record>, after: Option<&Record>) {
+        let (was, is) = (before.and_then(found_as), after.and_then(found_as));
+        let Some(record) = after.or(before).filter(|_| was != is) else {
+            return;
+        };
+        let key = Self::digest_key(&record.asked.digest);
+        if let Some(was) = was {
+            self.by_digest.remove(&(key, was, record.id()));
+        }
+        if let Some(is) = is {
+            self.by_digest.insert((key, is, record.id()));
         }
     }
 
@@ -74,9 +111,9 @@ impl Index {
         traffic.forget(now);
         Bucket {
             pending: traffic.pending,
-            asks: count(&traffic.asks),
-            denials: count(&traffic.denials),
-            last_denial: traffic.denials.back().copied(),
+            asks: traffic.asks.total,
+            denials: traffic.denials.total,
+            last_denial: traffic.denials.last(),
         }
     }
 
@@ -100,20 +137,14 @@ impl Index {
 
     /// Takes note of a new record.
     pub(super) fn opened(&mut self, record: &Record, asks: bool, now: Timestamp) {
-        let id = record.id();
-        self.by_digest
-            .entry(Self::digest_key(&record.asked.digest))
-            .and_modify(|ids| match ids {
-                Ids::One(first) => *ids = Ids::Many(vec![*first, id]),
-                Ids::Many(ids) => ids.push(id),
-            })
-            .or_insert(Ids::One(id));
+        self.list(None, Some(record));
         if asks {
             let key = self.bucket_key(&record.asked);
             let traffic = self.buckets.entry(key).or_default();
             traffic.pending += 1;
-            traffic.asks.push_back(now);
-            self.count(now, key);
+            if traffic.asks.add(now) {
+                self.count(now, key);
+            }
         }
     }
 
@@ -122,13 +153,10 @@ impl Index {
     fn count(&mut self, now: Timestamp, bucket: u64) {
         self.counted.push_back((now, bucket));
         for _ in 0..2 {
-            let Some((at, key)) = self.counted.front().copied() else {
+            let old = |(at, _): &mut (Timestamp, u64)| at.plus(HOUR) <= now;
+            let Some((_, key)) = self.counted.pop_front_if(old) else {
                 return;
             };
-            if now < at.plus(HOUR) {
-                return;
-            }
-            self.counted.pop_front();
             self.forget_idle(key, now);
         }
     }
@@ -145,6 +173,7 @@ impl Index {
 
     /// Takes note of a change.
     pub(super) fn changed(&mut self, before: &Record, after: &Record, now: Timestamp) {
+        self.list(Some(before), Some(after));
         let was_pending = before.state.phase() == Phase::Pending;
         if !was_pending || after.state.phase() == Phase::Pending {
             return;
@@ -153,8 +182,14 @@ impl Index {
         let traffic = self.buckets.entry(key).or_default();
         traffic.pending = traffic.pending.saturating_sub(1);
         if let State::Denied { by, proposal, .. } = &after.state {
-            traffic.denials.push_back(now);
-            self.count(now, key);
+            // A denial that is shared with equal requests was said once.
+            let said_here = |vote: &Vote| vote.person == *by && vote.choice == Choice::Deny;
+            if !after.votes.iter().any(said_here) {
+                return;
+            }
+            if traffic.denials.add(now) {
+                self.count(now, key);
+            }
             if let Some(proposal) = proposal {
                 let key = self.proposal_key(&after.asked);
                 if self.proposals.len().is_power_of_two() {
@@ -169,25 +204,13 @@ impl Index {
 
     /// Forgets a record that decides about nothing any more.
     pub(super) fn dropped(&mut self, record: &Record, now: Timestamp) {
-        let key = Self::digest_key(&record.asked.digest);
-        let gone = match self.by_digest.get_mut(&key) {
-            None => false,
-            Some(Ids::One(id)) => *id == record.id(),
-            Some(Ids::Many(ids)) => {
-                ids.retain(|id| *id != record.id());
-                ids.is_empty()
-            }
-        };
-        if gone {
-            self.by_digest.remove(&key);
-            shrink(&mut self.by_digest);
-        }
+        self.list(Some(record), None);
         self.forget_idle(self.bucket_key(&record.asked), now);
     }
 }
 
 /// A burst of requests should not leave its table behind.
-pub(super) fn shrink<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+fn shrink<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
     if table.capacity() > 8192 && table.len() * 8 < table.capacity() {
         table.shrink_to(table.len() * 2);
     }
@@ -195,16 +218,51 @@ pub(super) fn shrink<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
 
 impl Traffic {
     fn forget(&mut self, now: Timestamp) {
-        for times in [&mut self.asks, &mut self.denials] {
-            while times.front().is_some_and(|at| at.plus(HOUR) <= now) {
-                times.pop_front();
-            }
-        }
+        self.asks.forget(now);
+        self.denials.forget(now);
     }
 }
 
-fn count(times: &VecDeque<Timestamp>) -> u32 {
-    u32::try_from(times.len()).unwrap_or(u32::MAX)
+impl LastHour {
+    /// Says whether it is the first of its second.
+    fn add(&mut self, now: Timestamp) -> bool {
+        self.total = self.total.saturating_add(1);
+        match self.seconds.back_mut() {
+            Some((last, count)) if last.as_millis() / 1000 == now.as_millis() / 1000 => {
+                *last = now;
+                *count = count.saturating_add(1);
+                false
+            }
+            Some(_) | None => {
+                self.seconds.push_back((now, 1));
+                true
+            }
+        }
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while let Some((_, count)) = self.seconds.pop_front_if(|(at, _)| at.plus(HOUR) <= now) {
+            self.total = self.total.saturating_sub(count);
+        }
+    }
+
+    fn last(&self) -> Option<Timestamp> {
+        self.seconds.back().map(|(at, _)| *at)
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+}
+
+/// As what a record is found by its digest, if as anything.
+fn found_as(record: &Record) -> Option<Found> {
+    let phase = record.state.phase();
+    if record.grant.is_some() || matches!(phase, Phase::InDoubt | Phase::Denied) {
+        Some(Found::Decides)
+    } else {
+        (phase == Phase::Pending).then_some(Found::Pending)
+    }
 }
 
 #[cfg(test)]
@@ -217,7 +275,7 @@ mod tests {
         let mut now = Timestamp::from_millis(0);
         for bucket in 0..100_000_u64 {
             now = now.plus(Duration::from_secs(1));
-            index.buckets.entry(bucket).or_default().asks.push_back(now);
+            index.buckets.entry(bucket).or_default().asks.add(now);
             index.count(now, bucket);
         }
         assert!(index.buckets.len() <= 3_601, "{}", index.buckets.len());

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::index::{Index, shrink};
+use super::index::Index;
 use super::outbox::Outbox;
 use crate::audit::{Event, NewEvent};
 use crate::digest::Digest;
@@ -33,7 +34,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Stored {
     latest: Option<Timestamp>,
-    rows: HashMap<RequestId, Row>,
+    /// Ordered by time of creation: what is busy stands together, and nothing grows by doubling.
+    rows: BTreeMap<RequestId, Row>,
     index: Index,
     due: BTreeSet<(Timestamp, RequestId)>,
     /// Requests that only one gate waits for, by gate.
@@ -201,7 +203,6 @@ impl Stored {
                 Some(_) => {
                     if let Some(row) = self.rows.remove(&id) {
                         self.index.dropped(&row.record, now);
-                        shrink(&mut self.rows);
                     }
                 }
                 None => {}
@@ -218,11 +219,10 @@ impl Stored {
             .map(|row| Arc::clone(&row.record));
         let same_digest = self
             .index
-            .with_digest(&asked.digest)
-            .iter()
-            .filter_map(|id| self.rows.get(id))
+            .deciding_with(&asked.digest)
+            .filter_map(|id| self.rows.get(&id))
             .map(|row| &row.record)
-            .filter(|record| record.asked.digest == asked.digest && decides(record))
+            .filter(|record| record.asked.digest == asked.digest)
             .map(Arc::clone)
             .collect();
         Standing {
@@ -232,11 +232,6 @@ impl Stored {
             proposals: self.index.proposals(asked, now),
         }
     }
-}
-
-/// Whether a record says something about later calls of the same digest.
-fn decides(record: &Record) -> bool {
-    record.grant.is_some() || matches!(record.state.phase(), Phase::InDoubt | Phase::Denied)
 }
 
 /// Whether a finished record must not be forgotten yet.
@@ -281,10 +276,14 @@ impl RequestStore for MemoryStore {
                     record: poorer,
                     events,
                 } = *grantor;
+                let granted_by = poorer.id();
                 stored.push(&poorer, events, now);
                 stored.replace(poorer, now);
-                let record = stored.insert(*record, deliveries, opening.key, now);
+                // Nobody is asked, so no channel is given anything.
+                let record = stored.insert(*record, Vec::new(), opening.key, now);
                 let last_event = stored.outbox.last();
+                drop(stored);
+                self.hints.changed(granted_by);
                 Opened::Granted { record, last_event }
             }
         })
@@ -389,24 +388,16 @@ impl RequestStore for MemoryStore {
             .take(limit)
             .map(|(_, id)| *id)
             .collect();
-        let gone: Vec<OwnerId> = stored
-            .alive
+        // A gate that was never heard of, or not for so long that it was forgotten, is gone too.
+        stored.alive.retain(|_, until| *until > now);
+        let abandoned = stored
+            .awaited
             .iter()
-            .filter(|(_, until)| **until <= now)
-            .map(|(owner, _)| *owner)
+            .filter(|(owner, _)| !stored.alive.contains_key(owner))
+            .flat_map(|(_, ids)| ids)
+            .copied()
+            .take(limit)
             .collect();
-        let mut abandoned = Vec::new();
-        for owner in gone {
-            match stored.awaited.get(&owner) {
-                Some(ids) => {
-                    let room = limit.saturating_sub(abandoned.len());
-                    abandoned.extend(ids.iter().take(room));
-                }
-                None => {
-                    stored.alive.remove(&owner);
-                }
-            }
-        }
         let next = stored.due.first().map(|(at, _)| *at);
         Ok(Due {
             requests,
@@ -417,18 +408,12 @@ impl RequestStore for MemoryStore {
 
     async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
         let stored = self.stored();
-        let pending = |id: &&RequestId| {
+        let pending = |id: &RequestId| {
             stored.rows.get(id).is_some_and(|row| {
                 row.record.asked.digest == digest && row.record.state.phase() == Phase::Pending
             })
         };
-        Ok(stored
-            .index
-            .with_digest(&digest)
-            .iter()
-            .filter(pending)
-            .copied()
-            .collect())
+        Ok(stored.index.pending_with(&digest).filter(pending).collect())
     }
 
     async fn list(
@@ -438,18 +423,15 @@ impl RequestStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Arc<Record>>, StoreError> {
         let stored = self.stored();
-        let mut found: Vec<Arc<Record>> = stored
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(stored
             .rows
-            .values()
-            .map(|row| &row.record)
-            .filter(|record| after.is_none_or(|after| record.id() > after))
+            .range((from, Bound::Unbounded))
+            .map(|(_, row)| &row.record)
             .filter(|record| filter.wants(record))
+            .take(limit)
             .map(Arc::clone)
-            .collect();
-        drop(stored);
-        found.sort_unstable_by_key(|record| record.id());
-        found.truncate(limit);
-        Ok(found)
+            .collect())
     }
 
     async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {

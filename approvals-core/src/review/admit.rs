@@ -9,9 +9,12 @@ use super::record::{Asked, Record};
 use super::state::{Phase, State};
 use super::vote::Proposal;
 use crate::audit::What;
+use crate::call::{Argument, Bound};
+use crate::canonical;
 use crate::digest::Digest;
 use crate::id::{OwnerId, PersonId, RequestId};
 use crate::policy::{RequirementError, checked};
+use crate::presentation::Presentation;
 use crate::time::Timestamp;
 
 /// Limits that keep people from being worn down, per root principal, action and resource.
@@ -180,13 +183,24 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
     }
     let mut excluded = opening.excluded.clone();
     excluded.extend(proposers(asked, standing));
-    let record = Record::pending(Arc::clone(asked), excluded, opening.waiter);
+    let asked = match in_doubt {
+        None => Arc::clone(asked),
+        Some(earlier) => may_have_run(asked, earlier.id()),
+    };
+    let record = Record::pending(Arc::clone(&asked), excluded, opening.waiter);
     Admission::Ask(Box::new(Transition {
-        events: vec![What::Requested {
-            asked: Arc::clone(asked),
-        }],
+        events: vec![What::Requested { asked }],
         record,
     }))
+}
+
+/// Invariant 7: reviewers see that the call may have run, so what they are shown is another
+/// presentation.
+fn may_have_run(asked: &Asked, earlier: RequestId) -> Arc<Asked> {
+    let mut asked = asked.clone();
+    asked.may_have_run = Some(earlier);
+    asked.shown = Presentation::of(&asked).hash();
+    Arc::new(asked)
 }
 
 fn latest_denial(standing: &Standing) -> Option<(&Arc<Record>, Timestamp)> {
@@ -287,15 +301,24 @@ fn limited(opening: &Opening, bucket: &Bucket, now: Timestamp) -> Option<Refusal
 fn proposers(asked: &Asked, standing: &Standing) -> impl Iterator<Item = PersonId> {
     standing.proposals.iter().filter_map(|(person, proposal)| {
         let taken = proposal.iter().any(|(name, value)| {
-            asked
-                .call
-                .arguments()
-                .get(name)
-                .and_then(|argument| argument.value())
-                .is_some_and(|has| has == *value)
+            let argument = asked.call.arguments().get(name);
+            argument.is_some_and(|argument| may_be(&argument, value))
         });
         taken.then(|| person.clone())
     })
+}
+
+/// Whether an argument may have a proposed value. Compared in canonical form, in which `10.0` is
+/// `10`; a value that is not kept may be any.
+fn may_be(argument: &Argument<'_>, value: &serde_json::Value) -> bool {
+    match argument.bound {
+        Bound::Value | Bound::Debug | Bound::Display => {
+            let mut canonical = String::new();
+            let written = canonical::write(value, &mut canonical, &canonical::Limits::default());
+            written.is_err() || canonical == argument.json
+        }
+        Bound::Redacted(_) | Bound::Skipped => true,
+    }
 }
 
 /// The request that an opening found or made.

@@ -177,14 +177,11 @@ impl Record {
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.state {
-            State::Pending => self
-                .progress
-                .iter()
-                .filter(|progress| !progress.met)
-                .map(|progress| progress.deadline)
-                .fold(Some(self.asked.expires_at), |least, deadline| {
-                    least.map(|least| least.min(deadline))
-                }),
+            State::Pending => {
+                let open = self.progress.iter().filter(|progress| !progress.met);
+                let stages = open.map(|progress| progress.deadline);
+                Some(stages.fold(self.asked.expires_at, Timestamp::min))
+            }
             State::Approved { execute_by, .. } => Some(*execute_by),
             State::Claimed {
                 claim, execute_by, ..

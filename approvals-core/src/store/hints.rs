@@ -1,6 +1,6 @@
 //! Change hints: wake whoever waits for a request in this process.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,15 +17,26 @@ const LAG: usize = 4096;
 /// commit; a hint says nothing about what changed.
 #[derive(Debug)]
 pub struct Hints {
-    waiting: Mutex<HashMap<RequestId, Vec<Slot>>>,
+    /// By request, and by the waiter's token: almost every request has one waiter.
+    waiting: Mutex<Waiting>,
     changes: broadcast::Sender<RequestId>,
 }
 
+type Waiting = BTreeMap<(RequestId, u32), Slot>;
+
 #[derive(Debug)]
 struct Slot {
-    token: usize,
     changed: bool,
     waker: Option<Waker>,
+}
+
+impl Slot {
+    fn wake(&mut self) {
+        self.changed = true;
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 impl Default for Hints {
@@ -38,19 +49,14 @@ impl Default for Hints {
 }
 
 impl Hints {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<RequestId, Vec<Slot>>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Wakes whoever waits for this request.
     pub fn changed(&self, id: RequestId) {
-        if let Some(slots) = self.waiting().get_mut(&id) {
-            for slot in slots {
-                slot.changed = true;
-                if let Some(waker) = slot.waker.take() {
-                    waker.wake();
-                }
-            }
+        for (_, slot) in self.waiting().range_mut((id, 0)..=(id, u32::MAX)) {
+            slot.wake();
         }
         if self.changes.receiver_count() > 0 {
             // Nobody listening any more is no error.
@@ -62,15 +68,13 @@ impl Hints {
     #[must_use]
     pub fn watch(self: &Arc<Self>, id: RequestId) -> Watch {
         let mut waiting = self.waiting();
-        let slots = waiting.entry(id).or_default();
-        let token = slots.iter().map(|slot| slot.token + 1).max().unwrap_or(0);
-        // Almost every request has one waiter.
-        slots.reserve_exact(1);
-        slots.push(Slot {
-            token,
+        let last = waiting.range((id, 0)..=(id, u32::MAX)).next_back();
+        let token = last.map_or(0, |((_, token), _)| token.saturating_add(1));
+        let slot = Slot {
             changed: false,
             waker: None,
-        });
+        };
+        waiting.insert((id, token), slot);
         drop(waiting);
         Watch {
             hints: Arc::clone(self),
@@ -79,7 +83,7 @@ impl Hints {
         }
     }
 
-    /// How many requests are waited for in this process.
+    /// How many waiters for requests there are in this process.
     #[must_use]
     pub fn watched(&self) -> usize {
         self.waiting().len()
@@ -87,15 +91,25 @@ impl Hints {
 
     /// Whether anybody in this process waits for this request.
     pub(crate) fn is_watched(&self, id: RequestId) -> bool {
-        self.waiting().contains_key(&id)
+        let waiting = self.waiting();
+        waiting.range((id, 0)..=(id, u32::MAX)).next().is_some()
     }
 
     /// Wakes everybody: after hints may have been lost.
     pub fn all_changed(&self) {
-        for slot in self.waiting().values_mut().flatten() {
-            slot.changed = true;
-            if let Some(waker) = slot.waker.take() {
-                waker.wake();
+        for slot in self.waiting().values_mut() {
+            slot.wake();
+        }
+    }
+
+    /// Wakes an eighth of those who wait, another one at every turn: hints may have been lost where
+    /// another process made the change, and a store should not have to answer everybody at once.
+    pub(crate) fn some_may_have_changed(&self, turn: u8) {
+        for ((id, _), slot) in self.waiting().iter_mut() {
+            // The lowest byte of what counts the ids of one process.
+            let [_, _, _, _, _, _, _, _, count, ..] = id.to_bytes();
+            if count % 8 == turn % 8 {
+                slot.wake();
             }
         }
     }
@@ -110,7 +124,7 @@ impl Hints {
 pub struct Watch {
     hints: Arc<Hints>,
     id: RequestId,
-    token: usize,
+    token: u32,
 }
 
 impl Watch {
@@ -132,9 +146,7 @@ impl Future for Changed<'_> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let watch = self.watch;
         let mut waiting = watch.hints.waiting();
-        let slot = waiting
-            .get_mut(&watch.id)
-            .and_then(|slots| slots.iter_mut().find(|slot| slot.token == watch.token));
+        let slot = waiting.get_mut(&(watch.id, watch.token));
         match slot {
             // A watch keeps its slot while it lives.
             None => Poll::Ready(()),
@@ -156,17 +168,6 @@ impl Future for Changed<'_> {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let mut waiting = self.hints.waiting();
-        if let Some(slots) = waiting.get_mut(&self.id) {
-            slots.retain(|slot| slot.token != self.token);
-            if slots.is_empty() {
-                waiting.remove(&self.id);
-                // A burst of waiters should not leave its table behind.
-                if waiting.capacity() > 1024 && waiting.len() * 8 < waiting.capacity() {
-                    let room = waiting.len() * 2;
-                    waiting.shrink_to(room);
-                }
-            }
-        }
+        self.hints.waiting().remove(&(self.id, self.token));
     }
 }

@@ -230,6 +230,11 @@ impl Course {
                     Kind::Denied => Phase::Denied,
                     Kind::Withdrawn => Phase::Withdrawn,
                     Kind::TimedOut => Phase::Expired,
+                    // Approved in time, and not started before the request's own deadline.
+                    Kind::Lapsed => {
+                        assert_eq!((*decision, ran), (Phase::Approved, 0));
+                        continue;
+                    }
                     _ => panic!("{decision} was told as {error}"),
                 },
             };

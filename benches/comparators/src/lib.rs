@@ -16,7 +16,7 @@ use entelix_core::{AgentContext, ExecutionContext};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::Failure;
+use approvals_benches::Failure;
 
 /// How many questions may wait for their reviewer in either crate's channel.
 const CHANNEL: usize = 1_024;

@@ -1,10 +1,14 @@
 //! Channels: they put requests before reviewers and carry their votes back through a desk.
 
+mod closure;
+
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+pub use closure::{FromFn, from_fn};
 
 use crate::presentation::Presentation;
 use crate::review::{Asked, Record, State};

@@ -1,12 +1,13 @@
 //! Published crates with a comparable gate, beside the floor: ask, approve, run.
 //!
-//! `cargo bench -p approvals-benches --features comparators --bench compare`. What they hold
-//! for a parked request is in `memory`, run with the same feature.
+//! What they hold for a parked request is in `compare_memory`.
 
 use std::time::Instant;
 
 use approvals_benches::effort::Effort;
+use approvals_benches::arguments::Arguments;
 use approvals_benches::floor::{self, ReviewedRegistry};
+use approvals_benches::gate::{Bench, ask};
 use approvals_benches::sampling::{Contestant, interleave};
 use approvals_benches::table::Table;
 use approvals_benches::{Failure, machine};
@@ -17,6 +18,9 @@ fn main() -> Result<(), Failure> {
     let effort = Effort::from_command_line();
     let runtime = floor::current_thread()?;
     let reviewed = runtime.block_on(async { ReviewedRegistry::start() });
+    let arguments = Arguments::everyday();
+    let bench = runtime.block_on(Bench::new(1))?;
+    let approving = runtime.block_on(async { bench.approve_everything() });
 
     let contestants = vec![
         Contestant::new(
@@ -32,10 +36,22 @@ fn main() -> Result<(), Failure> {
                 })
             },
         ),
-        #[cfg(feature = "comparators")]
+                Contestant::new(
+            "this gate: identity, binding, every event in a sink",
+            BATCH,
+            |times| {
+                runtime.block_on(approving.scope(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        ask(&arguments, || ()).await?;
+                    }
+                    approving.gate.flush().await;
+                    Ok(start.elapsed())
+                }))
+            },
+        ),
         published::echo(&runtime)?,
-        #[cfg(feature = "comparators")]
-        published::entelix(&runtime)?,
+                published::entelix(&runtime)?,
     ];
     let samples = interleave(effort.rounds(301), contestants)?;
 
@@ -44,19 +60,15 @@ fn main() -> Result<(), Failure> {
         machine::describe(),
         Table::of_medians(&samples)
     );
-    if cfg!(not(feature = "comparators")) {
-        println!("Only the floor: the published crates need `--features comparators`.");
-    }
     Ok(())
 }
 
-#[cfg(feature = "comparators")]
 mod published {
     use std::time::Instant;
 
     use approvals_benches::Failure;
     use approvals_benches::arguments::Arguments;
-    use approvals_benches::comparators::{Echo, Entelix};
+    use approvals_comparators::{Echo, Entelix};
     use approvals_benches::sampling::Contestant;
     use tokio::runtime::Runtime;
 
