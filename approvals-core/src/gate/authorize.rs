@@ -16,7 +16,7 @@ use crate::call::Call;
 use crate::digest::Digest;
 use crate::directory::{memberships, people_of_chain};
 use crate::error::{ApprovalError, Kind};
-use crate::id::GroupId;
+use crate::id::{Environment, GroupId};
 use crate::permit::Permit;
 use crate::policy::{Facts, Verdict};
 use crate::principal::{PrincipalKind, Requester};
@@ -205,7 +205,10 @@ impl Gate {
             Some(environment) if declared.contains(environment) => Ok(()),
             Some(environment) => Err(ApprovalError::new(
                 Kind::Invalid,
-                format!("`{environment}` is none of the environments that the gate knows"),
+                format!(
+                    "`{environment}` is none of the environments that the gate knows: {}",
+                    known(declared)
+                ),
             )),
         }
     }
@@ -253,6 +256,15 @@ impl Gate {
         }
         Ok(found)
     }
+}
+
+/// What to write instead of an environment that the gate does not know.
+fn known(environments: &BTreeSet<Environment>) -> String {
+    if environments.is_empty() {
+        return "declare it with `environments(…)`".to_owned();
+    }
+    let names: Vec<String> = environments.iter().map(|e| format!("`{e}`")).collect();
+    format!("use one of {}", names.join(", "))
 }
 
 /// Whether nobody is known yet on whose behalf this is.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -47,7 +47,9 @@ pub(super) async fn run(
     let mut turn = 0_u8;
     let (mut jobs_open, mut allowed_open) = (true, true);
     while jobs_open || allowed_open || !buffered.is_empty() {
-        let room = allowed_open && buffered.len() < BATCH;
+        // Push-back: what a sink would have to catch up with waits where callers wait.
+        let behind = jobs_open && shared.sinks.behind();
+        let room = allowed_open && buffered.len() < BATCH && !behind;
         tokio::select! {
             biased;
             () = sleep_until(look_at) => {}
@@ -62,6 +64,7 @@ pub(super) async fn run(
                 store_buffered(&shared, &mut buffered).await;
                 shared.sinks.news();
             }
+            () = shared.sinks.progressed(), if behind => {}
             change = changes.recv() => on_change(&shared, change).await,
         }
         // While it is busy it still looks on time.
@@ -80,7 +83,22 @@ pub(super) async fn run(
             look_at = now + look(&shared, tick).await;
         }
     }
+    // What the last handle left behind is shown as well.
+    show_changes(&shared, &mut changes).await;
     shared.sinks.close();
+}
+
+async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<RequestId>) {
+    loop {
+        match changes.try_recv() {
+            Ok(request) => on_change(shared, Ok(request)).await,
+            // Told once only: whoever overlooks it leaves messages as they were.
+            Err(TryRecvError::Lagged(missed)) => {
+                on_change(shared, Err(RecvError::Lagged(missed))).await;
+            }
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        }
+    }
 }
 
 /// Moves buffered events to the store. What the store does not take stays, and calls are held up
@@ -90,7 +108,10 @@ async fn store_buffered(shared: &Shared, buffered: &mut Vec<NewEvent>) {
         return;
     }
     match shared.store().append(buffered.clone()).await {
-        Ok(_) => buffered.clear(),
+        Ok(number) => {
+            buffered.clear();
+            shared.sinks.stored(number);
+        }
         Err(error) => {
             tracing::error!(%error, count = buffered.len(), "allowed calls are not recorded yet");
         }
@@ -125,9 +146,7 @@ async fn carry(
                 buffered.push(event.into_event());
             }
             store_buffered(shared, buffered).await;
-            while let Ok(change) = changes.try_recv() {
-                on_change(shared, Ok(change)).await;
-            }
+            show_changes(shared, changes).await;
             let shared = Arc::clone(shared);
             tokio::spawn(async move {
                 shared.sinks.feed(shared.store()).await;
@@ -186,8 +205,12 @@ async fn update_everything(shared: &Arc<Shared>) {
     let mut after = None;
     loop {
         let page = shared.store().list(&Filter::default(), after, BATCH).await;
-        let Ok(page) = page else {
-            return;
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::error!(%error, "messages were not updated");
+                return;
+            }
         };
         let Some(last) = page.last() else {
             return;
@@ -205,7 +228,13 @@ async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     if let Err(error) = shared.read_freeze().await {
         tracing::error!(%error, "the freeze flag cannot be read");
     }
-    let due = match store.due(DUE).await {
+    let mut due = store.due(DUE).await;
+    if due.as_ref().is_ok_and(|due| !due.abandoned.is_empty()) {
+        // After a suspended machine, this gate's own requests may be among them: it is alive.
+        renew(shared).await;
+        due = store.due(DUE).await;
+    }
+    let due = match due {
         Ok(due) => due,
         Err(error) => {
             tracing::error!(%error, "what is due cannot be read");

@@ -50,8 +50,14 @@ impl Limits {
     /// # Errors
     /// [`RequirementError`] naming the field.
     pub fn checked(self) -> Result<Self, RequirementError> {
-        if self.pending == 0 || self.asks_per_hour == 0 || self.denials == 0 {
-            return Err(RequirementError::ZeroQuorum);
+        for (what, limit) in [
+            ("pending", self.pending),
+            ("asks_per_hour", self.asks_per_hour),
+            ("denials", self.denials),
+        ] {
+            if limit == 0 {
+                return Err(RequirementError::ZeroLimit { what });
+            }
         }
         checked("pause", self.pause)?;
         checked("denial_stands_for", self.denial_stands_for)?;
