@@ -386,7 +386,6 @@ async fn names(
 #[requires_approval(policy = "p")]
 async fn diverging(probe: &Probe) -> Outcome {
     let ran = probe.ran();
-    #[expect(clippy::needless_return, reason = "the block has no value but this")]
     {
         return Ok(ran);
     }
