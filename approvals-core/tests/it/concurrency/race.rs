@@ -94,10 +94,10 @@ fn moves(parked: &[Parked]) -> Vec<(usize, Move)> {
         let n = nth(&one.request.asked().call);
         all.push((index, Move::Vote("alice")));
         all.push((index, Move::Vote("carol")));
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             all.push((index, Move::Withdraw));
         }
-        if n % 5 == 0 {
+        if n.is_multiple_of(5) {
             all.push((index, Move::Cancel));
         }
     }

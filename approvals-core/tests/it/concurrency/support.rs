@@ -155,7 +155,7 @@ pub(super) fn keyed(action: &str, n: usize, key: Option<&str>) -> Call {
         origin: "load::run (src/load.rs:1)".into(),
     };
     let requester = Requester::agent("runner")
-        .and_then(|agent| Ok(agent.acting_for("person:bob").unwrap()))
+        .map(|agent| agent.acting_for("person:bob").unwrap())
         .unwrap();
     let call = Call::of(Arc::new(declaration), requester).argument("n", &n);
     match key {
