@@ -1,11 +1,5 @@
 //! The attribute among other attribute macros, above and below them, and above itself.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests stop at what they did not expect"
-)]
-
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
