@@ -231,6 +231,9 @@ impl Call {
             redaction::mask_text(name, value, &mut masked);
         }
         self.masked.extend(masked);
+        // What is stored may be stored for long.
+        self.arguments.shrink();
+        self.fields.shrink();
         self
     }
 }
