@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -49,7 +49,9 @@ pub(super) async fn run(
                 store_buffered(&shared, &mut buffered).await;
                 shared.sinks.news();
             }
-            change = changes.recv() => on_change(&shared, change).await,
+            change = changes.recv() => {
+                on_changes(&shared, change, &mut changes).await;
+            }
         }
         // While it is busy it still looks on time.
         let now = Instant::now();
@@ -104,8 +106,9 @@ async fn carry(
                 buffered.push(event.into_event());
             }
             store_buffered(shared, buffered).await;
+            // As many as there can be before some are missed and everything is looked at.
             while let Ok(change) = changes.try_recv() {
-                on_change(shared, Ok(change)).await;
+                on_changes(shared, Ok(change), changes).await;
             }
             let shared = Arc::clone(shared);
             tokio::spawn(async move {
@@ -128,19 +131,41 @@ async fn command(shared: &Shared, request: RequestId, command: &Command) {
     }
 }
 
-/// Shows a change on every copy of the request, and feeds the trail.
-async fn on_change(shared: &Arc<Shared>, change: Result<RequestId, RecvError>) {
-    match change {
-        Ok(request) => match shared.store().read(request).await {
+/// Shows changes on every copy of their requests, and feeds the trail. Changes of one request that
+/// came meanwhile are shown once: a call that is claimed, started and finished in one go.
+async fn on_changes(
+    shared: &Arc<Shared>,
+    first: Result<RequestId, RecvError>,
+    changes: &mut broadcast::Receiver<RequestId>,
+) {
+    let mut changed: Vec<RequestId> = Vec::new();
+    let mut next = first;
+    loop {
+        match next {
+            Ok(request) => changed.push(request),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::debug!(missed, "looking at every request for messages to update");
+                update_everything(shared).await;
+            }
+            Err(RecvError::Closed) => break,
+        }
+        if changed.len() >= BATCH {
+            break;
+        }
+        next = match changes.try_recv() {
+            Ok(request) => Ok(request),
+            Err(TryRecvError::Lagged(missed)) => Err(RecvError::Lagged(missed)),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+        };
+    }
+    changed.sort_unstable();
+    changed.dedup();
+    for request in changed {
+        match shared.store().read(request).await {
             Ok(Some(snapshot)) => update_copies(shared, &snapshot.record).await,
             Ok(None) => {}
             Err(error) => tracing::error!(%request, %error, "messages were not updated"),
-        },
-        Err(RecvError::Lagged(missed)) => {
-            tracing::debug!(missed, "looking at every request for messages to update");
-            update_everything(shared).await;
         }
-        Err(RecvError::Closed) => {}
     }
     shared.sinks.news();
 }
