@@ -38,11 +38,15 @@ impl<T, F: Future<Output = Result<T, ApproverError>>> Future for Unpanicked<F> {
 
 impl Gate {
     /// Puts a request before people on every channel.
-    pub(super) async fn present(&self, record: &Arc<Record>) {
-        for channel in &self.shared().channels {
+    pub(super) fn present(&self, record: &Arc<Record>, deliveries: Vec<Delivery>) {
+        for delivery in deliveries {
+            let mut channels = self.shared().channels.iter();
+            let Some(channel) = channels.find(|channel| channel.id == delivery.channel) else {
+                continue;
+            };
             let (shared, channel) = (Arc::clone(self.shared()), channel.clone());
             let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(present_on(shared, channel, notice)));
+            run_or_spawn(Box::pin(present_on(shared, channel, notice, delivery)));
         }
     }
 
@@ -57,7 +61,7 @@ impl Gate {
     }
 }
 
-async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
+async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice, delivery: Delivery) {
     let request = notice.asked().id;
     let present = async { channel.approver.present(&notice).await };
     let presented = Unpanicked(Box::pin(present)).await;
@@ -70,7 +74,7 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
         }
     };
     let failed = matches!(state, DeliveryState::Failed { .. });
-    note(&shared, &channel, &notice, state).await;
+    note(&shared, &notice, delivery, state).await;
     if failed {
         // Whoever waits finds out whether any channel is left.
         shared.store().hints().changed(request);
@@ -78,23 +82,16 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
 }
 
 /// Notes how far a channel's copy came, keeping what was committed of what it shows.
-async fn note(shared: &Shared, channel: &Channel, notice: &Notice, state: DeliveryState) {
+async fn note(shared: &Shared, notice: &Notice, known: Delivery, state: DeliveryState) {
     let request = notice.asked().id;
-    let noted = async {
-        let known = shared.store().deliveries(request).await?;
-        let Some(known) = known.into_iter().find(|d| d.channel == channel.id) else {
-            return Ok(());
-        };
-        let delivery = Delivery {
-            state,
-            revision: notice.revision(),
-            ..known
-        };
-        shared.store().note_delivery(request, delivery).await
+    let delivery = Delivery {
+        state,
+        revision: notice.revision(),
+        ..known
     };
-    let noted: Result<(), crate::store::StoreError> = noted.await;
-    if let Err(error) = noted {
-        tracing::error!(%request, channel = %channel.id, %error, "a delivery was not noted");
+    let channel = delivery.channel.clone();
+    if let Err(error) = shared.store().note_delivery(request, delivery).await {
+        tracing::error!(%request, %channel, %error, "a delivery was not noted");
     }
 }
 
@@ -109,33 +106,31 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
     };
     for delivery in deliveries {
         let channel = shared.channels.iter().find(|c| c.id == delivery.channel);
-        if let (Some(channel), Some(receipt)) = (channel, delivery.state.receipt())
+        if let (Some(channel), Some(receipt)) = (channel, delivery.state.receipt().cloned())
             && delivery.revision < record.revision
         {
             let (shared, channel) = (Arc::clone(shared), channel.clone());
             let notice = Notice::new(Arc::clone(record));
             run_or_spawn(Box::pin(update_on(
-                shared,
-                channel,
-                notice,
-                receipt.clone(),
+                shared, channel, notice, delivery, receipt,
             )));
         }
     }
 }
 
-async fn update_on(shared: Arc<Shared>, channel: Channel, notice: Notice, receipt: Receipt) {
+async fn update_on(
+    shared: Arc<Shared>,
+    channel: Channel,
+    notice: Notice,
+    delivery: Delivery,
+    receipt: Receipt,
+) {
     let update = async { channel.approver.update(&notice, &receipt).await };
     let updated = Unpanicked(Box::pin(update)).await;
     match updated {
         Ok(()) => {
-            note(
-                &shared,
-                &channel,
-                &notice,
-                DeliveryState::Delivered(receipt),
-            )
-            .await
+            let state = DeliveryState::Delivered(receipt);
+            note(&shared, &notice, delivery, state).await;
         }
         Err(error) => {
             let request = notice.asked().id;

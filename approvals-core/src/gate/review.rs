@@ -64,7 +64,7 @@ impl Gate {
         let version = version.map(Arc::from);
         let keyed = call.key().is_some();
         let arguments = call.arguments_digest();
-        let (mut opening, deliveries) = self.opening(call, tracks, reasons, version).await?;
+        let (mut opening, mut deliveries) = self.opening(call, tracks, reasons, version).await?;
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
@@ -73,16 +73,16 @@ impl Gate {
             withdraws: !keyed,
             waits: false,
         };
-        let mut opened = self.open(&opening, deliveries).await?;
+        let mut opened = self.open(&opening, deliveries.clone()).await?;
         if let Opened::MayHaveRun(earlier) = opened {
             // Reviewers have to see it, so it is part of what is asked.
             let mut asked = Asked {
                 may_have_run: Some(earlier),
                 ..Asked::clone(&opening.asked)
             };
-            let deliveries = self.intended(&mut asked)?;
+            deliveries = self.intended(&mut asked)?;
             opening.asked = Arc::new(asked);
-            opened = self.open(&opening, deliveries).await?;
+            opened = self.open(&opening, deliveries.clone()).await?;
         }
         let asked = opening.asked;
         match opened {
@@ -130,7 +130,7 @@ impl Gate {
                     return Err(error);
                 }
                 self.look_by(record.due_at());
-                self.present(&record).await;
+                self.present(&record, deliveries);
             }
         }
         Ok(ticket)
@@ -251,38 +251,35 @@ impl Gate {
         Ok(deliveries)
     }
 
-    /// Waits until the request is approved.
-    pub(super) async fn wait(&self, ticket: &Ticket) -> Result<Snapshot, ApprovalError> {
-        let mut watch = self.shared().store().hints().watch(ticket.request);
-        loop {
-            let snapshot = self.look(ticket.request).await?;
-            match &snapshot.record.state {
-                State::Approved { .. } => {
-                    decided(&snapshot.record);
-                    return Ok(snapshot);
-                }
-                State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
-                // Another process runs the same logical call: its outcome is this one's.
-                State::Claimed { .. } | State::Executing { .. } => {}
-                State::Succeeded { .. }
-                | State::Failed { .. }
-                | State::InDoubt { .. }
-                | State::Denied { .. }
-                | State::Withdrawn { .. }
-                | State::Expired { .. }
-                | State::Revoked { .. }
-                | State::Lapsed { .. } => {
-                    decided(&snapshot.record);
-                    let error = from_state(&snapshot.record);
-                    count(error.kind().as_str());
-                    return Err(error);
-                }
+    /// The request as it is approved; `None` while it has to be waited for.
+    pub(super) async fn look(&self, ticket: &Ticket) -> Result<Option<Snapshot>, ApprovalError> {
+        let snapshot = self.read(ticket.request).await?;
+        match &snapshot.record.state {
+            State::Approved { .. } => {
+                decided(&snapshot.record);
+                return Ok(Some(snapshot));
             }
-            watch.changed().await;
+            State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
+            // Another process runs the same logical call: its outcome is this one's.
+            State::Claimed { .. } | State::Executing { .. } => {}
+            State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::InDoubt { .. }
+            | State::Denied { .. }
+            | State::Withdrawn { .. }
+            | State::Expired { .. }
+            | State::Revoked { .. }
+            | State::Lapsed { .. } => {
+                decided(&snapshot.record);
+                let error = from_state(&snapshot.record);
+                count(error.kind().as_str());
+                return Err(error);
+            }
         }
+        Ok(None)
     }
 
-    async fn look(&self, request: RequestId) -> Result<Snapshot, ApprovalError> {
+    async fn read(&self, request: RequestId) -> Result<Snapshot, ApprovalError> {
         let unavailable = |e: StoreError| ApprovalError::unavailable("the store", e);
         match self.shared().store().read(request).await {
             Ok(Some(snapshot)) => Ok(snapshot),
