@@ -168,7 +168,9 @@ impl ChannelDesk {
             None => Err(VoteError::UnknownPerson(identity.clone())),
             Some(person) => self.judge(&cast, &snapshot, person, &identity).await,
         };
+        // Of a store that did not answer nobody knows whether the vote counted.
         if let Err(error) = &judged
+            && !matches!(error, VoteError::Store(_))
             && let Err(lost) = self.record_refusal(&cast, person, identity, error).await
         {
             tracing::error!(request = %cast.request, error = %lost, "a refused vote was not recorded");
@@ -191,7 +193,9 @@ impl ChannelDesk {
             identity: identity.clone(),
             groups: memberships(directory, person, &record.asked.groups()).await?,
             // Who owns the agent may have changed since the request was made.
-            excluded: people_of_chain(directory, record.asked.call.requester()).await?,
+            excluded: people_of_chain(directory, record.asked.call.requester())
+                .await
+                .map_err(DirectoryError::from)?,
             choice: cast.choice,
             comment: cast.comment.as_deref().map(Arc::from),
             proposal: cast.proposal.clone().map(Arc::new),

@@ -137,22 +137,40 @@ pub(crate) async fn memberships(
     Ok(found)
 }
 
+/// Why it cannot be said who is behind a requester.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ChainError {
+    /// A person of the chain is nobody.
+    #[error("`{0}` is not known: add the person to the directory, or name whom the call is for")]
+    Unknown(PrincipalId),
+    /// The directory cannot answer.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+}
+
+impl From<ChainError> for DirectoryError {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Directory(error) => error,
+            unknown @ ChainError::Unknown(_) => Self(unknown.to_string()),
+        }
+    }
+}
+
 /// The people of a requester's chain and the owners of its agents and services.
 ///
 /// # Errors
-/// [`DirectoryError`] when the directory cannot say, or does not know a person of the chain.
+/// [`ChainError`] when the directory cannot say, or does not know a person of the chain.
 pub(crate) async fn people_of_chain(
     directory: &dyn Directory,
     requester: &Requester,
-) -> Result<BTreeSet<PersonId>, DirectoryError> {
+) -> Result<BTreeSet<PersonId>, ChainError> {
     let mut people = BTreeSet::new();
     for principal in requester.chain() {
         match principal.as_person() {
             Some(person) => {
                 if !directory.exists(person).await? {
-                    return Err(DirectoryError(format!(
-                        "`{principal}` is not known: add the person, or name whom the call is for"
-                    )));
+                    return Err(ChainError::Unknown(principal.clone()));
                 }
                 people.insert(person.clone());
             }

@@ -65,3 +65,8 @@ pub use registry::{GuardedAction, guarded_actions};
 pub use review::{Choice, Limits, Phase, Record, State};
 pub use store::{RequestStore, StoreError};
 pub use time::{Clock, ClockError, SystemClock, Timestamp, TokioClock};
+
+/// The README's code, so that every block of it compiles, and what can run does.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// One argument or extra field as a reviewer sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShownArgument<'a> {
-    /// Its name.
+    /// Its name; in quotes when it has more than letters, digits and `_-.:/`.
     pub name: Cow<'a, str>,
     /// What a yes binds: `""` for the value itself, else a remark such as `not bound`.
     pub remark: Cow<'a, str>,
@@ -47,7 +47,7 @@ pub struct Presentation<'a> {
     pub expires_at: Timestamp,
     /// Extra fields.
     pub fields: Vec<ShownArgument<'a>>,
-    /// Labels: name and value.
+    /// Labels: name, in quotes like an argument's, and value.
     pub labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Places where what looks like a secret was masked: then it is not shown whole.
     pub masked: Vec<Cow<'a, str>>,
@@ -98,7 +98,7 @@ impl<'a> Presentation<'a> {
             environment: call.environment().map(|e| Cow::Borrowed(e.as_str())),
             labels: call
                 .labels()
-                .map(|(name, value)| (line(name), line(value)))
+                .map(|(label, value)| (name(label), line(value)))
                 .collect(),
             risk: asked.risk,
             arguments: shown(call.arguments()),
@@ -155,18 +155,44 @@ fn line(text: &str) -> Cow<'_, str> {
     escape(text, Lines::Escape)
 }
 
+/// A name that cannot pass for a name with a value, or for two: `rows = 1` is shown in quotes.
+fn name(text: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(quoted(text))
+}
+
+/// One JSON string, without anything that is invisible or acts on the text around it.
+fn quoted(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    canonical::write_str(text, &mut json);
+    line(&json).into_owned()
+}
+
+/// Which numbers are carried as text: pointers are quoted, since keys may hold anything.
+fn numbers(pointers: &[String]) -> String {
+    let places: Vec<String> = pointers
+        .iter()
+        .filter(|pointer| !pointer.is_empty())
+        .map(|pointer| quoted(pointer))
+        .collect();
+    if places.is_empty() {
+        return "a whole number, written as text".to_owned();
+    }
+    format!("whole numbers, written as text, at {}", places.join(", "))
+}
+
 fn shown(arguments: &Arguments) -> Vec<ShownArgument<'_>> {
     arguments
         .iter()
         .map(|argument| ShownArgument {
-            name: line(argument.name),
+            name: name(argument.name),
             text: line(argument.json),
             remark: match argument.bound {
                 Bound::Value if argument.big_integers.is_empty() => Cow::Borrowed(""),
-                Bound::Value => Cow::Owned(format!(
-                    "whole numbers written as text at {}",
-                    line(&argument.big_integers.join(", "))
-                )),
+                Bound::Value => Cow::Owned(numbers(argument.big_integers)),
                 Bound::Debug | Bound::Display => Cow::Borrowed("bound by this text"),
                 Bound::Redacted(key) => Cow::Owned(format!(
                     "redacted: fingerprint under key {}, the value is bound",
@@ -244,7 +270,7 @@ impl fmt::Display for Presentation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}  risk: {}", self.action, self.risk)?;
         if let Some(summary) = &self.summary {
-            writeln!(f, "  {summary}")?;
+            writeln!(f, "summary      {summary}")?;
         }
         writeln!(f, "asked by     {}", self.requester)?;
         if let Some(model) = &self.model {
@@ -261,12 +287,14 @@ impl fmt::Display for Presentation<'_> {
         }
         for (title, list) in [("argument", &self.arguments), ("field", &self.fields)] {
             for argument in list {
-                write!(f, "{title:<12} {} = {}", argument.name, argument.text)?;
-                if argument.remark.is_empty() {
-                    writeln!(f)?;
-                } else {
-                    writeln!(f, " ({})", argument.remark)?;
+                write!(f, "{title:<12} {}", argument.name)?;
+                if !argument.text.is_empty() {
+                    write!(f, " = {}", argument.text)?;
                 }
+                if !argument.remark.is_empty() {
+                    write!(f, " ({})", argument.remark)?;
+                }
+                writeln!(f)?;
             }
         }
         for place in &self.masked {
@@ -282,6 +310,8 @@ impl fmt::Display for Presentation<'_> {
             writeln!(f, "mind         {warning}")?;
         }
         if let Some(claim) = &self.claim {
+            // Its own quotes are escaped, so that the claim ends where it seems to end.
+            let claim = claim.replace('"', "\\\"");
             writeln!(f, "the agent claims: \"{claim}\"")?;
         }
         writeln!(f, "function     {}", self.origin)?;

@@ -95,15 +95,7 @@ impl Parse for Function {
                 body: None,
             });
         }
-        let group = match input.parse()? {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => group,
-            other => {
-                return Err(syn::Error::new(
-                    other.span(),
-                    "expected the function's body",
-                ));
-            }
-        };
+        let group = braces(input.parse()?)?;
         let (inner, statements) = split_inner_attributes.parse2(group.stream())?;
         attrs.extend(inner);
         let mut body = Group::new(Delimiter::Brace, statements);
@@ -117,6 +109,20 @@ impl Parse for Function {
             sig,
             body: Some(body),
         })
+    }
+}
+
+/// The body, also where a `macro_rules!` has put it in as `$body`.
+fn braces(token: TokenTree) -> Result<Group> {
+    match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            syn::parse2(group.stream()).and_then(braces)
+        }
+        other => Err(syn::Error::new(
+            other.span(),
+            "expected the function's body",
+        )),
     }
 }
 

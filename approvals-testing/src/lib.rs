@@ -1,1 +1,35 @@
 //! Conformance suites, fault injection and a test clock for the traits of `approvals-core`.
+//!
+//! Whoever implements a [`RequestStore`](approvals_core::RequestStore), an
+//! [`Approver`](approvals_core::Approver), an [`AuditSink`](approvals_core::AuditSink) or a
+//! [`Directory`](approvals_core::Directory) runs the suite of that trait from one test. Every rule
+//! is judged on its own, and the failure names the rules that are broken:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! use std::sync::Arc;
+//! use approvals_core::{RequestStore, memory::MemoryStore};
+//!
+//! approvals_testing::store::conformance(|clock| async move {
+//!     Arc::new(MemoryStore::with_clock(clock)) as Arc<dyn RequestStore>
+//! })
+//! .await
+//! .assert_kept();
+//! # }
+//! ```
+//!
+//! [`faults`] wraps any implementation and makes it fail, lose answers or answer late by a script;
+//! [`ManualClock`] is a clock that a test sets.
+
+pub mod approver;
+pub mod audit_sink;
+mod clock;
+pub mod directory;
+pub mod faults;
+mod report;
+pub mod sample;
+pub mod store;
+
+pub use clock::ManualClock;
+pub use report::{Broken, Report};

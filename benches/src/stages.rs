@@ -47,7 +47,9 @@ impl NotingStore {
     pub fn stages(&self, cast: Instant, body: Instant) -> Option<[(&'static str, Duration); 6]> {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let first = |step: Step, from: Instant| {
-            let found = notes.iter().find(|(noted, at)| *noted == step && *at >= from);
+            let found = notes
+                .iter()
+                .find(|(noted, at)| *noted == step && *at >= from);
             found.map(|(_, at)| *at)
         };
         let committed = first(Step::Stored(Phase::Approved), cast)?;
@@ -56,10 +58,19 @@ impl NotingStore {
         let captured = first(Step::Storing(Phase::Executing), claimed)?;
         let started = first(Step::Stored(Phase::Executing), captured)?;
         Some([
-            ("vote to commit: who voted, judged, stored", committed - cast),
+            (
+                "vote to commit: who voted, judged, stored",
+                committed - cast,
+            ),
             ("wake-up of the caller", woken - committed),
-            ("claim: read, policy and voter judged again, stored", claimed - woken),
-            ("arguments captured again and compared, start judged", captured - claimed),
+            (
+                "claim: read, policy and voter judged again, stored",
+                claimed - woken,
+            ),
+            (
+                "arguments captured again and compared, start judged",
+                captured - claimed,
+            ),
             ("start stored", started - captured),
             ("from there to the body's first poll", body - started),
         ])

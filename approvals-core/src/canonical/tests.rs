@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use super::{CanonicalError, Limits, write, write_str};
 
 mod numbers;
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a value that is neither list nor object is plain"
+)]
 mod properties;
 mod protocol;
 mod speed;

@@ -129,7 +129,7 @@ fn allowed(call: Call, reasons: Reasons) -> What {
     }
 }
 
-fn worker_gone() -> ApprovalError {
+pub(super) fn worker_gone() -> ApprovalError {
     ApprovalError::new(
         Kind::Unavailable,
         "the gate's worker is gone: the runtime it was built on was shut down",

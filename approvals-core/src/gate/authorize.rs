@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use super::Gate;
+use super::allow::worker_gone;
+use super::errors::of_chain;
 use super::review::Ticket;
 use super::run::Approved;
 use super::shared::Named;
@@ -68,12 +71,13 @@ impl Admitted {
     /// # Errors
     /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
+        // Invariant 3: the same arguments for something else are another call.
         let same = match &self.0 {
             Ready::Allowed => true,
             Ready::Approved(approved) => approved.is_for(again),
         };
-        let arguments = same.then(|| again.arguments_digest());
-        self.start_with(arguments).await
+        self.start_with(same.then(|| again.arguments_digest()))
+            .await
     }
 
     /// The permit of a call that policy allowed: there is nothing to wait for.
@@ -186,6 +190,9 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
+                if self.shared().worker_gone.load(Ordering::Acquire) {
+                    return Err(worker_gone());
+                }
                 let ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
                 Ok(Step::Asked(ticket))
             }
@@ -196,21 +203,24 @@ impl Gate {
     /// little: no argument twice, and nothing of what is done while it does not wait.
     pub(crate) fn when_agreed(
         &self,
-        ticket: Ticket,
+        mut ticket: Ticket,
     ) -> impl Future<Output = Result<Admitted, ApprovalError>> + Send + use<> {
         let gate = self.clone();
         async move {
             let mut watch = gate.shared().store().hints().watch(ticket.request);
-            let approved = loop {
-                if let Some(approved) = Box::pin(gate.look(&ticket)).await? {
-                    break approved;
+            loop {
+                let Some(snapshot) = Box::pin(gate.look(&ticket)).await? else {
+                    watch.changed().await;
+                    continue;
+                };
+                // Whoever waited for the same logical call may have been quicker: then its outcome
+                // is waited for.
+                if let Some(approved) = Box::pin(gate.claim(&mut ticket, snapshot)).await? {
+                    metrics::counter!("approvals_decisions_total", "outcome" => "approved")
+                        .increment(1);
+                    return Ok(Admitted(Ready::Approved(Box::new(approved))));
                 }
-                watch.changed().await;
-            };
-            drop(watch);
-            let approved = Box::pin(gate.claim(ticket, approved)).await?;
-            metrics::counter!("approvals_decisions_total", "outcome" => "approved").increment(1);
-            Ok(Admitted(Ready::Approved(Box::new(approved))))
+            }
         }
     }
 
@@ -308,7 +318,7 @@ impl Gate {
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
         for person in people_of_chain(directory, requester)
             .await
-            .map_err(unavailable)?
+            .map_err(of_chain)?
         {
             let of_person = memberships(directory, &person, groups).await;
             found.extend(of_person.map_err(unavailable)?);

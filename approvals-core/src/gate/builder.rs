@@ -326,7 +326,10 @@ impl GateBuilder {
         shared.sinks.start(shared.desk.store());
         let (jobs, jobs_in) = mpsc::unbounded_channel();
         let (allowed, allowed_in) = mpsc::channel(BUFFER);
-        tokio::spawn(worker::run(Arc::clone(&shared), jobs_in, allowed_in));
+        // Subscribed here, so that no change is missed before the worker is first polled.
+        let changes = shared.store().hints().subscribe();
+        let last_word = worker::LastWord(Arc::clone(&shared));
+        tokio::spawn(worker::run(last_word, jobs_in, allowed_in, changes));
         let inner = Inner {
             shared,
             jobs,

@@ -1,7 +1,16 @@
 //! What became of a request, told to whoever made the call.
 
+use crate::directory::ChainError;
 use crate::error::{ApprovalError, Kind};
 use crate::review::{Record, Refusal, Refused, State};
+
+/// Nobody can say who is behind the requester.
+pub(super) fn of_chain(error: ChainError) -> ApprovalError {
+    match error {
+        unknown @ ChainError::Unknown(_) => ApprovalError::invalid(unknown),
+        ChainError::Directory(error) => ApprovalError::unavailable("the directory", error),
+    }
+}
 
 /// What a request that will not run any more says to its caller.
 pub(super) fn from_state(record: &Record) -> ApprovalError {

@@ -13,10 +13,12 @@ use crate::error::{ApprovalError, Kind};
 pub(crate) struct FreezeView {
     started: Instant,
     staleness: Duration,
-    /// The latest reading: when it was asked for, in milliseconds from `started` plus one, and in
-    /// the lowest bit whether it said frozen. 0 when there is none. Readings overtake each other;
-    /// the one that was asked for last stands, and of two in one millisecond the frozen one.
-    reading: AtomicU64,
+    /// Readings that were begun.
+    readings: AtomicU64,
+    /// Twice the latest reading's number, plus one when it said frozen.
+    latest: AtomicU64,
+    /// Milliseconds from `started` to when the flag was read, plus one; 0 when it never was.
+    read_at: AtomicU64,
 }
 
 impl FreezeView {
@@ -24,7 +26,9 @@ impl FreezeView {
         Self {
             started: Instant::now(),
             staleness,
-            reading: AtomicU64::new(0),
+            readings: AtomicU64::new(0),
+            latest: AtomicU64::new(1),
+            read_at: AtomicU64::new(0),
         }
     }
 
@@ -32,20 +36,21 @@ impl FreezeView {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Takes note of a reading that was asked for at `asked`.
-    pub(super) fn note(&self, frozen: bool, asked: Instant) {
+    /// Takes note of a reading that was asked for at `asked`. Readings may end in another order
+    /// than they began in: an older one does not lift a freeze that a later one found.
+    fn note(&self, reading: u64, frozen: bool, asked: Instant) {
         let at = asked.duration_since(self.started).as_millis();
-        let at = u64::try_from(at).unwrap_or(u64::MAX >> 2).saturating_add(1);
-        let reading = (at << 1) | u64::from(frozen);
-        self.reading.fetch_max(reading, Ordering::AcqRel);
+        let at = u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1);
+        let latest = reading.saturating_mul(2).saturating_add(u64::from(frozen));
+        self.latest.fetch_max(latest, Ordering::AcqRel);
+        self.read_at.fetch_max(at, Ordering::Release);
     }
 
     /// `Some(frozen)`, or `None` when the reading is too old to go by.
     pub(super) fn fresh(&self) -> Option<bool> {
-        let reading = self.reading.load(Ordering::Acquire);
-        let read_at = (reading >> 1).checked_sub(1)?;
+        let read_at = self.read_at.load(Ordering::Acquire).checked_sub(1)?;
         let age = Duration::from_millis(self.elapsed().saturating_sub(read_at));
-        (age < self.staleness).then_some(reading & 1 == 1)
+        (age < self.staleness).then(|| self.latest.load(Ordering::Acquire) % 2 == 1)
     }
 }
 
@@ -53,8 +58,9 @@ impl Shared {
     /// Reads the flag from the store.
     pub(super) async fn read_freeze(&self) -> Result<bool, crate::store::StoreError> {
         let asked = Instant::now();
+        let reading = 1 + self.freeze.readings.fetch_add(1, Ordering::AcqRel);
         let frozen = self.store().freeze().await?.is_some();
-        self.freeze.note(frozen, asked);
+        self.freeze.note(reading, frozen, asked);
         Ok(frozen)
     }
 

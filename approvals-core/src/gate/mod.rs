@@ -13,6 +13,7 @@ mod review;
 mod run;
 mod shared;
 mod sinks;
+mod unpanicked;
 mod worker;
 
 use std::fmt;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::errors::from_refused;
+use super::errors::{from_refused, of_chain};
 use super::{Gate, Job};
 use crate::audit::{NewEvent, What};
 use crate::directory::people_of_chain;
@@ -144,9 +144,8 @@ impl Gate {
         let excluded = people_of_chain(directory, record.asked.call.requester()).await;
         let (known, excluded): (bool, BTreeSet<PersonId>) = match (known, excluded) {
             (Ok(known), Ok(excluded)) => (known, excluded),
-            (Err(error), _) | (_, Err(error)) => {
-                return Err(ApprovalError::unavailable("the directory", error));
-            }
+            (Err(error), _) => return Err(ApprovalError::unavailable("the directory", error)),
+            (_, Err(error)) => return Err(of_chain(error)),
         };
         if !known {
             let why = format!("`{by}` is nobody that the directory knows");

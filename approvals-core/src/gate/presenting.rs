@@ -4,11 +4,15 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use super::shared::{Channel, Shared};
+use super::unpanicked::{Panicked, Unpanicked};
 use super::{Gate, Job};
-use crate::approver::{ApproverError, Notice, Receipt};
+use crate::approver::{Approver, ApproverError, Coverage, Notice, Receipt};
+use crate::error::ApprovalError;
+use crate::id::RequestId;
+use crate::presentation::Presentation;
 use crate::review::Record;
 use crate::store::{Delivery, DeliveryState};
 use crate::time::Timestamp;
@@ -24,30 +28,67 @@ fn run_or_spawn(mut task: Task) {
     }
 }
 
-/// A future whose panic is an error: a channel that panics has failed, and nothing else has.
-struct Unpanicked<F>(Pin<Box<F>>);
+/// What a channel's answer comes to: one that panicked has failed.
+fn answer<T>(answer: Result<Result<T, ApproverError>, Panicked>) -> Result<T, ApproverError> {
+    answer.unwrap_or_else(|Panicked| Err(ApproverError("the channel panicked".to_owned())))
+}
 
-impl<T, F: Future<Output = Result<T, ApproverError>>> Future for Unpanicked<F> {
-    type Output = Result<T, ApproverError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context)))
-            .unwrap_or_else(|_| Poll::Ready(Err(ApproverError("the channel panicked".to_owned()))))
-    }
+/// What a channel says that it will be able to show.
+pub(super) fn coverage(approver: &dyn Approver, presentation: &Presentation<'_>) -> Coverage {
+    catch_unwind(AssertUnwindSafe(|| approver.coverage(presentation))).unwrap_or_else(|_| {
+        Coverage::Partial {
+            why: "the channel panicked".to_owned(),
+        }
+    })
 }
 
 impl Gate {
     /// Puts a request before people on every channel.
-    pub(super) fn present(&self, record: &Arc<Record>, deliveries: Vec<Delivery>) {
-        for delivery in deliveries {
-            let mut channels = self.shared().channels.iter();
-            let Some(channel) = channels.find(|channel| channel.id == delivery.channel) else {
-                continue;
-            };
+    pub(super) async fn present(&self, record: &Arc<Record>) {
+        for channel in &self.shared().channels {
             let (shared, channel) = (Arc::clone(self.shared()), channel.clone());
             let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(present_on(shared, channel, notice, delivery)));
+            run_or_spawn(Box::pin(present_on(shared, channel, notice)));
         }
+    }
+
+    /// Puts a keyed request before people on every channel where that has not happened yet. Several
+    /// callers may have it, and whoever opened it may have died before it did this.
+    pub(super) async fn present_where_missing(
+        &self,
+        record: &Arc<Record>,
+    ) -> Result<(), ApprovalError> {
+        let shared = self.shared();
+        let unavailable = |e| ApprovalError::unavailable("the store", e).request(record.id());
+        let turns: Vec<Turn> = shared
+            .channels
+            .iter()
+            .filter_map(|channel| Turn::take(shared, record.id(), channel))
+            .collect();
+        let deliveries = shared.store().deliveries(record.id()).await;
+        let deliveries = deliveries.map_err(unavailable)?;
+        let missing = |turn: &Turn| {
+            deliveries.iter().any(|delivery| {
+                delivery.channel == turn.channel.id && delivery.state == DeliveryState::Intended
+            })
+        };
+        let turns: Vec<Turn> = turns.into_iter().filter(missing).collect();
+        if turns.is_empty() {
+            return Ok(());
+        }
+        // Invariant 11: requested before presented, also by another process that died since.
+        if shared.sinks.any_required() {
+            let number = shared.store().append(Vec::new()).await;
+            let number = number.map_err(unavailable)?;
+            shared.sinks.acknowledged(shared.store(), number).await?;
+        }
+        for turn in turns {
+            let notice = Notice::new(Arc::clone(record));
+            run_or_spawn(Box::pin(async move {
+                present_on(Arc::clone(&turn.shared), turn.channel.clone(), notice).await;
+            }));
+        }
+        Ok(())
     }
 
     /// Has the worker look no later than this.
@@ -61,10 +102,35 @@ impl Gate {
     }
 }
 
-async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice, delivery: Delivery) {
+/// The right to put one request before people on one channel, so that two callers in one process
+/// do not post it twice.
+struct Turn {
+    shared: Arc<Shared>,
+    request: RequestId,
+    channel: Channel,
+}
+
+impl Turn {
+    fn take(shared: &Arc<Shared>, request: RequestId, channel: &Channel) -> Option<Self> {
+        let free = shared.presenting().insert((request, channel.id.clone()));
+        free.then(|| Self {
+            shared: Arc::clone(shared),
+            request,
+            channel: channel.clone(),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let over = (self.request, self.channel.id.clone());
+        self.shared.presenting().remove(&over);
+    }
+}
+
+async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     let request = notice.asked().id;
-    let present = async { channel.approver.present(&notice).await };
-    let presented = Unpanicked(Box::pin(present)).await;
+    let presented = answer(Unpanicked(channel.approver.present(&notice)).await);
     let state = match presented {
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => {
@@ -74,7 +140,15 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice, deliv
         }
     };
     let failed = matches!(state, DeliveryState::Failed { .. });
-    note(&shared, &notice, delivery, state).await;
+    note(&shared, &channel, &notice, state).await;
+    // A vote may have come while the channel was still at it: the copy shows less than what stands.
+    match shared.store().read(request).await {
+        Ok(Some(now)) if now.record.revision > notice.revision() => {
+            update_copies(&shared, &now.record).await;
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(%request, %error, "messages were not updated"),
+    }
     if failed {
         // Whoever waits finds out whether any channel is left.
         shared.store().hints().changed(request);
@@ -82,16 +156,23 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice, deliv
 }
 
 /// Notes how far a channel's copy came, keeping what was committed of what it shows.
-async fn note(shared: &Shared, notice: &Notice, known: Delivery, state: DeliveryState) {
+async fn note(shared: &Shared, channel: &Channel, notice: &Notice, state: DeliveryState) {
     let request = notice.asked().id;
-    let delivery = Delivery {
-        state,
-        revision: notice.revision(),
-        ..known
+    let noted = async {
+        let known = shared.store().deliveries(request).await?;
+        let Some(known) = known.into_iter().find(|d| d.channel == channel.id) else {
+            return Ok(());
+        };
+        let delivery = Delivery {
+            state,
+            revision: notice.revision(),
+            ..known
+        };
+        shared.store().note_delivery(request, delivery).await
     };
-    let channel = delivery.channel.clone();
-    if let Err(error) = shared.store().note_delivery(request, delivery).await {
-        tracing::error!(%request, %channel, %error, "a delivery was not noted");
+    let noted: Result<(), crate::store::StoreError> = noted.await;
+    if let Err(error) = noted {
+        tracing::error!(%request, channel = %channel.id, %error, "a delivery was not noted");
     }
 }
 
@@ -106,31 +187,32 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
     };
     for delivery in deliveries {
         let channel = shared.channels.iter().find(|c| c.id == delivery.channel);
-        if let (Some(channel), Some(receipt)) = (channel, delivery.state.receipt().cloned())
+        if let (Some(channel), Some(receipt)) = (channel, delivery.state.receipt())
             && delivery.revision < record.revision
         {
             let (shared, channel) = (Arc::clone(shared), channel.clone());
             let notice = Notice::new(Arc::clone(record));
             run_or_spawn(Box::pin(update_on(
-                shared, channel, notice, delivery, receipt,
+                shared,
+                channel,
+                notice,
+                receipt.clone(),
             )));
         }
     }
 }
 
-async fn update_on(
-    shared: Arc<Shared>,
-    channel: Channel,
-    notice: Notice,
-    delivery: Delivery,
-    receipt: Receipt,
-) {
-    let update = async { channel.approver.update(&notice, &receipt).await };
-    let updated = Unpanicked(Box::pin(update)).await;
+async fn update_on(shared: Arc<Shared>, channel: Channel, notice: Notice, receipt: Receipt) {
+    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
     match updated {
         Ok(()) => {
-            let state = DeliveryState::Delivered(receipt);
-            note(&shared, &notice, delivery, state).await;
+            note(
+                &shared,
+                &channel,
+                &notice,
+                DeliveryState::Delivered(receipt),
+            )
+            .await
         }
         Err(error) => {
             let request = notice.asked().id;

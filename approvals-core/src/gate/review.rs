@@ -1,11 +1,12 @@
 //! A call that people must agree to: asking them, and waiting for what they say.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::allow::worker_gone;
 use super::authorize::count;
-use super::errors::{from_refusal, from_state};
-use super::shared::Channel;
+use super::errors::{from_refusal, from_state, of_chain};
+use super::presenting::coverage;
 use super::{Gate, Job};
 use crate::approver::Coverage;
 use crate::call::Call;
@@ -16,7 +17,7 @@ use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
-use crate::review::{Asked, Command, Opening, Record, State, WithdrawnBy};
+use crate::review::{Asked, Command, Opening, Phase, Record, State, WithdrawnBy};
 use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
 
 /// A request that somebody in this process waits for. Dropping it while the request is pending
@@ -64,7 +65,7 @@ impl Gate {
         let version = version.map(Arc::from);
         let keyed = call.key().is_some();
         let arguments = call.arguments_digest();
-        let (mut opening, mut deliveries) = self.opening(call, tracks, reasons, version).await?;
+        let (opening, deliveries) = self.opening(call, tracks, reasons, version).await?;
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
@@ -73,26 +74,9 @@ impl Gate {
             withdraws: !keyed,
             waits: false,
         };
-        let mut opened = self.open(&opening, deliveries.clone()).await?;
-        if let Opened::MayHaveRun(earlier) = opened {
-            // Reviewers have to see it, so it is part of what is asked.
-            let mut asked = Asked {
-                may_have_run: Some(earlier),
-                ..Asked::clone(&opening.asked)
-            };
-            deliveries = self.intended(&mut asked)?;
-            opening.asked = Arc::new(asked);
-            opened = self.open(&opening, deliveries.clone()).await?;
-        }
-        let asked = opening.asked;
+        let asked = Arc::clone(&opening.asked);
+        let opened = self.open(opening, deliveries).await?;
         match opened {
-            Opened::MayHaveRun(_) => {
-                ticket.settle();
-                return Err(ApprovalError::new(
-                    Kind::Unavailable,
-                    "requests for the same call ended in doubt while it was being asked",
-                ));
-            }
             Opened::Refused(refusal) => {
                 ticket.settle();
                 let error = from_refusal(&refusal);
@@ -111,6 +95,10 @@ impl Gate {
             Opened::Found(record) => {
                 ticket.request = record.id();
                 ticket.settle();
+                if record.state.phase() == Phase::Pending {
+                    self.look_by(record.due_at());
+                    self.present_where_missing(&record).await?;
+                }
             }
             Opened::Granted { record, .. } => {
                 tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
@@ -130,7 +118,11 @@ impl Gate {
                     return Err(error);
                 }
                 self.look_by(record.due_at());
-                self.present(&record, deliveries);
+                if keyed {
+                    self.present_where_missing(&record).await?;
+                } else {
+                    self.present(&record).await;
+                }
             }
         }
         Ok(ticket)
@@ -138,12 +130,12 @@ impl Gate {
 
     async fn open(
         &self,
-        opening: &Opening,
+        opening: Opening,
         deliveries: Vec<Delivery>,
     ) -> Result<Opened, ApprovalError> {
         self.shared()
             .store()
-            .open(opening.clone(), deliveries)
+            .open(opening, deliveries)
             .await
             .map_err(|e| ApprovalError::unavailable("the store", e))
     }
@@ -159,7 +151,7 @@ impl Gate {
         let requester = call.requester().clone();
         let principals = people_of_chain(shared.directory(), &requester)
             .await
-            .map_err(|e| ApprovalError::unavailable("the directory, for the requester,", e))?;
+            .map_err(of_chain)?;
         let now = shared
             .store()
             .now()
@@ -225,7 +217,7 @@ impl Gate {
                             "what looks like a secret is masked: {masked}. The author can name the argument in `redact(…)`"
                         ),
                     },
-                    None => covers(channel, &presentation),
+                    None => coverage(channel.approver.as_ref(), &presentation),
                 },
                 state: DeliveryState::Intended,
                 revision: 1,
@@ -259,7 +251,14 @@ impl Gate {
                 decided(&snapshot.record);
                 return Ok(Some(snapshot));
             }
-            State::Pending => self.refuse_if_unreachable(&snapshot.record).await?,
+            State::Pending => {
+                // Invariant 9: without the worker no deadline would ever come.
+                if self.shared().worker_gone.load(Ordering::Acquire) {
+                    self.take_back(ticket.request).await;
+                    return Err(worker_gone().request(ticket.request));
+                }
+                self.refuse_if_unreachable(&snapshot.record).await?;
+            }
             // Another process runs the same logical call: its outcome is this one's.
             State::Claimed { .. } | State::Executing { .. } => {}
             State::Succeeded { .. }
@@ -323,7 +322,10 @@ impl Gate {
         let withdraw = Command::Withdraw(WithdrawnBy::Requester);
         match carry_out(self.shared().store(), request, &withdraw, None).await {
             Ok(Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Unknown) => {}
-            Err(error) => tracing::error!(%request, %error, "a request could not be withdrawn"),
+            Err(error) => {
+                tracing::error!(%request, %error, "a request could not be withdrawn yet");
+                self.leave(Job::Cancelled(request));
+            }
         }
     }
 }
@@ -332,13 +334,4 @@ impl Gate {
 fn decided(record: &Record) {
     let taken = record.changed_at.since(record.asked.asked_at);
     metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
-}
-
-/// What a channel says that it can show. One that panics shows nothing.
-fn covers(channel: &Channel, presentation: &Presentation<'_>) -> Coverage {
-    catch_unwind(AssertUnwindSafe(|| channel.approver.coverage(presentation))).unwrap_or_else(
-        |_| Coverage::Partial {
-            why: "the channel panicked".to_owned(),
-        },
-    )
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::errors::from_refused;
+use super::errors::{from_refused, of_chain};
 use super::review::Ticket;
 use super::{Gate, Job};
 use crate::call::Call;
@@ -13,7 +13,8 @@ use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
 use crate::permit::Permit;
-use crate::review::{Choice, ClaimNow, Command, Phase, Record, VoterNow};
+use crate::policy::Verdict;
+use crate::review::{Choice, ClaimNow, Command, Phase, Record, Refused, VoterNow};
 use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 
 /// A claim on an approved request. Dropping it gives the claim back.
@@ -44,12 +45,12 @@ fn unavailable(error: StoreError) -> ApprovalError {
 
 impl Gate {
     /// Claims an approved request: policy and voters are judged again, and required sinks have to
-    /// have caught up.
+    /// have caught up. `None` when somebody else holds a claim on it.
     pub(super) async fn claim(
         &self,
-        mut ticket: Ticket,
+        ticket: &mut Ticket,
         snapshot: Snapshot,
-    ) -> Result<Approved, ApprovalError> {
+    ) -> Result<Option<Approved>, ApprovalError> {
         ticket.settle();
         let shared = self.shared();
         let store = shared.store();
@@ -63,21 +64,30 @@ impl Gate {
         let verdict = self.judge(&asked.call).await?;
         let directory = shared.directory();
         let not_known = |e| ApprovalError::unavailable("the directory", e);
+        let voters = voters_now(directory, &snapshot.record, &verdict)
+            .await
+            .map_err(not_known)?;
         let claim = Command::Claim(Box::new(ClaimNow {
             owner: shared.owner,
             lease: shared.lease,
             frozen: snapshot.frozen,
             verdict,
-            voters: voters_now(directory, &snapshot.record)
-                .await
-                .map_err(not_known)?,
+            voters,
             excluded: people_of_chain(directory, asked.call.requester())
                 .await
-                .map_err(not_known)?,
+                .map_err(of_chain)?,
         }));
         let now = snapshot.now;
         let (record, last_event) = match carry_out(store, request, &claim, Some(snapshot)).await {
             Ok(Outcome::Done { record, last_event }) => (record, last_event),
+            Ok(Outcome::Refused {
+                refused:
+                    Refused::Phase {
+                        found: Phase::Claimed | Phase::Executing,
+                        ..
+                    },
+                ..
+            }) => return Ok(None),
             Ok(Outcome::Refused { refused, record }) => {
                 return Err(from_refused(&refused, &record));
             }
@@ -103,17 +113,29 @@ impl Gate {
         };
         // Invariant 11: claimed before started. An error gives the claim back.
         shared.sinks.acknowledged(store, last_event).await?;
-        Ok(approved)
+        Ok(Some(approved))
     }
 }
 
 /// Invariant 10: every voter as the directory knows them now. Whoever is unknown, or is no longer
-/// the one behind the channel identity, is left out.
+/// the one behind the channel identity, is left out. Their groups are those that were asked and
+/// those that policy asks now.
 async fn voters_now(
     directory: &dyn Directory,
     record: &Record,
+    verdict: &Verdict,
 ) -> Result<Vec<VoterNow>, DirectoryError> {
-    let groups = record.asked.groups();
+    let mut groups = record.asked.groups();
+    match verdict {
+        Verdict::Allow(_) | Verdict::Deny(_) => {}
+        Verdict::Review(tracks, _) => {
+            for group in tracks.iter().flat_map(|track| track.groups()) {
+                if !groups.contains(group) {
+                    groups.push(group.clone());
+                }
+            }
+        }
+    }
     let mut voters = Vec::with_capacity(record.votes.len());
     for vote in &record.votes {
         if vote.choice == Choice::Withdrawn
@@ -131,9 +153,9 @@ async fn voters_now(
 }
 
 impl Approved {
-    /// Whether this call, with everything that decides, is the one that was approved.
+    /// Whether this is the call that people agreed to, in everything that decides.
     pub(super) fn is_for(&self, call: &Call) -> bool {
-        call.digest() == self.snapshot.record.asked.digest
+        self.snapshot.record.asked.digest == call.digest()
     }
 
     /// Starts the execution, if what will run is what was approved and the claim still holds.
@@ -157,6 +179,17 @@ impl Approved {
         let from = Some(self.snapshot.clone());
         let record = match carry_out(shared.store(), self.request, &start, from).await {
             Ok(Outcome::Done { record, .. }) => record,
+            Ok(Outcome::Refused {
+                refused: Refused::Phase { .. },
+                ..
+            }) => {
+                self.released = true;
+                return Err(ApprovalError::new(
+                    Kind::Unavailable,
+                    "its claim ran out before it was started",
+                )
+                .request(self.request));
+            }
             Ok(Outcome::Refused { refused, record }) => {
                 self.released = record.state.phase() != Phase::Claimed;
                 return Err(from_refused(&refused, &record));

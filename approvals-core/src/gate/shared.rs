@@ -1,7 +1,7 @@
 //! What a gate and its worker share.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::AtomicU64;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -50,8 +50,15 @@ pub(crate) struct Shared {
     pub(crate) freeze: FreezeView,
     /// When the worker looks next, in store milliseconds.
     pub(crate) looks_at: AtomicU64,
+    /// Whether the worker has ended: nothing is due any more by itself.
+    pub(crate) worker_gone: AtomicBool,
     /// Claims that this gate holds, with their fences: the worker renews their leases.
     held: Mutex<HashMap<RequestId, u64>>,
+    /// Requests that nobody waits for any more and that the store did not withdraw: while this gate
+    /// is alive its heartbeat keeps them, so the worker tries again.
+    unwithdrawn: Mutex<BTreeSet<RequestId>>,
+    /// What is being put before people now, by channel.
+    presenting: Mutex<HashSet<(RequestId, ChannelId)>>,
 }
 
 impl Shared {
@@ -85,7 +92,10 @@ impl Shared {
             single_requester,
             freeze,
             looks_at: AtomicU64::new(u64::MAX),
+            worker_gone: AtomicBool::new(false),
             held: Mutex::default(),
+            unwithdrawn: Mutex::default(),
+            presenting: Mutex::default(),
         }
     }
 
@@ -99,5 +109,13 @@ impl Shared {
 
     pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<RequestId, u64>> {
         self.held.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn unwithdrawn(&self) -> MutexGuard<'_, BTreeSet<RequestId>> {
+        self.unwithdrawn.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn presenting(&self) -> MutexGuard<'_, HashSet<(RequestId, ChannelId)>> {
+        self.presenting.lock().unwrap_or_else(|e| e.into_inner())
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::audit::Sink;
+use super::unpanicked::{Panicked, Unpanicked};
+use crate::audit::{AuditError, Sink};
 use crate::error::ApprovalError;
 use crate::store::{RequestStore, StoreError};
 
@@ -39,7 +40,7 @@ enum FeedError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Sink(#[from] crate::audit::AuditError),
+    Sink(#[from] AuditError),
     #[error("it did not answer within {PATIENCE:?}")]
     TooSlow,
 }
@@ -141,7 +142,8 @@ impl Feed {
             let Some(last) = events.last().map(|event| event.number) else {
                 return Ok(());
             };
-            self.sink.sink.record(&events).await?;
+            let recorded = Unpanicked(self.sink.sink.record(&events)).await;
+            recorded.unwrap_or_else(|Panicked| Err(AuditError("it panicked".to_owned())))?;
             store.acknowledge(&self.sink.id, last).await?;
             self.acknowledged.fetch_max(last, Ordering::Release);
             if number == u64::MAX && events.len() < BATCH {

@@ -22,17 +22,29 @@ const BATCH: usize = 1024;
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
+/// Tells whoever waits that no deadline will take effect by this gate any more.
+pub(super) struct LastWord(pub(super) Arc<Shared>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.0.worker_gone.store(true, Ordering::Release);
+        self.0.store().hints().all_changed();
+    }
+}
+
 /// Runs until the gate and everything that it has handed out are gone, and what they left is done.
 pub(super) async fn run(
-    shared: Arc<Shared>,
+    last_word: LastWord,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     mut allowed: mpsc::Receiver<Buffered>,
+    mut changes: broadcast::Receiver<RequestId>,
 ) {
-    let mut changes = shared.store().hints().subscribe();
+    let shared = Arc::clone(&last_word.0);
     let mut arrived: Vec<Buffered> = Vec::new();
     let mut buffered: Vec<NewEvent> = Vec::new();
-    let mut looked = Instant::now();
-    let mut look_at = looked;
+    let mut look_at = Instant::now();
+    let mut renewed = look_at;
+    let mut turn = 0_u8;
     let (mut jobs_open, mut allowed_open) = (true, true);
     while jobs_open || allowed_open || !buffered.is_empty() {
         let room = allowed_open && buffered.len() < BATCH;
@@ -40,6 +52,7 @@ pub(super) async fn run(
             biased;
             () = sleep_until(look_at) => {}
             job = jobs.recv(), if jobs_open => match job {
+                Some(Job::LookAgain) => look_at = Instant::now(),
                 Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
                 None => jobs_open = false,
             },
@@ -57,8 +70,16 @@ pub(super) async fn run(
         let now = Instant::now();
         if now >= look_at {
             store_buffered(&shared, &mut buffered).await;
-            look_at = now + look(&shared, now.duration_since(looked)).await;
-            looked = now;
+            // Often enough that a lease never runs out while its holder is well, however often
+            // something else is due.
+            let tick = TICK.min(shared.lease / 3);
+            if now.duration_since(renewed) >= tick {
+                renewed = now;
+                renew(&shared).await;
+                turn = turn.wrapping_add(1);
+                look_again(&shared, turn).await;
+            }
+            look_at = now + look(&shared, tick).await;
         }
     }
     shared.sinks.close();
@@ -87,7 +108,7 @@ async fn carry(
 ) {
     match job {
         Job::Cancelled(request) => {
-            command(shared, request, &Command::Withdraw(WithdrawnBy::Cancelled)).await;
+            withdraw(shared, request).await;
         }
         Job::Abandoned {
             request,
@@ -120,14 +141,29 @@ async fn carry(
     }
 }
 
-async fn command(shared: &Shared, request: RequestId, command: &Command) {
+/// Says whether the store answered.
+async fn command(shared: &Shared, request: RequestId, command: &Command) -> bool {
     match carry_out(shared.store(), request, command, None).await {
-        Ok(Outcome::Done { .. } | Outcome::Unknown) => {}
+        Ok(Outcome::Done { .. } | Outcome::Unknown) => true,
         Ok(Outcome::Refused { refused, .. }) => {
             tracing::debug!(%request, %refused, "nothing to do");
+            true
         }
-        // Leases and heartbeats run out instead.
-        Err(error) => tracing::error!(%request, %error, "a command could not be carried out"),
+        // Leases run out instead; a withdrawal is tried again.
+        Err(error) => {
+            tracing::error!(%request, %error, "a command could not be carried out");
+            false
+        }
+    }
+}
+
+/// Takes back a request that nobody waits for any more.
+async fn withdraw(shared: &Shared, request: RequestId) {
+    let withdraw = Command::Withdraw(WithdrawnBy::Cancelled);
+    if command(shared, request, &withdraw).await {
+        shared.unwithdrawn().remove(&request);
+    } else {
+        shared.unwithdrawn().insert(request);
     }
 }
 
@@ -189,15 +225,10 @@ async fn update_everything(shared: &Arc<Shared>) {
 }
 
 /// Lets everything that is due take effect, and says when to look again.
-async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
+async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     let store = shared.store();
     if let Err(error) = shared.read_freeze().await {
         tracing::error!(%error, "the freeze flag cannot be read");
-    }
-    // Often enough that a lease never runs out while its holder is well.
-    let tick = TICK.min(shared.lease / 3);
-    if since >= tick {
-        renew(shared).await;
     }
     let due = match store.due(DUE).await {
         Ok(due) => due,
@@ -206,14 +237,18 @@ async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
             return tick;
         }
     };
+    let mut answered = true;
     for request in &due.requests {
-        command(shared, *request, &Command::Due).await;
+        answered &= command(shared, *request, &Command::Due).await;
     }
     for request in &due.abandoned {
         let lost = Command::Withdraw(WithdrawnBy::WaiterLost);
-        command(shared, *request, &lost).await;
+        answered &= command(shared, *request, &lost).await;
     }
     shared.sinks.news();
+    if !answered {
+        return tick;
+    }
     let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
     match (more, due.next, store.now().await) {
         (true, _, _) => Duration::ZERO,
@@ -225,6 +260,17 @@ async fn look(shared: &Arc<Shared>, since: Duration) -> Duration {
             looks_at.since(now).max(Duration::from_millis(1))
         }
         (false, _, _) => tick,
+    }
+}
+
+/// What was missed or could not be done before: withdrawals, and changes that another process made.
+async fn look_again(shared: &Shared, turn: u8) {
+    let unwithdrawn: Vec<RequestId> = shared.unwithdrawn().iter().copied().collect();
+    for request in unwithdrawn {
+        withdraw(shared, request).await;
+    }
+    if shared.store().is_durable() {
+        shared.store().hints().some_may_have_changed(turn);
     }
 }
 

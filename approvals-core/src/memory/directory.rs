@@ -170,12 +170,17 @@ impl Directory for InMemoryDirectory {
         channel: &ChannelId,
     ) -> Result<Vec<ChannelIdentity>, DirectoryError> {
         let people = self.answering()?;
+        if !people.groups_of.contains_key(person) {
+            return Ok(Vec::new());
+        }
         let own = ChannelIdentity::new(channel.clone(), "", person.as_str());
+        // Linked to somebody else, it is that person's.
+        let own = Some(own).filter(|own| !people.linked.contains_key(own));
         let linked = people
             .linked
             .iter()
             .filter(|(identity, linked)| *linked == person && identity.channel == *channel)
             .map(|(identity, _)| identity.clone());
-        Ok(std::iter::once(own).chain(linked).collect())
+        Ok(own.into_iter().chain(linked).collect())
     }
 }

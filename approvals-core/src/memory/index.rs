@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::id::{PersonId, RequestId};
-use crate::review::{Asked, Bucket, Phase, Proposal, Record, State};
+use crate::review::{Asked, Bucket, Choice, Phase, Proposal, Record, State, Vote};
 use crate::time::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -154,6 +154,11 @@ impl Index {
         let traffic = self.buckets.entry(key).or_default();
         traffic.pending = traffic.pending.saturating_sub(1);
         if let State::Denied { by, proposal, .. } = &after.state {
+            // A denial that is shared with equal requests was said once.
+            let said_here = |vote: &Vote| vote.person == *by && vote.choice == Choice::Deny;
+            if !after.votes.iter().any(said_here) {
+                return;
+            }
             traffic.denials.add(now);
             if let Some(proposal) = proposal {
                 let key = self.proposal_key(&after.asked);

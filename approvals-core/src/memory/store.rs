@@ -190,7 +190,7 @@ impl Stored {
                 return;
             };
             match self.rows.get(&id) {
-                Some(row) if still_decides(&row.record, now) => self.finished.push_back(id),
+                Some(row) if self.still_needed(&row.record, now) => self.finished.push_back(id),
                 Some(_) => {
                     if let Some(row) = self.rows.remove(&id) {
                         self.index.dropped(&row.record, now);
@@ -199,6 +199,20 @@ impl Stored {
                 None => {}
             }
         }
+    }
+
+    /// Whether a finished record must not be forgotten yet: a denial also while there is a grant
+    /// that it closes.
+    fn still_needed(&self, record: &Record, now: Timestamp) -> bool {
+        let closes_a_grant = || {
+            record.state.phase() == Phase::Denied
+                && self
+                    .index
+                    .deciding_with(&record.asked.digest)
+                    .filter_map(|id| self.rows.get(&id))
+                    .any(|row| has_open_grant(&row.record, now))
+        };
+        still_decides(record, now) || closes_a_grant()
     }
 
     fn standing(&mut self, opening: &Opening, now: Timestamp) -> Standing {
@@ -229,10 +243,15 @@ impl Stored {
 fn still_decides(record: &Record, now: Timestamp) -> bool {
     let day = Duration::from_secs(24 * 3600);
     let denied = matches!(record.state, State::Denied { at, .. } if now < at.plus(day));
-    let granted = record
-        .grant
-        .is_some_and(|grant| !grant.closed && now < grant.until);
-    denied || granted || record.review_owed.is_some() || record.asked.call.key().is_some()
+    denied
+        || has_open_grant(record, now)
+        || record.review_owed.is_some()
+        || record.asked.call.key().is_some()
+}
+
+fn has_open_grant(record: &Record, now: Timestamp) -> bool {
+    let grant = record.grant;
+    grant.is_some_and(|grant| !grant.closed && now < grant.until)
 }
 
 #[async_trait]
@@ -256,7 +275,6 @@ impl RequestStore for MemoryStore {
         let standing = stored.standing(&opening, now);
         Ok(match admit(&opening, &standing, now) {
             Admission::Refuse(refusal) => Opened::Refused(refusal),
-            Admission::MayHaveRun(earlier) => Opened::MayHaveRun(earlier),
             Admission::Found(record) => Opened::Found(record),
             Admission::Ask(transition) => {
                 let record = stored.insert(*transition, deliveries, opening.key, now);
@@ -268,10 +286,14 @@ impl RequestStore for MemoryStore {
                     record: poorer,
                     events,
                 } = *grantor;
+                let granted_by = poorer.id();
                 stored.push(&poorer, events, now);
                 stored.replace(poorer, now);
-                let record = stored.insert(*record, deliveries, opening.key, now);
+                // Nobody is asked, so no channel is given anything.
+                let record = stored.insert(*record, Vec::new(), opening.key, now);
                 let last_event = stored.outbox.last();
+                drop(stored);
+                self.hints.changed(granted_by);
                 Opened::Granted { record, last_event }
             }
         })
@@ -376,24 +398,16 @@ impl RequestStore for MemoryStore {
             .take(limit)
             .map(|(_, id)| *id)
             .collect();
-        let gone: Vec<OwnerId> = stored
-            .alive
+        // A gate that was never heard of, or not for so long that it was forgotten, is gone too.
+        stored.alive.retain(|_, until| *until > now);
+        let abandoned = stored
+            .awaited
             .iter()
-            .filter(|(_, until)| **until <= now)
-            .map(|(owner, _)| *owner)
+            .filter(|(owner, _)| !stored.alive.contains_key(owner))
+            .flat_map(|(_, ids)| ids)
+            .copied()
+            .take(limit)
             .collect();
-        let mut abandoned = Vec::new();
-        for owner in gone {
-            match stored.awaited.get(&owner) {
-                Some(ids) => {
-                    let room = limit.saturating_sub(abandoned.len());
-                    abandoned.extend(ids.iter().take(room));
-                }
-                None => {
-                    stored.alive.remove(&owner);
-                }
-            }
-        }
         let next = stored.due.first().map(|(at, _)| *at);
         Ok(Due {
             requests,

@@ -9,9 +9,12 @@ use super::record::{Asked, Record};
 use super::state::{Phase, State};
 use super::vote::Proposal;
 use crate::audit::What;
+use crate::call::{Argument, Bound};
+use crate::canonical;
 use crate::digest::Digest;
 use crate::id::{OwnerId, PersonId, RequestId};
 use crate::policy::{RequirementError, checked};
+use crate::presentation::Presentation;
 use crate::time::Timestamp;
 
 /// Limits that keep people from being worn down, per root principal, action and resource.
@@ -124,8 +127,6 @@ pub enum Refusal {
 pub enum Admission {
     /// Nobody is asked.
     Refuse(Refusal),
-    /// The same call may have run already: it is idempotent, and reviewers have to see that.
-    MayHaveRun(RequestId),
     /// The same logical call is under way, or over.
     Found(Arc<Record>),
     /// People are asked: store this record, with these events.
@@ -143,25 +144,24 @@ pub enum Admission {
 #[must_use]
 pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admission {
     let asked = &opening.asked;
-    if let Some(record) = &standing.keyed {
-        return if record.asked.digest == asked.digest {
-            Admission::Found(Arc::clone(record))
-        } else {
-            Admission::Refuse(Refusal::KeyOfAnotherCall(Arc::clone(record)))
-        };
-    }
     // Invariant 7: what may have run is not run again, unless its author says that it may be.
     let in_doubt = standing
         .same_digest
         .iter()
         .find(|record| record.state.phase() == Phase::InDoubt);
-    if let Some(record) = in_doubt {
-        if !asked.call.declaration().idempotent {
-            return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
+    let refused = in_doubt.filter(|_| !asked.call.declaration().idempotent);
+    if let Some(record) = &standing.keyed {
+        if record.asked.digest != asked.digest {
+            return Admission::Refuse(Refusal::KeyOfAnotherCall(Arc::clone(record)));
         }
-        if asked.may_have_run != Some(record.id()) {
-            return Admission::MayHaveRun(record.id());
-        }
+        // What is over is told; what could still run would be the second time.
+        return match refused.filter(|_| !record.state.phase().is_final()) {
+            Some(earlier) => Admission::Refuse(Refusal::InDoubt(Arc::clone(earlier))),
+            None => Admission::Found(Arc::clone(record)),
+        };
+    }
+    if let Some(record) = refused {
+        return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
     }
     let denied = latest_denial(standing);
     if let Some((record, at)) = denied
@@ -179,13 +179,24 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
     }
     let mut excluded = opening.excluded.clone();
     excluded.extend(proposers(asked, standing));
-    let record = Record::pending(Arc::clone(asked), excluded, opening.waiter);
+    let asked = match in_doubt {
+        None => Arc::clone(asked),
+        Some(earlier) => may_have_run(asked, earlier.id()),
+    };
+    let record = Record::pending(Arc::clone(&asked), excluded, opening.waiter);
     Admission::Ask(Box::new(Transition {
-        events: vec![What::Requested {
-            asked: Arc::clone(asked),
-        }],
+        events: vec![What::Requested { asked }],
         record,
     }))
+}
+
+/// Invariant 7: reviewers see that the call may have run, so what they are shown is another
+/// presentation.
+fn may_have_run(asked: &Asked, earlier: RequestId) -> Arc<Asked> {
+    let mut asked = asked.clone();
+    asked.may_have_run = Some(earlier);
+    asked.shown = Presentation::of(&asked).hash();
+    Arc::new(asked)
 }
 
 fn latest_denial(standing: &Standing) -> Option<(&Arc<Record>, Timestamp)> {
@@ -286,15 +297,24 @@ fn limited(opening: &Opening, bucket: &Bucket, now: Timestamp) -> Option<Refusal
 fn proposers(asked: &Asked, standing: &Standing) -> impl Iterator<Item = PersonId> {
     standing.proposals.iter().filter_map(|(person, proposal)| {
         let taken = proposal.iter().any(|(name, value)| {
-            asked
-                .call
-                .arguments()
-                .get(name)
-                .and_then(|argument| argument.value())
-                .is_some_and(|has| has == *value)
+            let argument = asked.call.arguments().get(name);
+            argument.is_some_and(|argument| may_be(&argument, value))
         });
         taken.then(|| person.clone())
     })
+}
+
+/// Whether an argument may have a proposed value. Compared in canonical form, in which `10.0` is
+/// `10`; a value that is not kept may be any.
+fn may_be(argument: &Argument<'_>, value: &serde_json::Value) -> bool {
+    match argument.bound {
+        Bound::Value | Bound::Debug | Bound::Display => {
+            let mut canonical = String::new();
+            let written = canonical::write(value, &mut canonical, &canonical::Limits::default());
+            written.is_err() || canonical == argument.json
+        }
+        Bound::Redacted(_) | Bound::Skipped => true,
+    }
 }
 
 /// The request that an opening found or made.
@@ -303,7 +323,7 @@ impl Admission {
     #[must_use]
     pub fn request(&self) -> Option<RequestId> {
         match self {
-            Self::Refuse(_) | Self::MayHaveRun(_) => None,
+            Self::Refuse(_) => None,
             Self::Found(record) => Some(record.id()),
             Self::Ask(transition) => Some(transition.record.id()),
             Self::UseGrant { record, .. } => Some(record.record.id()),

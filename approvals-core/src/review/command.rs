@@ -110,6 +110,8 @@ pub enum WithdrawnBy {
     Cancelled,
     /// The process that waited for it is gone.
     WaiterLost,
+    /// An equal call may have run meanwhile, and is not to be run again by itself.
+    EqualInDoubt,
 }
 
 impl WithdrawnBy {
@@ -118,6 +120,7 @@ impl WithdrawnBy {
             Self::Requester => "the requester took it back",
             Self::Cancelled => "the caller stopped waiting for it",
             Self::WaiterLost => "the process that waited for it is gone",
+            Self::EqualInDoubt => "an equal call may have run meanwhile",
         }
     }
 }
@@ -135,7 +138,8 @@ pub struct ClaimNow {
     pub verdict: Verdict,
     /// Every voter, resolved again. Whoever is missing is struck.
     pub voters: Vec<VoterNow>,
-    /// Who may not vote, as it holds now.
+    /// The people of the requester's chain, as it holds now: their votes do not count, and only
+    /// theirs confirm.
     pub excluded: BTreeSet<PersonId>,
 }
 

@@ -39,7 +39,8 @@ pub struct Ballot {
     pub identity: ChannelIdentity,
     /// Those of the groups that the requirement mentions which the person is in now.
     pub groups: BTreeSet<GroupId>,
-    /// Who may not vote, as it holds now.
+    /// The people of the requester's chain, as it holds now: they may not vote, and only they may
+    /// confirm.
     pub excluded: BTreeSet<PersonId>,
     /// What they said. `Withdrawn` takes an earlier vote back.
     pub choice: Choice,

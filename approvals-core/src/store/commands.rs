@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{RequestStore, Snapshot, StoreError, Swap, Swapped};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
-use crate::review::{Command, Phase, Record, Refused, State, apply};
+use crate::review::{Command, Phase, Record, Refused, State, WithdrawnBy, apply};
 
 /// How often a command is judged anew after losing a race, before the store is called unreachable.
 const ATTEMPTS: usize = 64;
@@ -124,6 +124,13 @@ async fn afterwards(store: &dyn RequestStore, record: &Arc<Record>) -> Result<()
                     why: Arc::clone(why),
                 };
                 Box::pin(carry_out(store, grantor, &close, None)).await?;
+            }
+            // Invariant 7: an equal call that is asked already is refused like a later one.
+            if !record.asked.call.declaration().idempotent {
+                let withdraw = Command::Withdraw(WithdrawnBy::EqualInDoubt);
+                for id in store.pending_with(record.asked.digest).await? {
+                    Box::pin(carry_out(store, id, &withdraw, None)).await?;
+                }
             }
         }
         State::Denied {

@@ -30,6 +30,15 @@ struct Slot {
     waker: Option<Waker>,
 }
 
+impl Slot {
+    fn wake(&mut self) {
+        self.changed = true;
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
 impl Default for Hints {
     fn default() -> Self {
         Self {
@@ -47,10 +56,7 @@ impl Hints {
     /// Wakes whoever waits for this request.
     pub fn changed(&self, id: RequestId) {
         for (_, slot) in self.waiting().range_mut((id, 0)..=(id, u32::MAX)) {
-            slot.changed = true;
-            if let Some(waker) = slot.waker.take() {
-                waker.wake();
-            }
+            slot.wake();
         }
         if self.changes.receiver_count() > 0 {
             // Nobody listening any more is no error.
@@ -86,9 +92,18 @@ impl Hints {
     /// Wakes everybody: after hints may have been lost.
     pub fn all_changed(&self) {
         for slot in self.waiting().values_mut() {
-            slot.changed = true;
-            if let Some(waker) = slot.waker.take() {
-                waker.wake();
+            slot.wake();
+        }
+    }
+
+    /// Wakes an eighth of those who wait, another one at every turn: hints may have been lost where
+    /// another process made the change, and a store should not have to answer everybody at once.
+    pub(crate) fn some_may_have_changed(&self, turn: u8) {
+        for ((id, _), slot) in self.waiting().iter_mut() {
+            // The lowest byte of what counts the ids of one process.
+            let [_, _, _, _, _, _, _, _, count, ..] = id.to_bytes();
+            if count % 8 == turn % 8 {
+                slot.wake();
             }
         }
     }

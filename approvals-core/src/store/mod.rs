@@ -103,9 +103,6 @@ pub enum Opened {
     },
     /// The same logical call has a request already.
     Found(Arc<Record>),
-    /// The same call may have run already and is idempotent: open it again with that request in
-    /// [`Asked::may_have_run`](crate::review::Asked), so that reviewers see it.
-    MayHaveRun(RequestId),
     /// Nobody is asked.
     Refused(Refusal),
 }
@@ -204,7 +201,8 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
     /// Judges an opening by [`review::admit`](crate::review::admit) over what the store knows, and
-    /// carries the answer out: record, intended deliveries and events in one commit.
+    /// carries the answer out: record, intended deliveries and events in one commit. A request
+    /// under a grant asks nobody and has no deliveries.
     ///
     /// After a crash a keyed request is found again under its key; an unkeyed one is withdrawn when
     /// its waiter's heartbeat has run out.
@@ -303,7 +301,7 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError>;
 
     /// Notes that a gate is alive for so long. Requests that only it waits for are listed as
-    /// abandoned when that has passed.
+    /// abandoned when that has passed, and while nothing is known of the gate.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be noted.

@@ -1,7 +1,16 @@
 //! Integration tests of `approvals-core`: one binary, a module per subject.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod bad_input;
 mod concurrency;
+mod dependencies;
 mod display;
 mod fail_closed;
 mod invariants;
@@ -9,3 +18,5 @@ mod matrix;
 mod pitfalls;
 mod smoke;
 mod stacks;
+mod support;
+mod tidy;

@@ -185,10 +185,23 @@ fn assigned<T: Parse>(input: ParseStream<'_>, word: &Ident, what: &str) -> Resul
     input.parse()
 }
 
+fn value_of(input: ParseStream<'_>, word: &Ident, what: &str) -> Result<Expr> {
+    assigned(input, word, what).map(ungrouped)
+}
+
+/// The expression without what a `macro_rules!` puts around `$value`: a template from a macro is a
+/// template, and not a text with braces in it.
+fn ungrouped(expression: Expr) -> Expr {
+    match expression {
+        Expr::Group(group) => ungrouped(*group.expr),
+        Expr::Paren(paren) => ungrouped(*paren.expr),
+        other => other,
+    }
+}
+
 fn string(input: ParseStream<'_>, word: &Ident, example: &str) -> Result<LitStr> {
     let what = format!("`{word} = \"{example}\"`");
-    let value: Expr = assigned(input, word, &what)?;
-    match value {
+    match value_of(input, word, &what)? {
         Expr::Lit(syn::ExprLit {
             lit: Lit::Str(string),
             ..
@@ -201,7 +214,7 @@ fn string(input: ParseStream<'_>, word: &Ident, example: &str) -> Result<LitStr>
 }
 
 fn risk(input: ParseStream<'_>, word: &Ident) -> Result<Ident> {
-    let value: Expr = assigned(input, word, "one of `low`, `medium`, `high`, `critical`")?;
+    let value = value_of(input, word, "one of `low`, `medium`, `high`, `critical`")?;
     let written = match &value {
         Expr::Path(path) => path.path.get_ident(),
         Expr::Lit(syn::ExprLit {
@@ -233,8 +246,7 @@ fn risk(input: ParseStream<'_>, word: &Ident) -> Result<Ident> {
 
 fn version(input: ParseStream<'_>, word: &Ident) -> Result<LitInt> {
     let what = "a number that you raise when the body's meaning changes, such as `version = 2`";
-    let value: Expr = assigned(input, word, what)?;
-    match value {
+    match value_of(input, word, what)? {
         Expr::Lit(syn::ExprLit {
             lit: Lit::Int(number),
             ..
@@ -247,12 +259,12 @@ fn version(input: ParseStream<'_>, word: &Ident) -> Result<LitInt> {
 }
 
 fn expression(input: ParseStream<'_>, word: &Ident) -> Result<Expr> {
-    assigned(input, word, &format!("`{word} = …`"))
+    value_of(input, word, &format!("`{word} = …`"))
 }
 
 fn function_path(input: ParseStream<'_>, word: &Ident) -> Result<syn::ExprPath> {
     let what = "the path of a function from `ApprovalError` to this function's error, such as `on_refusal = refused`";
-    match assigned(input, word, what)? {
+    match value_of(input, word, what)? {
         Expr::Path(path) => Ok(path),
         other => Err(syn::Error::new_spanned(
             other,
@@ -345,7 +357,7 @@ fn named(
             ));
         }
         input.parse::<Token![=]>()?;
-        let value: Expr = input.parse()?;
+        let value = ungrouped(input.parse()?);
         if seen.insert(name.unraw().to_string()) {
             into.push(Named { name, value });
         } else {

@@ -1,1 +1,6 @@
-//! The suites, run against the in-memory adapters.
+//! The suites, run against the in-memory adapters; what becomes of a gate whose parts fail.
+
+mod broken;
+mod memory;
+mod sweep;
+mod world;

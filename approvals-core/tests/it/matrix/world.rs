@@ -1,0 +1,322 @@
+//! A gate of its own for each cell, whose store and required sink do harm at a chosen moment.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use approvals_core::audit::{AuditError, Event, NewEvent};
+use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore, PendingRequest};
+use approvals_core::review::Opening;
+use approvals_core::store::{
+    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
+};
+use approvals_core::{
+    AuditSink, Digest, Gate, OwnerId, PersonId, Phase, Reasons, Record, RequestId, RequestStore,
+    Requester, Requirement, SinkId, StoreError, Timestamp, Verdict, What, async_trait, policy,
+};
+
+use super::probe::Probe;
+
+/// What happens besides, and when.
+#[derive(Clone, Copy)]
+pub(crate) enum Harm {
+    None,
+    /// The code names policies that the gate lacks.
+    PolicyUnknown,
+    PolicyPanics,
+    PolicyDenies,
+    /// The channel cannot post.
+    ChannelFails,
+    /// The store fails when it is to open the request.
+    OpeningFails,
+    /// The store fails when it is to bring a request into this phase.
+    SwapFails(Phase),
+    /// The store has brought the request into this phase, and says that it failed.
+    SwapFailsAfterwards(Phase),
+    /// The required sink does not take this event.
+    SinkFails(Moment),
+    /// An operator freezes the gate as the sink learns of this event.
+    Freeze(Moment),
+    /// An operator revokes the approval as the sink learns of this event.
+    Revoke(Moment),
+    /// The reviewer leaves as the sink learns of this event.
+    ReviewerLeaves(Moment),
+    /// Whoever shares the argument changes it as the sink learns of this event.
+    Change(Moment),
+}
+
+/// A kind of event that the required sink waits for.
+pub(crate) type Moment = fn(&What) -> bool;
+
+/// One gate and all around it.
+pub(crate) struct World {
+    pub(crate) gate: Gate,
+    /// Lets everything run: found wherever the gate that an attribute names is not used.
+    pub(crate) open_gate: Gate,
+    pub(crate) approver: InMemoryApprover,
+    pub(crate) requester: Requester,
+    pub(crate) operator: PersonId,
+    /// A request whose caller has gone.
+    pub(crate) left: Mutex<Option<PendingRequest>>,
+    trail: Arc<Trail>,
+}
+
+impl World {
+    pub(crate) async fn new(harm: Harm, probe: &Probe) -> Self {
+        let directory = Arc::new(InMemoryDirectory::new());
+        directory.person("alice", ["seniors"]).unwrap();
+        directory.person("bob", ["owners"]).unwrap();
+        let operator = PersonId::new("olga").unwrap();
+        let store = Arc::new(Harmed {
+            inner: MemoryStore::on_tokio_time(),
+            harm,
+        });
+        let trail = Arc::new(Trail {
+            harm,
+            probe: probe.clone(),
+            directory: Arc::clone(&directory),
+            store: Arc::clone(&store),
+            operator: operator.clone(),
+            gate: Mutex::default(),
+            events: Mutex::default(),
+        });
+        let approver = InMemoryApprover::new();
+        if matches!(harm, Harm::ChannelFails) {
+            approver.fail(Some("the channel is gone"));
+        }
+        let review = || {
+            let one = Requirement::one_of("seniors").unwrap();
+            one.deadline(Duration::from_secs(60)).unwrap()
+        };
+        let open = Reasons::rule("open", "for everybody").unwrap();
+        let allows = move |_: &_, _: &_| Verdict::Allow(open.clone());
+        let gate = Gate::builder(store, directory.clone())
+            .approver("test", approver.connect())
+            .environments(["production", "staging"])
+            .environment("staging")
+            .required_audit_sink("trail", trail.clone());
+        let gate = match harm {
+            Harm::PolicyUnknown => gate.policy("another", review()),
+            Harm::PolicyPanics => {
+                let panics = |_: &_, _: &_| -> Verdict { panic!("the policy has a defect") };
+                gate.policy("p", policy::from_fn(panics))
+                    .policy("q", policy::from_fn(panics))
+            }
+            Harm::PolicyDenies => {
+                let never = Reasons::rule("never", "for nobody").unwrap();
+                let denies = move |_: &_, _: &_| Verdict::Deny(never.clone());
+                gate.policy("p", policy::from_fn(denies.clone()))
+                    .policy("q", policy::from_fn(denies))
+            }
+            _ => gate.policy("p", review()).policy("q", review()),
+        };
+        let gate = gate.build().await.unwrap();
+        let open_gate = Gate::builder(Arc::new(MemoryStore::on_tokio_time()), directory)
+            .policy("p", policy::from_fn(allows.clone()))
+            .policy("q", policy::from_fn(allows))
+            .approver("nobody", InMemoryApprover::new().connect())
+            .environments(["production", "staging"])
+            .environment("staging")
+            .build()
+            .await
+            .unwrap();
+        let requester = Requester::agent("exporter")
+            .unwrap()
+            .acting_for("person:bob")
+            .unwrap();
+        *trail.gate.lock().unwrap() = Some(gate.clone());
+        Self {
+            gate,
+            open_gate,
+            approver,
+            requester,
+            operator,
+            left: Mutex::default(),
+            trail,
+        }
+    }
+
+    /// Waits for what the gate has still to record, and lets go of it.
+    pub(crate) async fn end(&self) {
+        self.gate.flush().await;
+        self.trail.gate.lock().unwrap().take();
+    }
+
+    /// How many bodies the trail says were started.
+    pub(crate) fn started(&self) -> usize {
+        let events = self.trail.events.lock().unwrap();
+        events
+            .iter()
+            .filter(|event| matches!(event.what, What::Started { .. }))
+            .count()
+    }
+}
+
+/// A required sink at which things happen.
+struct Trail {
+    harm: Harm,
+    probe: Probe,
+    directory: Arc<InMemoryDirectory>,
+    store: Arc<Harmed>,
+    operator: PersonId,
+    /// To revoke through, until the world ends.
+    gate: Mutex<Option<Gate>>,
+    events: Mutex<Vec<Event>>,
+}
+
+impl fmt::Debug for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trail")
+    }
+}
+
+#[async_trait]
+impl AuditSink for Trail {
+    async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
+        for event in events {
+            match self.harm {
+                Harm::SinkFails(moment) if moment(&event.what) => {
+                    return Err(AuditError("the disk is full".to_owned()));
+                }
+                Harm::Freeze(moment) if moment(&event.what) => self.freeze().await,
+                Harm::Revoke(moment) if moment(&event.what) => {
+                    let gate = self.gate.lock().unwrap().clone().unwrap();
+                    let request = event.request.unwrap();
+                    let revoked = gate.revoke(request, &self.operator, "a mistake").await;
+                    revoked.unwrap();
+                }
+                Harm::ReviewerLeaves(moment) if moment(&event.what) => {
+                    self.directory.remove(&PersonId::new("alice").unwrap());
+                }
+                Harm::Change(moment) if moment(&event.what) => self.probe.change(),
+                _ => {}
+            }
+        }
+        self.events.lock().unwrap().extend_from_slice(events);
+        Ok(())
+    }
+}
+
+impl Trail {
+    /// As another replica's operator would: this gate is not told.
+    async fn freeze(&self) {
+        let freeze = Freeze {
+            by: self.operator.clone(),
+            reason: "something is wrong".into(),
+            since: self.store.now().await.unwrap(),
+        };
+        let event = NewEvent::new(What::Frozen {
+            by: self.operator.clone(),
+            reason: "something is wrong".into(),
+        });
+        self.store.set_freeze(Some(freeze), event).await.unwrap();
+    }
+}
+
+/// A store that fails at one thing.
+#[derive(Debug)]
+struct Harmed {
+    inner: MemoryStore,
+    harm: Harm,
+}
+
+impl fmt::Debug for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Harm")
+    }
+}
+
+fn gone<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unreachable("no answer".to_owned()))
+}
+
+#[async_trait]
+impl RequestStore for Harmed {
+    async fn open(&self, opening: Opening, to: Vec<Delivery>) -> Result<Opened, StoreError> {
+        match self.harm {
+            Harm::OpeningFails => gone(),
+            _ => self.inner.open(opening, to).await,
+        }
+    }
+
+    async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
+        let to = swap.record.state.phase();
+        match self.harm {
+            Harm::SwapFails(phase) if phase == to => gone(),
+            Harm::SwapFailsAfterwards(phase) if phase == to => {
+                self.inner.compare_and_swap(swap).await?;
+                gone()
+            }
+            _ => self.inner.compare_and_swap(swap).await,
+        }
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.inner.now().await
+    }
+
+    async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
+        self.inner.read(id).await
+    }
+
+    async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError> {
+        self.inner.append(events).await
+    }
+
+    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError> {
+        self.inner.register_sink(sink).await
+    }
+
+    async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.inner.events(sink, limit).await
+    }
+
+    async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
+        self.inner.acknowledge(sink, number).await
+    }
+
+    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+        self.inner.deliveries(id).await
+    }
+
+    async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
+        self.inner.note_delivery(id, delivery).await
+    }
+
+    async fn due(&self, limit: usize) -> Result<Due, StoreError> {
+        self.inner.due(limit).await
+    }
+
+    async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
+        self.inner.pending_with(digest).await
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, StoreError> {
+        self.inner.list(filter, after, limit).await
+    }
+
+    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
+        self.inner.freeze().await
+    }
+
+    async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError> {
+        self.inner.set_freeze(freeze, event).await
+    }
+
+    async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
+        self.inner.heartbeat(owner, lease).await
+    }
+
+    fn hints(&self) -> &Arc<Hints> {
+        self.inner.hints()
+    }
+
+    fn is_durable(&self) -> bool {
+        self.inner.is_durable()
+    }
+}

@@ -1,0 +1,132 @@
+//! Channels, sinks and policies that do what a test says.
+
+use std::sync::{Arc, Mutex};
+
+use approvals_core::memory::{InMemoryApprover, InMemoryAuditSink};
+use approvals_core::{
+    ActionName, Approver, ApproverError, AuditError, AuditSink, Call, Coverage, Event, Facts,
+    Mentions, Notice, Policy, Presentation, Receipt, Verdict, async_trait,
+};
+
+use super::names;
+
+/// What happened in the whole world, in order.
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
+
+/// A sink that writes what it acknowledges into a log.
+#[derive(Debug)]
+pub(crate) struct LoggingSink(pub(crate) Log);
+
+#[async_trait]
+impl AuditSink for LoggingSink {
+    async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
+        let all: Vec<_> = events.iter().map(|event| event.what.clone()).collect();
+        self.0.lock().unwrap().extend(names(&all));
+        Ok(())
+    }
+}
+
+/// A sink that panics.
+#[derive(Debug)]
+pub(crate) struct PanickingSink;
+
+#[async_trait]
+impl AuditSink for PanickingSink {
+    async fn record(&self, _: &[Event]) -> Result<(), AuditError> {
+        panic!("the sink panics")
+    }
+}
+
+/// A sink that refuses events of one name.
+#[derive(Debug)]
+pub(crate) struct PickySink {
+    pub(crate) inner: InMemoryAuditSink,
+    pub(crate) refuses: &'static str,
+}
+
+#[async_trait]
+impl AuditSink for PickySink {
+    async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
+        let all: Vec<_> = events.iter().map(|event| event.what.clone()).collect();
+        if names(&all).iter().any(|name| name == self.refuses) {
+            return Err(AuditError("the disk is full".to_owned()));
+        }
+        self.inner.record(events).await
+    }
+}
+
+/// A channel that writes into a log when it presents, and hands on to the in-memory one.
+#[derive(Debug)]
+pub(crate) struct LoggingApprover(pub(crate) Log, pub(crate) Arc<InMemoryApprover>);
+
+#[async_trait]
+impl Approver for LoggingApprover {
+    fn coverage(&self, presentation: &Presentation<'_>) -> Coverage {
+        self.1.coverage(presentation)
+    }
+
+    async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
+        self.0.lock().unwrap().push("(presented)".to_owned());
+        self.1.present(notice).await
+    }
+
+    async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
+        self.1.update(notice, receipt).await
+    }
+}
+
+/// A channel that panics, in whichever method a test wants.
+#[derive(Debug)]
+pub(crate) struct PanickingApprover {
+    pub(crate) covers: bool,
+}
+
+#[async_trait]
+impl Approver for PanickingApprover {
+    fn coverage(&self, _: &Presentation<'_>) -> Coverage {
+        assert!(self.covers, "the channel panics");
+        Coverage::Whole
+    }
+
+    async fn present(&self, _: &Notice) -> Result<Receipt, ApproverError> {
+        panic!("the channel panics")
+    }
+
+    async fn update(&self, _: &Notice, _: &Receipt) -> Result<(), ApproverError> {
+        panic!("the channel panics")
+    }
+}
+
+/// A policy that a test changes while people are asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Changing {
+    verdict: Arc<Mutex<Verdict>>,
+    mentions: Mentions,
+}
+
+impl Changing {
+    pub(crate) fn new(policy: &impl Policy, verdict: Verdict) -> Self {
+        Self {
+            verdict: Arc::new(Mutex::new(verdict)),
+            mentions: policy.mentions(),
+        }
+    }
+
+    pub(crate) fn to(&self, verdict: Verdict) {
+        *self.verdict.lock().unwrap() = verdict;
+    }
+}
+
+impl Policy for Changing {
+    fn evaluate(&self, _: &Call, _: &Facts) -> Verdict {
+        self.verdict.lock().unwrap().clone()
+    }
+
+    fn by_action(&self, _: &ActionName) -> Option<Verdict> {
+        None
+    }
+
+    fn mentions(&self) -> Mentions {
+        self.mentions.clone()
+    }
+}

@@ -1,0 +1,47 @@
+//! The suite that any request store must pass.
+//!
+//! It judges every promise of [`RequestStore`]: openings, swaps, the trail, deliveries, what is
+//! due, listing, freeze, hints and time. Concurrency is provoked with tasks; run it in a
+//! multi-threaded test where the store can be contended for by threads.
+
+mod opening;
+mod operating;
+mod steps;
+mod swapping;
+mod time;
+mod trail;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use approvals_core::{Clock, RequestStore};
+
+use crate::ManualClock;
+use crate::report::{Report, Rule};
+use steps::World;
+
+/// Judges the stores that `make` makes: a new, empty one for each rule, on the clock it is given.
+///
+/// Call [`Report::assert_kept`] on what it returns. Needs a tokio runtime with time.
+pub async fn conformance<F, S>(make: F) -> Report
+where
+    F: Fn(Arc<dyn Clock>) -> S,
+    S: Future<Output = Arc<dyn RequestStore>>,
+{
+    let mut report = Report::new("request store");
+    for rule in rules() {
+        let clock = Arc::new(ManualClock::new());
+        let store = make(Arc::clone(&clock) as Arc<dyn Clock>).await;
+        report.judge(rule, World { store, clock }).await;
+    }
+    report
+}
+
+fn rules() -> impl Iterator<Item = &'static Rule<World>> {
+    opening::RULES
+        .iter()
+        .chain(swapping::RULES)
+        .chain(trail::RULES)
+        .chain(operating::RULES)
+        .chain(time::RULES)
+}

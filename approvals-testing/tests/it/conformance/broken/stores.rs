@@ -1,0 +1,419 @@
+//! Stores with one flaw each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use approvals_core::audit::{Event, NewEvent};
+use approvals_core::memory::MemoryStore;
+use approvals_core::review::{Asked, Limits, Opening, Record};
+use approvals_core::store::{
+    Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
+};
+use approvals_core::{
+    Clock, Digest, OwnerId, RequestId, SinkId, SystemClock, Timestamp, async_trait,
+};
+use approvals_testing::store::conformance;
+
+use super::assert_breaks;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Flaw {
+    SkipsTheRevision,
+    ChecksTheRevisionThenActs,
+    IgnoresNotAfter,
+    NotAfterOneMilliLate,
+    IgnoresFreeze,
+    LosesEvents,
+    NeverHints,
+    ForgetsKeys,
+    ForgetsDenials,
+    ForgetsLimits,
+    ReplacesTheSameId,
+    WarnsNobodyOfDoubt,
+    GivesUsesBack,
+    LosesDeliveries,
+    NotesNoDelivery,
+    NumbersFromZero,
+    IgnoresTheLimit,
+    OffersStrangers,
+    AcknowledgesNothing,
+    AcknowledgesAhead,
+    NothingIsDue,
+    NeverAbandons,
+    HearsNoHeartbeat,
+    ListsEverything,
+    ListsFromTheStart,
+    EverythingIsPending,
+    HidesFreeze,
+    FreezesInSilence,
+    HasItsOwnClock,
+    ShowsTheClockGoingBack,
+    SwallowsClockFailures,
+    TellsTheWrongLastEvent,
+}
+
+const FLAWS: [(Flaw, &str); 32] = {
+    use Flaw::*;
+    [
+        (
+            SkipsTheRevision,
+            "a swap of another revision is a conflict and does nothing",
+        ),
+        (
+            ChecksTheRevisionThenActs,
+            "exactly one of concurrent swaps of one revision wins",
+        ),
+        (
+            IgnoresNotAfter,
+            "a swap from its `not_after` on is too late and does nothing",
+        ),
+        (
+            NotAfterOneMilliLate,
+            "a swap from its `not_after` on is too late and does nothing",
+        ),
+        (
+            IgnoresFreeze,
+            "a swap that must be unfrozen is refused while frozen, and others are not",
+        ),
+        (
+            LosesEvents,
+            "a swap replaces the expected revision, with its events, and what it wrote is read",
+        ),
+        (
+            NeverHints,
+            "a change completes every watch that began before it",
+        ),
+        (
+            ForgetsKeys,
+            "a key finds its request, whatever became of it, and refuses another call",
+        ),
+        (
+            ForgetsDenials,
+            "a denial of the same digest stands, and then people are asked again",
+        ),
+        (
+            ForgetsLimits,
+            "the limits on asks within the hour and after denials hold",
+        ),
+        (ReplacesTheSameId, "an id is used once"),
+        (
+            WarnsNobodyOfDoubt,
+            "a call in doubt is refused, or asked with a warning when it is idempotent",
+        ),
+        (
+            GivesUsesBack,
+            "concurrent openings take no more uses than a grant has",
+        ),
+        (
+            LosesDeliveries,
+            "an opening stores its record, its deliveries and its event in one commit",
+        ),
+        (
+            NotesNoDelivery,
+            "a delivery is noted in place of what was noted for its channel",
+        ),
+        (
+            NumbersFromZero,
+            "events are numbered 1, 2, 3, … whatever stored them",
+        ),
+        (
+            IgnoresTheLimit,
+            "a sink is offered its events in order until it acknowledges them",
+        ),
+        (
+            OffersStrangers,
+            "a sink that is not registered is offered nothing and cannot acknowledge",
+        ),
+        (
+            AcknowledgesNothing,
+            "a sink is offered its events in order until it acknowledges them",
+        ),
+        (
+            AcknowledgesAhead,
+            "acknowledging ahead of the store is refused and moves nothing",
+        ),
+        (
+            NothingIsDue,
+            "what is due is listed, the most overdue first, and the next time is told",
+        ),
+        (
+            NeverAbandons,
+            "requests are abandoned when the gate that waits for them is silent, and no others",
+        ),
+        (
+            HearsNoHeartbeat,
+            "requests are abandoned when the gate that waits for them is silent, and no others",
+        ),
+        (ListsEverything, "a list has what its filter wants, by id"),
+        (
+            ListsFromTheStart,
+            "a list that is read in pages misses nothing and repeats nothing",
+        ),
+        (
+            EverythingIsPending,
+            "pending requests of a digest are found, and no others",
+        ),
+        (
+            HidesFreeze,
+            "freeze is told wherever it is asked for, and is in the trail",
+        ),
+        (
+            FreezesInSilence,
+            "freeze is told wherever it is asked for, and is in the trail",
+        ),
+        (
+            HasItsOwnClock,
+            "the store's time is that of its clock, wherever it is told",
+        ),
+        (ShowsTheClockGoingBack, "the store's time never decreases"),
+        (
+            SwallowsClockFailures,
+            "a clock that fails is an error of the clock, and nothing is done",
+        ),
+        (
+            TellsTheWrongLastEvent,
+            "an append returns its last event's number, and stores nothing when it is empty",
+        ),
+    ]
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_store_with_any_of_these_flaws_fails_the_suite() {
+    for (flaw, rule) in FLAWS {
+        let report = conformance(|clock| async move {
+            Arc::new(Flawed {
+                inner: MemoryStore::with_clock(Arc::clone(&clock)),
+                silent: Arc::default(),
+                clock,
+                flaw,
+            }) as Arc<dyn RequestStore>
+        })
+        .await;
+        assert_breaks(&report, &flaw, rule);
+    }
+}
+
+#[derive(Debug)]
+struct Flawed {
+    inner: MemoryStore,
+    silent: Arc<Hints>,
+    clock: Arc<dyn Clock>,
+    flaw: Flaw,
+}
+
+impl Flawed {
+    fn is(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    async fn stands(&self, id: RequestId) -> Option<u64> {
+        let read = self.inner.read(id).await.ok().flatten();
+        read.map(|snapshot| snapshot.record.revision)
+    }
+}
+
+#[async_trait]
+impl RequestStore for Flawed {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        match self.flaw {
+            Flaw::HasItsOwnClock => Ok(SystemClock::new().now()?),
+            Flaw::ShowsTheClockGoingBack => Ok(self.clock.now()?),
+            Flaw::SwallowsClockFailures => {
+                Ok(self.inner.now().await.unwrap_or(Timestamp::from_millis(0)))
+            }
+            _ => self.inner.now().await,
+        }
+    }
+
+    async fn open(&self, mut new: Opening, with: Vec<Delivery>) -> Result<Opened, StoreError> {
+        match self.flaw {
+            Flaw::ForgetsKeys => new.key = None,
+            Flaw::ForgetsDenials => new.limits.denial_stands_for = Duration::ZERO,
+            Flaw::ForgetsLimits => {
+                new.limits = Limits {
+                    asks_per_hour: u32::MAX,
+                    pending: u32::MAX,
+                    denials: u32::MAX,
+                    ..new.limits
+                }
+            }
+            _ => {}
+        }
+        let with = if self.is(Flaw::LosesDeliveries) {
+            Vec::new()
+        } else {
+            with
+        };
+        let again = new.clone();
+        let opened = self.inner.open(new, with.clone()).await;
+        match (self.flaw, opened) {
+            (Flaw::ReplacesTheSameId, Err(StoreError::Invalid(_))) => {
+                let read = self.inner.read(again.asked.id).await?;
+                Ok(Opened::Found(read.unwrap().record))
+            }
+            (Flaw::WarnsNobodyOfDoubt, Ok(Opened::MayHaveRun(earlier))) => {
+                let asked = Asked {
+                    may_have_run: Some(earlier),
+                    ..Asked::clone(&again.asked)
+                };
+                let asked = Arc::new(asked);
+                self.inner.open(Opening { asked, ..again }, with).await
+            }
+            (Flaw::GivesUsesBack, Ok(Opened::Granted { record, last_event })) => {
+                let grantor = self.inner.read(record.granted_by.unwrap()).await?;
+                let mut richer = Record::clone(&grantor.unwrap().record);
+                richer.revision += 1;
+                richer.grant.as_mut().unwrap().uses_left += 1;
+                let swap = Swap {
+                    expected: richer.revision - 1,
+                    record: richer,
+                    events: Vec::new(),
+                    not_after: None,
+                    unfrozen: false,
+                };
+                self.inner.compare_and_swap(swap).await?;
+                Ok(Opened::Granted { record, last_event })
+            }
+            (_, opened) => opened,
+        }
+    }
+
+    async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
+        let read = self.inner.read(id).await?;
+        Ok(read.map(|snapshot| Snapshot {
+            frozen: snapshot.frozen && !self.is(Flaw::HidesFreeze),
+            ..snapshot
+        }))
+    }
+
+    async fn compare_and_swap(&self, mut swap: Swap) -> Result<Swapped, StoreError> {
+        let id = swap.record.id();
+        match self.flaw {
+            Flaw::SkipsTheRevision => {
+                swap.expected = self.stands(id).await.unwrap_or(swap.expected);
+            }
+            Flaw::ChecksTheRevisionThenActs => {
+                if self.stands(id).await == Some(swap.expected) {
+                    tokio::task::yield_now().await;
+                    swap.expected = self.stands(id).await.unwrap_or(swap.expected);
+                }
+            }
+            Flaw::IgnoresNotAfter => swap.not_after = None,
+            Flaw::NotAfterOneMilliLate => {
+                swap.not_after = swap.not_after.map(|at| at.plus(Duration::from_millis(1)));
+            }
+            Flaw::IgnoresFreeze => swap.unfrozen = false,
+            Flaw::LosesEvents => swap.events.clear(),
+            _ => {}
+        }
+        self.inner.compare_and_swap(swap).await
+    }
+
+    async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError> {
+        let wrong = u64::from(self.is(Flaw::TellsTheWrongLastEvent));
+        Ok(self.inner.append(events).await? + wrong)
+    }
+
+    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError> {
+        self.inner.register_sink(sink).await
+    }
+
+    async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError> {
+        match self.flaw {
+            Flaw::IgnoresTheLimit => self.inner.events(sink, usize::MAX).await,
+            Flaw::OffersStrangers => Ok(self.inner.events(sink, limit).await.unwrap_or_default()),
+            Flaw::NumbersFromZero => {
+                let mut events = self.inner.events(sink, limit).await?;
+                events.iter_mut().for_each(|event| event.number -= 1);
+                Ok(events)
+            }
+            _ => self.inner.events(sink, limit).await,
+        }
+    }
+
+    async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
+        match self.flaw {
+            Flaw::AcknowledgesNothing => Ok(()),
+            Flaw::AcknowledgesAhead => {
+                let _ = self.inner.acknowledge(sink, number).await;
+                Ok(())
+            }
+            _ => self.inner.acknowledge(sink, number).await,
+        }
+    }
+
+    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+        self.inner.deliveries(id).await
+    }
+
+    async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
+        if self.is(Flaw::NotesNoDelivery) {
+            return Ok(());
+        }
+        self.inner.note_delivery(id, delivery).await
+    }
+
+    async fn due(&self, limit: usize) -> Result<Due, StoreError> {
+        let mut due = self.inner.due(limit).await?;
+        match self.flaw {
+            Flaw::NothingIsDue => due.requests.clear(),
+            Flaw::NeverAbandons => due.abandoned.clear(),
+            _ => {}
+        }
+        Ok(due)
+    }
+
+    async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
+        if self.is(Flaw::EverythingIsPending) {
+            let all = self.inner.list(&Filter::default(), None, 100).await?;
+            return Ok(all.iter().map(|record| record.id()).collect());
+        }
+        self.inner.pending_with(digest).await
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, StoreError> {
+        match self.flaw {
+            Flaw::ListsEverything => self.inner.list(&Filter::default(), after, limit).await,
+            Flaw::ListsFromTheStart => self.inner.list(filter, None, limit).await,
+            _ => self.inner.list(filter, after, limit).await,
+        }
+    }
+
+    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
+        self.inner.freeze().await
+    }
+
+    async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError> {
+        self.inner.set_freeze(freeze, event).await?;
+        if self.is(Flaw::FreezesInSilence) {
+            let sink = SinkId::new("observer").unwrap();
+            let events = self.inner.events(&sink, usize::MAX).await?;
+            let last = events.last().map_or(0, |event| event.number);
+            self.inner.acknowledge(&sink, last).await?;
+        }
+        Ok(())
+    }
+
+    async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
+        if self.is(Flaw::HearsNoHeartbeat) {
+            return Ok(());
+        }
+        self.inner.heartbeat(owner, lease).await
+    }
+
+    fn hints(&self) -> &Arc<Hints> {
+        match self.flaw {
+            Flaw::NeverHints => &self.silent,
+            _ => self.inner.hints(),
+        }
+    }
+
+    fn is_durable(&self) -> bool {
+        self.inner.is_durable()
+    }
+}
