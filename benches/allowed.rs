@@ -12,7 +12,7 @@ use approvals_benches::{Failure, floor, machine};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-const BATCH: usize = 1_000;
+const BATCH: usize = 100;
 const POLICIES: [usize; 3] = [1, 100, 10_000];
 
 async fn export(database: &str, rows: u64, columns: &[String], options: &Options) -> u64 {
@@ -116,7 +116,7 @@ fn main() -> Result<(), Failure> {
             }
         }
     }
-    let samples = interleave(effort.rounds(501), contestants)?;
+    let samples = interleave(effort.rounds(2_001), contestants)?;
     println!(
         "## Allowed calls\n\n{}\n\n{}",
         machine::describe(),

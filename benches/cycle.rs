@@ -11,7 +11,8 @@ use approvals_benches::sampling::{Contestant, interleave};
 use approvals_benches::table::Table;
 use approvals_benches::{Failure, machine};
 
-const BATCH: usize = 1_000;
+/// Few enough that most samples are taken in one slice of the processor.
+const BATCH: usize = 20;
 
 fn main() -> Result<(), Failure> {
     let effort = Effort::from_command_line();
@@ -73,7 +74,7 @@ fn main() -> Result<(), Failure> {
             },
         ),
     ];
-    let samples = interleave(effort.rounds(301), contestants)?;
+    let samples = interleave(effort.rounds(3_001), contestants)?;
 
     println!(
         "## Whole cycle in memory, one thread\n\n{}\n\n{}",

@@ -18,61 +18,61 @@ use crate::time::Timestamp;
 pub struct ShownArgument<'a> {
     /// Its name; in quotes when it has more than letters, digits and `_-.:/`.
     pub name: Cow<'a, str>,
-    /// Canonical JSON of the value, the text it prints as, a fingerprint, or nothing.
-    pub text: Cow<'a, str>,
     /// What a yes binds: `""` for the value itself, else a remark such as `not bound`.
     pub remark: Cow<'a, str>,
+    /// Canonical JSON of the value, the text it prints as, a fingerprint, or nothing.
+    pub text: Cow<'a, str>,
 }
 
 /// Everything that a reviewer sees about a call, with control, bidi and invisible characters
 /// escaped. What the library knows stands apart from what the agent claims.
 ///
 /// Two channels that show the same presentation show the same call: its hash is what a vote
-/// carries as `shown`.
+/// carries as `shown`. Fields stand in canonical order, so that hashing has nothing to sort.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Presentation<'a> {
-    /// The version of this form.
-    pub version: u32,
-    /// The request.
-    pub request: String,
     /// The action.
     pub action: Cow<'a, str>,
-    /// The author's one line about it.
-    pub summary: Option<Cow<'a, str>>,
-    /// Who asks, and for whom: `agent:exporter for person:alice`.
-    pub requester: String,
-    /// The agent's model and version, as the host reports them.
-    pub model: Option<String>,
-    /// What it is done to.
-    pub resource: Option<Cow<'a, str>>,
-    /// Where it is done.
-    pub environment: Option<Cow<'a, str>>,
-    /// Labels: name, in quotes like an argument's, and value.
-    pub labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// How much harm it can do.
-    pub risk: Risk,
     /// The arguments, in declared order.
     pub arguments: Vec<ShownArgument<'a>>,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// What the agent claims: never more than a claim.
+    pub claim: Option<Cow<'a, str>>,
+    /// The digest of the call.
+    pub digest: Digest,
+    /// Where it is done.
+    pub environment: Option<Cow<'a, str>>,
+    /// When it expires.
+    pub expires_at: Timestamp,
     /// Extra fields.
     pub fields: Vec<ShownArgument<'a>>,
+    /// Labels: name, in quotes like an argument's, and value.
+    pub labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Places where what looks like a secret was masked: then it is not shown whole.
+    pub masked: Vec<Cow<'a, str>>,
+    /// The agent's model and version, as the host reports them.
+    pub model: Option<String>,
     /// The function and where it stands.
     pub origin: Cow<'a, str>,
     /// Why policy asks: rule and reason.
     pub reasons: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The request.
+    pub request: String,
+    /// Who asks, and for whom: `agent:exporter for person:alice`.
+    pub requester: String,
     /// Who must agree, one line a requirement.
     pub requirements: Vec<String>,
-    /// What the agent claims: never more than a claim.
-    pub claim: Option<Cow<'a, str>>,
+    /// What it is done to.
+    pub resource: Option<Cow<'a, str>>,
+    /// How much harm it can do.
+    pub risk: Risk,
+    /// The author's one line about it.
+    pub summary: Option<Cow<'a, str>>,
+    /// The version of this form.
+    pub version: u32,
     /// What a reviewer has to know besides: it may have run, the yes covers several runs.
     pub warnings: Vec<String>,
-    /// Places where what looks like a secret was masked: then it is not shown whole.
-    pub masked: Vec<Cow<'a, str>>,
-    /// When it was asked.
-    pub asked_at: Timestamp,
-    /// When it expires.
-    pub expires_at: Timestamp,
-    /// The digest of the call.
-    pub digest: Digest,
 }
 
 /// The version of [`Presentation`]'s form.

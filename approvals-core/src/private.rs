@@ -12,7 +12,7 @@ pub use crate::registry::{GuardedAction, Registered};
 
 use crate::call::CallBuilder;
 use crate::error::{ApprovalError, Kind};
-use crate::gate::{Admitted as Started, Decided, Gate, Step};
+use crate::gate::{Admitted as Started, AtOnce, Decided, Gate, Step};
 use crate::gate::{current_gate, current_requester, no_gate};
 use crate::id::ActionName;
 use crate::permit::Permit;
@@ -216,20 +216,18 @@ impl Future for Authorizing {
                     Err(error) => Err(error),
                     Ok(Step::Asked(ticket)) => {
                         let again = self.again.as_ref();
-                        let Some((gate, action)) = again.map(|again| (&again.gate, again.action()))
-                        else {
+                        let Some(gate) = again.map(|again| &again.gate) else {
                             return Poll::Ready(Err(told()));
                         };
-                        let gate = gate.clone();
-                        let waits = async move {
-                            let agreed = gate.when_agreed(ticket).await;
-                            agreed.map_err(|error| of_action(error, action))
-                        };
-                        self.progress = Progress::Waits(Box::pin(waits));
+                        self.progress = Progress::Waits(Box::pin(gate.when_agreed(ticket)));
                         continue;
                     }
                 },
-                Progress::Waits(waits) => ready!(waits.as_mut().poll(context)),
+                Progress::Waits(waits) => {
+                    let waited = ready!(waits.as_mut().poll(context));
+                    let action = self.again.as_ref().and_then(Again::action);
+                    waited.map_err(|error| of_action(error, action))
+                }
                 Progress::Told => Err(told()),
             };
             self.progress = Progress::Told;
@@ -270,10 +268,13 @@ fn captured(
     };
     let action = again.action();
     let progress = match gate.finish_capture(builder) {
-        Ok(call) => Progress::Asks(Box::pin(async move {
-            let step = gate.decide_or_ask(call).await;
-            step.map_err(|error| of_action(error, action))
-        })),
+        Ok(call) => match gate.decide_at_once(call) {
+            AtOnce::Admitted(started) => Progress::Done(Ok(started)),
+            AtOnce::Later(call, verdict) => Progress::Asks(Box::pin(async move {
+                let step = gate.decide_or_ask(call, verdict).await;
+                step.map_err(|error| of_action(error, action))
+            })),
+        },
         Err(error) => Progress::Waits(Box::pin(async move {
             Err(gate.refuse_capture(declared, requester, error).await)
         })),

@@ -12,7 +12,8 @@ use approvals_benches::sampling::{Contestant, interleave};
 use approvals_benches::table::Table;
 use approvals_benches::{Failure, machine};
 
-const BATCH: usize = 1_000;
+/// Few enough that most samples are taken in one slice of the processor.
+const BATCH: usize = 20;
 
 fn main() -> Result<(), Failure> {
     let effort = Effort::from_command_line();
@@ -53,7 +54,7 @@ fn main() -> Result<(), Failure> {
         published::echo(&runtime)?,
                 published::entelix(&runtime)?,
     ];
-    let samples = interleave(effort.rounds(301), contestants)?;
+    let samples = interleave(effort.rounds(3_001), contestants)?;
 
     println!(
         "## Published gates, one thread\n\n{}\n\n{}",

@@ -30,14 +30,81 @@ pub struct Arguments {
     slots: Vec<Slot>,
 }
 
+/// Kept for every argument of every parked call, so what is rare stands apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "SlotForm", into = "SlotForm")]
 struct Slot {
+    name: Cow<'static, str>,
+    how: How,
+    end: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum How {
+    Value,
+    Debug,
+    Display,
+    Skipped,
+    /// With JSON pointers of integers that are carried as decimal strings.
+    Rare(Box<(Bound, Box<[String]>)>),
+}
+
+impl Slot {
+    fn new(name: Cow<'static, str>, bound: Bound, end: usize, integers: Box<[String]>) -> Self {
+        let how = match (bound, integers.is_empty()) {
+            (Bound::Value, true) => How::Value,
+            (Bound::Debug, true) => How::Debug,
+            (Bound::Display, true) => How::Display,
+            (Bound::Skipped, true) => How::Skipped,
+            (bound @ (Bound::Value | Bound::Debug | Bound::Display | Bound::Skipped), false)
+            | (bound @ Bound::Redacted(_), true | false) => How::Rare(Box::new((bound, integers))),
+        };
+        Self { name, how, end }
+    }
+
+    fn bound(&self) -> &Bound {
+        match &self.how {
+            How::Value => &Bound::Value,
+            How::Debug => &Bound::Debug,
+            How::Display => &Bound::Display,
+            How::Skipped => &Bound::Skipped,
+            How::Rare(rare) => &rare.0,
+        }
+    }
+
+    fn integers(&self) -> &[String] {
+        match &self.how {
+            How::Value | How::Debug | How::Display | How::Skipped => &[],
+            How::Rare(rare) => &rare.1,
+        }
+    }
+}
+
+/// A slot as it is stored.
+#[derive(Serialize, Deserialize)]
+struct SlotForm {
     name: Cow<'static, str>,
     bound: Bound,
     end: usize,
-    /// JSON pointers of integers that are carried as decimal strings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    integers: Option<Box<[String]>>,
+    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
+    integers: Box<[String]>,
+}
+
+impl From<SlotForm> for Slot {
+    fn from(form: SlotForm) -> Self {
+        Self::new(form.name, form.bound, form.end, form.integers)
+    }
+}
+
+impl From<Slot> for SlotForm {
+    fn from(slot: Slot) -> Self {
+        Self {
+            bound: slot.bound().clone(),
+            integers: slot.integers().into(),
+            end: slot.end,
+            name: slot.name,
+        }
+    }
 }
 
 /// One captured argument. `Debug` masks what looks like a secret.
@@ -105,9 +172,9 @@ impl Arguments {
             start = slot.end;
             Argument {
                 name: &slot.name,
-                bound: &slot.bound,
+                bound: slot.bound(),
                 json,
-                big_integers: slot.integers.as_deref().unwrap_or_default(),
+                big_integers: slot.integers(),
             }
         })
     }
@@ -127,7 +194,9 @@ impl Arguments {
     /// Whether one of them is not bound to the digest.
     #[must_use]
     pub fn has_skipped(&self) -> bool {
-        self.slots.iter().any(|slot| slot.bound == Bound::Skipped)
+        self.slots
+            .iter()
+            .any(|slot| *slot.bound() == Bound::Skipped)
     }
 
     /// The size of their canonical JSON, in bytes.
@@ -137,17 +206,18 @@ impl Arguments {
     }
 
     /// The buffer that the next argument's canonical JSON is appended to; [`Self::seal`] ends it.
-    pub(super) const fn buffer(&mut self) -> &mut String {
+    pub(super) fn buffer(&mut self) -> &mut String {
+        if self.slots.is_empty() {
+            // Room for the arguments of most calls.
+            self.text.reserve(256);
+        }
         &mut self.text
     }
 
     pub(super) fn seal(&mut self, name: Cow<'static, str>, bound: Bound, integers: Vec<String>) {
-        self.slots.push(Slot {
-            name,
-            bound,
-            end: self.text.len(),
-            integers: (!integers.is_empty()).then(|| integers.into_boxed_slice()),
-        });
+        let end = self.text.len();
+        self.slots
+            .push(Slot::new(name, bound, end, integers.into_boxed_slice()));
     }
 
     /// Gives back what growing left over: a parked call should not hold spare capacity.

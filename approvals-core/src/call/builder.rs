@@ -192,8 +192,6 @@ impl CallBuilder {
             return Err(error);
         }
         self.labels.sort_unstable();
-        self.arguments.shrink();
-        self.fields.shrink();
         Ok(Call {
             declaration: self.declaration,
             requester: self.requester,

@@ -233,6 +233,9 @@ impl Call {
             redaction::mask_label(name, value, &mut masked);
         }
         self.masked.extend(masked);
+        // What is stored may be stored for long.
+        self.arguments.shrink();
+        self.fields.shrink();
         self
     }
 }

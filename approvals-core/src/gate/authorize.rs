@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
 
 use super::Gate;
 use super::allow::worker_gone;
@@ -31,6 +32,19 @@ pub struct Admitted(pub(super) Ready);
 pub(super) enum Ready {
     Allowed,
     Approved(Box<Approved>),
+}
+
+/// What came of a call without waiting.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once; a box would be one more allocation for every call that people decide"
+)]
+pub(crate) enum AtOnce {
+    /// It may run.
+    Admitted(Admitted),
+    /// Something has to be waited for; with what policy has said, if it has.
+    Later(Call, Option<Verdict>),
 }
 
 /// How far a call has come: what is asked of people outlives everything that was needed to ask.
@@ -93,7 +107,7 @@ impl Gate {
     pub async fn authorize(&self, call: Call) -> Result<Admitted, ApprovalError> {
         let action = call.action().clone();
         let authorized = async {
-            match self.decide_or_ask(call).await? {
+            match self.decide_or_ask(call, None).await? {
                 Step::Admitted(admitted) => Ok(admitted),
                 Step::Asked(ticket) => self.when_agreed(ticket).await,
             }
@@ -101,14 +115,65 @@ impl Gate {
         authorized.await.map_err(|error| error.action(&action))
     }
 
-    /// Decides about a call as far as policy can, and asks people where it cannot.
-    pub(crate) async fn decide_or_ask(&self, call: Call) -> Result<Step, ApprovalError> {
-        self.shared().refuse_if_frozen().await?;
-        let verdict = match self.judge(&call).await {
-            Ok(verdict) => verdict,
-            Err(error) => {
-                Box::pin(self.refused(call, &error)).await;
-                return Err(error);
+    /// Decides about a call as far as nothing has to be waited for: what policy allows costs no
+    /// future of its own. Whatever is not plain takes the slow way, and is judged there.
+    pub(crate) fn decide_at_once(&self, call: Call) -> AtOnce {
+        match self.judge_at_once(&call) {
+            Some(Verdict::Allow(reasons)) => match self.record_allowed_now(call, reasons) {
+                Ok(()) => {
+                    count_allowed();
+                    AtOnce::Admitted(Admitted(Ready::Allowed))
+                }
+                Err(blocked) => {
+                    let (call, reasons) = *blocked;
+                    AtOnce::Later(call, Some(Verdict::Allow(reasons)))
+                }
+            },
+            verdict => AtOnce::Later(call, verdict),
+        }
+    }
+
+    /// What policy says, if everything it needs is at hand and nothing is frozen.
+    fn judge_at_once(&self, call: &Call) -> Option<Verdict> {
+        let shared = self.shared();
+        if shared.freeze.fresh() != Some(false) || needs_owner(call.requester()) {
+            return None;
+        }
+        let named = self.policy_named(call.declaration().policy.as_str()).ok()?;
+        self.check_environment(call).ok()?;
+        if !named.requester_groups.is_empty() {
+            return None;
+        }
+        // Asking for the time changes nothing, so that it may be given up when it takes a while.
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok(now)) = shared.store().now().as_mut().poll(&mut context) else {
+            return None;
+        };
+        let facts = Facts {
+            now,
+            requester_groups: BTreeSet::new(),
+        };
+        evaluate(named, call, &facts).ok()
+    }
+
+    /// Decides about a call as far as policy can, and asks people where it cannot. `verdict` is
+    /// what policy has said just now, if it has.
+    pub(crate) async fn decide_or_ask(
+        &self,
+        call: Call,
+        verdict: Option<Verdict>,
+    ) -> Result<Step, ApprovalError> {
+        let verdict = match verdict {
+            Some(verdict) => verdict,
+            None => {
+                self.shared().refuse_if_frozen().await?;
+                match Box::pin(self.judge(&call)).await {
+                    Ok(verdict) => verdict,
+                    Err(error) => {
+                        Box::pin(self.refused(call, &error)).await;
+                        return Err(error);
+                    }
+                }
             }
         };
         match verdict {
@@ -134,16 +199,27 @@ impl Gate {
         }
     }
 
-    /// Waits until people agree, and claims.
-    pub(crate) async fn when_agreed(&self, mut ticket: Ticket) -> Result<Admitted, ApprovalError> {
-        loop {
-            let snapshot = self.wait(&ticket).await?;
-            // Whoever waited for the same logical call may have been quicker: then its outcome is
-            // waited for.
-            if let Some(approved) = Box::pin(self.claim(&mut ticket, snapshot)).await? {
-                metrics::counter!("approvals_decisions_total", "outcome" => "approved")
-                    .increment(1);
-                return Ok(Admitted(Ready::Approved(Box::new(approved))));
+    /// Waits until people agree, and claims. Parked calls are in here by the thousand, so it holds
+    /// little: no argument twice, and nothing of what is done while it does not wait.
+    pub(crate) fn when_agreed(
+        &self,
+        mut ticket: Ticket,
+    ) -> impl Future<Output = Result<Admitted, ApprovalError>> + Send + use<> {
+        let gate = self.clone();
+        async move {
+            let mut watch = gate.shared().store().hints().watch(ticket.request);
+            loop {
+                let Some(snapshot) = Box::pin(gate.look(&ticket)).await? else {
+                    watch.changed().await;
+                    continue;
+                };
+                // Whoever waited for the same logical call may have been quicker: then its outcome
+                // is waited for.
+                if let Some(approved) = Box::pin(gate.claim(&mut ticket, snapshot)).await? {
+                    metrics::counter!("approvals_decisions_total", "outcome" => "approved")
+                        .increment(1);
+                    return Ok(Admitted(Ready::Approved(Box::new(approved))));
+                }
             }
         }
     }
@@ -177,11 +253,7 @@ impl Gate {
                 .groups_of(call.requester(), &named.requester_groups)
                 .await?,
         };
-        // Invariant 2: a policy that panics has not allowed anything.
-        catch_unwind(AssertUnwindSafe(|| named.policy.evaluate(call, &facts))).map_err(|_| {
-            ApprovalError::new(Kind::Unavailable, "the policy panicked while judging it")
-                .detailed(format!("policy `{}`", call.declaration().policy))
-        })
+        evaluate(named, call, &facts)
     }
 
     pub(crate) fn policy_named(&self, name: &str) -> Result<&Arc<Named>, ApprovalError> {
@@ -265,6 +337,14 @@ fn known(environments: &BTreeSet<Environment>) -> String {
     }
     let names: Vec<String> = environments.iter().map(|e| format!("`{e}`")).collect();
     format!("use one of {}", names.join(", "))
+}
+
+/// Invariant 2: a policy that panics has not allowed anything.
+fn evaluate(named: &Named, call: &Call, facts: &Facts) -> Result<Verdict, ApprovalError> {
+    catch_unwind(AssertUnwindSafe(|| named.policy.evaluate(call, facts))).map_err(|_| {
+        ApprovalError::new(Kind::Unavailable, "the policy panicked while judging it")
+            .detailed(format!("policy `{}`", call.declaration().policy))
+    })
 }
 
 /// Whether nobody is known yet on whose behalf this is.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use allow::Buffered;
 pub use authorize::Admitted;
-pub(crate) use authorize::Step;
+pub(crate) use authorize::{AtOnce, Step};
 pub use builder::{AllowRecording, GateBuilder, GateError};
 pub(crate) use capture::{Decided, no_gate};
 pub use current::{InstallError, spawn};

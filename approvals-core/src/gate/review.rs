@@ -250,45 +250,42 @@ impl Gate {
         Ok(deliveries)
     }
 
-    /// Waits until the request is approved.
-    pub(super) async fn wait(&self, ticket: &Ticket) -> Result<Snapshot, ApprovalError> {
-        let mut watch = self.shared().store().hints().watch(ticket.request);
-        loop {
-            let snapshot = self.look(ticket.request).await?;
-            match &snapshot.record.state {
-                State::Approved { .. } => {
-                    decided(&snapshot.record);
-                    return Ok(snapshot);
-                }
-                State::Pending => {
-                    // Invariant 9: without the worker no deadline would ever come.
-                    if self.shared().worker_gone.load(Ordering::Acquire) {
-                        self.take_back(ticket.request).await;
-                        return Err(worker_gone().request(ticket.request));
-                    }
-                    self.refuse_if_unreachable(&snapshot.record).await?;
-                }
-                // Another process runs the same logical call: its outcome is this one's.
-                State::Claimed { .. } | State::Executing { .. } => {}
-                State::Succeeded { .. }
-                | State::Failed { .. }
-                | State::InDoubt { .. }
-                | State::Denied { .. }
-                | State::Withdrawn { .. }
-                | State::Expired { .. }
-                | State::Revoked { .. }
-                | State::Lapsed { .. } => {
-                    decided(&snapshot.record);
-                    let error = from_state(&snapshot.record);
-                    count(error.kind().as_str());
-                    return Err(error);
-                }
+    /// The request as it is approved; `None` while it has to be waited for.
+    pub(super) async fn look(&self, ticket: &Ticket) -> Result<Option<Snapshot>, ApprovalError> {
+        let snapshot = self.read(ticket.request).await?;
+        match &snapshot.record.state {
+            State::Approved { .. } => {
+                decided(&snapshot.record);
+                return Ok(Some(snapshot));
             }
-            watch.changed().await;
+            State::Pending => {
+                // Invariant 9: without the worker no deadline would ever come.
+                if self.shared().worker_gone.load(Ordering::Acquire) {
+                    self.take_back(ticket.request).await;
+                    return Err(worker_gone().request(ticket.request));
+                }
+                self.refuse_if_unreachable(&snapshot.record).await?;
+            }
+            // Another process runs the same logical call: its outcome is this one's.
+            State::Claimed { .. } | State::Executing { .. } => {}
+            State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::InDoubt { .. }
+            | State::Denied { .. }
+            | State::Withdrawn { .. }
+            | State::Expired { .. }
+            | State::Revoked { .. }
+            | State::Lapsed { .. } => {
+                decided(&snapshot.record);
+                let error = from_state(&snapshot.record);
+                count(error.kind().as_str());
+                return Err(error);
+            }
         }
+        Ok(None)
     }
 
-    async fn look(&self, request: RequestId) -> Result<Snapshot, ApprovalError> {
+    async fn read(&self, request: RequestId) -> Result<Snapshot, ApprovalError> {
         let unavailable = |e: StoreError| ApprovalError::unavailable("the store", e);
         match self.shared().store().read(request).await {
             Ok(Some(snapshot)) => Ok(snapshot),

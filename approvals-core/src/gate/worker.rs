@@ -65,7 +65,7 @@ pub(super) async fn run(
                 shared.sinks.news();
             }
             () = shared.sinks.progressed(), if behind => {}
-            change = changes.recv() => on_change(&shared, change).await,
+            change = changes.recv() => on_changes(&shared, change, &mut changes).await,
         }
         // While it is busy it still looks on time.
         let now = Instant::now();
@@ -91,10 +91,10 @@ pub(super) async fn run(
 async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<RequestId>) {
     loop {
         match changes.try_recv() {
-            Ok(request) => on_change(shared, Ok(request)).await,
+            Ok(request) => on_changes(shared, Ok(request), changes).await,
             // Told once only: whoever overlooks it leaves messages as they were.
             Err(TryRecvError::Lagged(missed)) => {
-                on_change(shared, Err(RecvError::Lagged(missed))).await;
+                on_changes(shared, Err(RecvError::Lagged(missed)), changes).await;
             }
             Err(TryRecvError::Empty | TryRecvError::Closed) => return,
         }
@@ -183,19 +183,41 @@ async fn withdraw(shared: &Shared, request: RequestId) {
     }
 }
 
-/// Shows a change on every copy of the request, and feeds the trail.
-async fn on_change(shared: &Arc<Shared>, change: Result<RequestId, RecvError>) {
-    match change {
-        Ok(request) => match shared.store().read(request).await {
+/// Shows changes on every copy of their requests, and feeds the trail. Changes of one request that
+/// came meanwhile are shown once: a call that is claimed, started and finished in one go.
+async fn on_changes(
+    shared: &Arc<Shared>,
+    first: Result<RequestId, RecvError>,
+    changes: &mut broadcast::Receiver<RequestId>,
+) {
+    let mut changed: Vec<RequestId> = Vec::new();
+    let mut next = first;
+    loop {
+        match next {
+            Ok(request) => changed.push(request),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::debug!(missed, "looking at every request for messages to update");
+                update_everything(shared).await;
+            }
+            Err(RecvError::Closed) => break,
+        }
+        if changed.len() >= BATCH {
+            break;
+        }
+        next = match changes.try_recv() {
+            Ok(request) => Ok(request),
+            Err(TryRecvError::Lagged(missed)) => Err(RecvError::Lagged(missed)),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+        };
+    }
+    changed.sort_unstable();
+    changed.dedup();
+    for request in changed {
+        match shared.store().read(request).await {
             Ok(Some(snapshot)) => update_copies(shared, &snapshot.record).await,
             Ok(None) => {}
             Err(error) => tracing::error!(%request, %error, "messages were not updated"),
-        },
-        Err(RecvError::Lagged(missed)) => {
-            tracing::debug!(missed, "looking at every request for messages to update");
-            update_everything(shared).await;
         }
-        Err(RecvError::Closed) => {}
     }
     shared.sinks.news();
 }
