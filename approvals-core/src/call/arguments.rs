@@ -50,12 +50,14 @@ enum How {
 
 impl Slot {
     fn new(name: Cow<'static, str>, bound: Bound, end: usize, integers: Box<[String]>) -> Self {
-        let how = match bound {
+        let how = match &bound {
             Bound::Value if integers.is_empty() => How::Value,
             Bound::Debug if integers.is_empty() => How::Debug,
             Bound::Display if integers.is_empty() => How::Display,
             Bound::Skipped if integers.is_empty() => How::Skipped,
-            bound => How::Rare(Box::new((bound, integers))),
+            Bound::Value | Bound::Debug | Bound::Display | Bound::Redacted(_) | Bound::Skipped => {
+                How::Rare(Box::new((bound, integers)))
+            }
         };
         Self { name, how, end }
     }
