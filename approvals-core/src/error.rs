@@ -1,5 +1,6 @@
 //! Why a call did not run, written for whoever made it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ActionName, PersonId, RequestId};
 use crate::review::Proposal;
+use crate::text::{Lines, escape};
 
 /// Which kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,10 +117,16 @@ struct Inner {
 
 impl ApprovalError {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        // A message may quote what it was given: a key of a map, a policy's reason.
+        let message = match crate::secrets::mask(&message) {
+            Some((masked, _)) => masked,
+            None => message,
+        };
         Self(Box::new(Inner {
             kind,
             action: None,
-            message: message.into(),
+            message,
             by: None,
             comment: None,
             proposal: None,
@@ -261,19 +269,17 @@ impl ApprovalError {
 impl fmt::Display for ApprovalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
+        let message = line(&inner.message);
         match &inner.action {
-            Some(action) => write!(f, "`{action}` did not run: {}", inner.message)?,
-            None => write!(f, "the call did not run: {}", inner.message)?,
+            Some(action) => write!(f, "`{action}` did not run: {message}")?,
+            None => write!(f, "the call did not run: {message}")?,
         }
         if let Some(by) = &inner.by {
             write!(f, ", by {by}")?;
         }
         if let Some(comment) = &inner.comment {
-            write!(
-                f,
-                ": {:?}",
-                crate::text::escape(comment, crate::text::Lines::Escape)
-            )?;
+            // Its own quotes are escaped, so that it ends where it seems to end.
+            write!(f, ": \"{}\"", line(comment).replace('"', "\\\""))?;
         }
         if !inner.message.ends_with('.') {
             f.write_str(".")?;
@@ -281,10 +287,15 @@ impl fmt::Display for ApprovalError {
         if let Some(proposal) = &inner.proposal
             && let Ok(values) = serde_json::to_string(proposal.as_ref())
         {
+            let values = line(&values);
             write!(f, " These values would be agreed to: {values}.")?;
         }
         write!(f, " {}", inner.kind.retry())
     }
+}
+
+fn line(text: &str) -> Cow<'_, str> {
+    escape(text, Lines::Escape)
 }
 
 impl fmt::Debug for ApprovalError {

@@ -26,9 +26,50 @@ use crate::principal::Requester;
     note = "derive `serde::Serialize` for it, or name the argument in `skip(..)`, `redact(..)`, `debug(..)` or `display(..)`"
 )]
 pub trait Shown: serde::Serialize {}
+// The message about the argument is the useful one, also where only a part of it cannot be shown.
+#[diagnostic::do_not_recommend]
 impl<T: serde::Serialize + ?Sized> Shown for T {}
 
+/// A value that a reviewer can be shown by its `Debug` text.
+#[diagnostic::on_unimplemented(
+    message = "argument of type `{Self}` has no `Debug` text to show to a reviewer",
+    label = "is not `std::fmt::Debug`",
+    note = "derive `Debug` for it, or name the argument in `skip(..)` or `redact(..)` instead of `debug(..)`"
+)]
+pub trait ShownInDebug: Debug {}
+#[diagnostic::do_not_recommend]
+impl<T: Debug + ?Sized> ShownInDebug for T {}
+
+/// A value that a reviewer can be shown as it is displayed.
+#[diagnostic::on_unimplemented(
+    message = "argument of type `{Self}` has no `Display` text to show to a reviewer",
+    label = "is not `std::fmt::Display`",
+    note = "implement `Display` for it, or name the argument in `debug(..)` instead of `display(..)`"
+)]
+pub trait ShownDisplayed: Display {}
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> ShownDisplayed for T {}
+
+/// A value that stands in a text about the call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in a text about the call",
+    label = "is not `std::fmt::Display`",
+    note = "write a format string over the arguments, such as `\"db/{{database}}\"`, or an expression that can be displayed, such as `rows.len()`"
+)]
+pub trait Text: Display {}
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> Text for T {}
+
+/// Says that a value of the attribute was recorded. Only a capture makes one, so that no macro in
+/// an expression can leave early and have the value missing from the call.
+pub struct Recorded(());
+
 /// What a guarded function returns.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry an approval refusal",
+    label = "a guarded function must be able to say that it did not run",
+    note = "return a `Result<T, E>`, with `E` being what `on_refusal` returns"
+)]
 pub trait Outcome {
     /// Its error.
     type Failure;
@@ -377,12 +418,12 @@ impl Capture {
     }
 
     /// An argument by its `Debug` text.
-    pub fn debug<T: Debug + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn debug<T: ShownInDebug + ?Sized>(&mut self, name: &'static str, value: &T) {
         self.with(|call| call.capture_debug(name, value));
     }
 
     /// An argument by its `Display` text.
-    pub fn display<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn display<T: ShownDisplayed + ?Sized>(&mut self, name: &'static str, value: &T) {
         self.with(|call| call.capture_display(name, value));
     }
 
@@ -392,38 +433,45 @@ impl Capture {
     }
 
     /// An extra field.
-    pub fn field<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn field<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) -> Recorded {
         self.with(|call| call.capture_value(name.into(), value, true));
+        Recorded(())
     }
 
     /// A label.
-    pub fn label<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn label<T: Text + ?Sized>(&mut self, name: &'static str, value: &T) -> Recorded {
         self.with(|call| call.capture_label(name, &value));
+        Recorded(())
     }
 
     /// What it is done to.
-    pub fn resource<T: Display + ?Sized>(&mut self, value: &T) {
+    pub fn resource<T: Text + ?Sized>(&mut self, value: &T) -> Recorded {
         self.with(|call| call.capture_text("resource", &value));
+        Recorded(())
     }
 
     /// Where it is done.
-    pub fn environment<T: Display + ?Sized>(&mut self, value: &T) {
+    pub fn environment<T: Text + ?Sized>(&mut self, value: &T) -> Recorded {
         self.with(|call| call.capture_environment(&value));
+        Recorded(())
     }
 
     /// Why, in the agent's words.
-    pub fn justification<T: Display + ?Sized>(&mut self, value: &T) {
+    pub fn justification<T: Text + ?Sized>(&mut self, value: &T) -> Recorded {
         self.with(|call| call.capture_text("justification", &value));
+        Recorded(())
     }
 
     /// What, in one line of the author's.
-    pub fn summary<T: Display + ?Sized>(&mut self, value: &T) {
+    pub fn summary<T: Text + ?Sized>(&mut self, value: &T) -> Recorded {
         self.with(|call| call.capture_text("summary", &value));
+        Recorded(())
     }
 
     /// The host's name for the call.
-    pub fn key<T: Display + ?Sized>(&mut self, value: &T) {
+    pub fn key<T: Text + ?Sized>(&mut self, value: &T) -> Recorded {
         self.with(|call| call.capture_key(&value));
+        Recorded(())
     }
 }
 

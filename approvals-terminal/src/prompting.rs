@@ -110,7 +110,11 @@ pub(crate) fn run(shared: &Shared, jobs: &Receiver<Job>) {
             Job::Ask(notice, runtime) => ask(shared, &notice, &runtime, &mut later),
             Job::Tell(notice, runtime) => {
                 let (record, id) = (notice.record(), notice.asked().id);
-                if let Some(text) = render::outcome(record) {
+                let denied_here =
+                    |vote: &Vote| is_here(shared, vote) && vote.choice == Choice::Deny;
+                let known =
+                    record.state.phase() == Phase::Denied && record.votes.iter().any(denied_here);
+                if !known && let Some(text) = render::outcome(record) {
                     say(shared, &text);
                 }
                 if record.state.phase() != Phase::Pending {

@@ -13,6 +13,7 @@ use crate::console::Word;
 pub(crate) const MOST_BYTES: usize = 64 * 1024;
 /// An argument up to this size is shown even where the whole is too large.
 const SMALL_BYTES: usize = 2 * 1024;
+const TITLE: &str = "── Approval wanted ─────────────────────────────────────────────────────";
 const RULE: &str = "────────────────────────────────────────────────────────────────────────";
 
 /// Whether all of it fits, and if not, why.
@@ -35,11 +36,11 @@ pub(crate) fn coverage(presentation: &Presentation<'_>) -> Coverage {
 /// A request as it is put before somebody.
 pub(crate) fn request(presentation: &Presentation<'_>, coverage: &Coverage) -> String {
     match coverage {
-        Coverage::Whole => format!("{RULE}\n{presentation}\n{RULE}"),
+        Coverage::Whole => format!("{TITLE}\n{presentation}\n{RULE}"),
         Coverage::Partial { why } => {
             let shown = what_fits(presentation);
             format!(
-                "{RULE}\n{shown}\n{RULE}\nNot all of it is shown here: {why}.\n\
+                "{TITLE}\n{shown}\n{RULE}\nNot all of it is shown here: {why}.\n\
                  It can be denied here, and approved only where all of it is shown."
             )
         }

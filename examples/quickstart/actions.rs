@@ -5,8 +5,8 @@ use std::io::Write;
 
 use approvals_core::requires_approval;
 
-use crate::Error;
-use crate::database::{Database, Table};
+use super::Error;
+use super::database::{Database, Table};
 
 #[requires_approval(
     policy = "company-data",
@@ -35,6 +35,7 @@ pub(crate) async fn export(
 ) -> Result<usize, Error> {
     let rows = database.rows(table).await?;
     let mut out = File::create_new(database.directory().join(file))?;
+    writeln!(out, "{}", table.columns())?;
     for row in &rows {
         let fields: Vec<_> = row.iter().map(|field| quoted(field)).collect();
         writeln!(out, "{}", fields.join(","))?;

@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use approvals_core::ApprovalError;
 
-use crate::Error;
-use crate::actions;
-use crate::database::{Database, Table};
+use super::Error;
+use super::actions;
+use super::database::{Database, Table};
 
 pub(crate) async fn work(database: &Database) {
     step(1, "read: count the customers", "policy allows it");

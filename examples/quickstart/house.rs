@@ -6,9 +6,9 @@ use approvals_core::memory::{InMemoryDirectory, MemoryStore};
 use approvals_core::{Gate, Requester, Requirement, Rules};
 use approvals_terminal::Terminal;
 
-use crate::Error;
-use crate::settings::Settings;
-use crate::trail::Trail;
+use super::Error;
+use super::settings::Settings;
+use super::trail::Trail;
 
 /// The people, and the groups that they are in. The agent works for dana.
 pub(crate) const PEOPLE: [(&str, &[&str]); 3] = [

@@ -8,11 +8,12 @@ mod agent;
 mod answers;
 mod database;
 mod house;
-mod settings;
+pub(crate) mod settings;
 mod trail;
 
 use std::process::ExitCode;
 
+use approvals_terminal::Console;
 use settings::{Misuse, Settings};
 
 /// What an action or the quickstart itself can fail with. A refusal is one of them.
@@ -41,7 +42,13 @@ async fn main() -> ExitCode {
 }
 
 /// Everything, in the order in which it happens.
-async fn run(settings: Settings) -> Result<(), Error> {
+pub(crate) async fn run(settings: Settings) -> Result<(), Error> {
+    if settings.answers.is_none()
+        && let Err(why) = approvals_terminal::Tty.ready()
+    {
+        // The gate refuses what it cannot ask about; say beforehand how to be asked.
+        eprintln!("{why} (or give --answers approve,approve,approve)\n");
+    }
     let database = database::Database::create(&settings.directory).await?;
     let trail = trail::Trail::create(&settings.directory.join("audit.jsonl"))?;
     let gate = house::gate(&settings, &trail).await?;

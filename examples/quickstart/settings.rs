@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::answers::{Answer, Answers};
-use crate::house;
+use super::answers::{Answer, Answers};
+use super::house;
 
 pub(crate) const HELP: &str = "\
 usage: cargo run --example quickstart -- [--as NAME]… [--answers LIST] [--dir DIRECTORY]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use approvals_core::{AuditError, AuditSink, Event, What, async_trait};
 
-use crate::Error;
+use super::Error;
 
 /// Appends events to a file. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -83,7 +83,9 @@ fn describe(what: &What) -> Result<String, Error> {
         What::Requested { asked } => {
             format!("requested  {}: {}", asked.call.action(), asked.reasons)
         }
-        What::Voted { vote, .. } => format!("voted      {} says {:?}", vote.person, vote.choice),
+        What::Voted { vote, .. } => {
+            format!("voted      {}: {:?}", vote.person, vote.choice).to_lowercase()
+        }
         What::VoteRefused { identity, why, .. } => format!("not voted  {identity}: {why}"),
         What::Denied { by, .. } => format!("denied     by {by}"),
         What::Finished {

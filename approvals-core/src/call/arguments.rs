@@ -1,6 +1,7 @@
 //! The captured arguments: canonical JSON in one buffer, with how each is bound.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +23,8 @@ pub enum Bound {
     Skipped,
 }
 
-/// The captured arguments, in declared order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The captured arguments, in declared order. `Debug` masks what looks like a secret.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arguments {
     text: String,
     slots: Vec<Slot>,
@@ -107,8 +108,8 @@ impl From<Slot> for SlotForm {
     }
 }
 
-/// One captured argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One captured argument. `Debug` masks what looks like a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Argument<'a> {
     /// Its name in the function's signature.
     pub name: &'a str,
@@ -121,6 +122,13 @@ pub struct Argument<'a> {
 }
 
 impl Argument<'_> {
+    /// Whether its name may say that its value is a secret, which the value alone does not show.
+    fn is_told_by_name(&self) -> bool {
+        self.json.starts_with('"')
+            && !matches!(self.bound, Bound::Redacted(_))
+            && crate::secrets::is_announced_by(self.name)
+    }
+
     /// Its value; `None` when it is redacted or skipped.
     #[must_use]
     pub fn value(&self) -> Option<serde_json::Value> {
@@ -221,7 +229,8 @@ impl Arguments {
 
     /// Masks what looks like a secret in every value, and says where.
     pub(super) fn mask(&mut self, found: &mut Vec<Box<str>>) {
-        if crate::secrets::find(&self.text).is_empty() {
+        let told_by_name = self.iter().any(|argument| argument.is_told_by_name());
+        if !told_by_name && crate::secrets::find(&self.text).is_empty() {
             return;
         }
         let mut masked = String::with_capacity(self.text.len());
@@ -229,7 +238,7 @@ impl Arguments {
         for argument in self.iter() {
             let mut json = Box::from(argument.json);
             if !matches!(argument.bound, Bound::Redacted(_)) {
-                redaction::mask_text(argument.name, &mut json, found);
+                redaction::mask_value(argument.name, &mut json, found);
             }
             masked.push_str(&json);
             ends.push(masked.len());
@@ -238,5 +247,26 @@ impl Arguments {
         for (slot, end) in self.slots.iter_mut().zip(ends) {
             slot.end = end;
         }
+    }
+}
+
+impl fmt::Debug for Argument<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut json = Box::from(self.json);
+        if !matches!(self.bound, Bound::Redacted(_)) {
+            redaction::mask_value(self.name, &mut json, &mut Vec::new());
+        }
+        f.debug_struct("Argument")
+            .field("name", &self.name)
+            .field("bound", self.bound)
+            .field("json", &json)
+            .field("big_integers", &self.big_integers)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Arguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }

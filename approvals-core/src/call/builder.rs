@@ -32,6 +32,9 @@ pub enum CallError {
     /// Two arguments have one name.
     #[error("argument `{0}` is given twice: rename one of them")]
     Duplicate(String),
+    /// Two labels have one name.
+    #[error("label `{0}` is given twice: rename one of them")]
+    DuplicateLabel(String),
     /// An argument is redacted and there is no key.
     #[error("argument `{0}` is redacted, and there is no redaction key: set one on the gate")]
     NoRedactionKey(String),
@@ -51,8 +54,10 @@ pub enum CallError {
 /// The longest resource, justification, summary or label, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 
+/// The deepest value that serde_json reads back: a policy can look into whatever is carried.
+const READABLE_DEPTH: usize = 127;
+
 /// Collects one call.
-#[derive(Debug)]
 pub struct CallBuilder {
     declaration: Arc<Declaration>,
     requester: Requester,
@@ -69,6 +74,18 @@ pub struct CallBuilder {
     error: Option<CallError>,
 }
 
+impl std::fmt::Debug for CallBuilder {
+    /// Without the texts, which may hold secrets that are not masked yet.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallBuilder")
+            .field("action", &self.declaration.action)
+            .field("requester", &self.requester)
+            .field("arguments", &self.arguments)
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
+    }
+}
+
 impl CallBuilder {
     pub(crate) fn new(
         declaration: Arc<Declaration>,
@@ -79,7 +96,10 @@ impl CallBuilder {
             declaration,
             requester,
             redaction,
-            limits: Limits::default(),
+            limits: Limits {
+                depth: READABLE_DEPTH,
+                ..Limits::default()
+            },
             arguments: Arguments::default(),
             fields: Arguments::default(),
             resource: None,
@@ -323,7 +343,7 @@ impl CallBuilder {
 
     pub(crate) fn capture_label(&mut self, name: &str, value: &dyn Display) {
         if self.labels.iter().any(|(known, _)| &**known == name) {
-            self.fail(CallError::Duplicate(name.to_owned()));
+            self.fail(CallError::DuplicateLabel(name.to_owned()));
         } else if let Some(text) = self.text("label", value) {
             self.labels.push((name.into(), text));
         }

@@ -5,6 +5,7 @@ mod builder;
 mod preimage;
 mod redaction;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ pub enum Risk {
     Low,
     /// Some harm.
     Medium,
-    /// Great harm, or hard to undone.
+    /// Great harm, or hard to undo.
     High,
     /// Great harm that cannot be undone: reviewers type the digest's short code.
     Critical,
@@ -75,7 +76,8 @@ pub struct Declaration {
 /// One attempt to perform an action.
 ///
 /// Made by the macro, or with [`Call::of`]. Immutable: what was judged is what is shown and run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// `Debug` masks what looks like a secret.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Call {
     declaration: Arc<Declaration>,
     requester: Requester,
@@ -228,7 +230,7 @@ impl Call {
             }
         }
         for (name, value) in &mut self.labels {
-            redaction::mask_text(name, value, &mut masked);
+            redaction::mask_label(name, value, &mut masked);
         }
         self.masked.extend(masked);
         // What is stored may be stored for long.
@@ -258,6 +260,27 @@ mod known_digest {
     ) -> Result<OnceLock<Digest>, D::Error> {
         let digest = Option::<Digest>::deserialize(deserializer)?;
         Ok(digest.map(OnceLock::from).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let call = self.clone().into_masked();
+        f.debug_struct("Call")
+            .field("action", &call.declaration.action)
+            .field("policy", &call.declaration.policy)
+            .field("requester", &call.requester)
+            .field("arguments", &call.arguments)
+            .field("fields", &call.fields)
+            .field("resource", &call.resource)
+            .field("environment", &call.environment)
+            .field("labels", &call.labels)
+            .field("justification", &call.justification)
+            .field("summary", &call.summary)
+            .field("key", &call.key)
+            .field("digest", &call.digest())
+            .field("masked", &call.masked)
+            .finish()
     }
 }
 

@@ -86,11 +86,41 @@ impl fmt::Debug for RedactionKey {
 }
 
 /// Masks what looks like a secret in `text`, and notes where and what it was.
+pub(super) fn mask_text(place: &str, text: &mut Box<str>, found: &mut Vec<Box<str>>) {
+    note(place, text, crate::secrets::mask(text), found);
+}
+
+/// The same for a value in canonical JSON, whose name may say what it is.
 ///
 /// Canonical JSON stays JSON: patterns match no quote or backslash, and masks have none.
-pub(super) fn mask_text(place: &str, text: &mut Box<str>, found: &mut Vec<Box<str>>) {
-    if let Some((masked, kinds)) = crate::secrets::mask(text) {
+pub(super) fn mask_value(name: &str, json: &mut Box<str>, found: &mut Vec<Box<str>>) {
+    note(name, json, crate::secrets::mask_member(name, json), found);
+}
+
+/// The same for a label, both of its parts: nobody reads `password = hunter2`.
+pub(super) fn mask_label(name: &mut Box<str>, value: &mut Box<str>, found: &mut Vec<Box<str>>) {
+    let mut json = String::with_capacity(value.len() + 2);
+    crate::canonical::write_str(value, &mut json);
+    let of_value = crate::secrets::mask_member(name, &json);
+    let plain = of_value.map(|(json, kinds)| {
+        let text = serde_json::from_str(&json).unwrap_or_else(|_| "[masked]".to_owned());
+        (text, kinds)
+    });
+    note(name, value, plain, found);
+    mask_text("a label's name", name, found);
+}
+
+fn note(
+    place: &str,
+    text: &mut Box<str>,
+    masked: Option<(String, Vec<&'static str>)>,
+    found: &mut Vec<Box<str>>,
+) {
+    if let Some((masked, kinds)) = masked {
         *text = masked.into_boxed_str();
+        // The name itself may be one.
+        let place =
+            crate::secrets::mask(place).map_or_else(|| place.to_owned(), |(place, _)| place);
         found.extend(
             kinds
                 .into_iter()

@@ -13,7 +13,6 @@ mod numbers;
 )]
 mod properties;
 mod protocol;
-mod speed;
 
 fn canonical<T: Serialize + ?Sized>(value: &T) -> String {
     let (text, tags) = with_tags(value);

@@ -17,7 +17,7 @@ use crate::call::Call;
 use crate::digest::Digest;
 use crate::directory::{memberships, people_of_chain};
 use crate::error::{ApprovalError, Kind};
-use crate::id::GroupId;
+use crate::id::{Environment, GroupId};
 use crate::permit::Permit;
 use crate::policy::{Facts, Verdict};
 use crate::principal::{PrincipalKind, Requester};
@@ -277,7 +277,10 @@ impl Gate {
             Some(environment) if declared.contains(environment) => Ok(()),
             Some(environment) => Err(ApprovalError::new(
                 Kind::Invalid,
-                format!("`{environment}` is none of the environments that the gate knows"),
+                format!(
+                    "`{environment}` is none of the environments that the gate knows: {}",
+                    known(declared)
+                ),
             )),
         }
     }
@@ -333,6 +336,15 @@ fn evaluate(named: &Named, call: &Call, facts: &Facts) -> Result<Verdict, Approv
         ApprovalError::new(Kind::Unavailable, "the policy panicked while judging it")
             .detailed(format!("policy `{}`", call.declaration().policy))
     })
+}
+
+/// What to write instead of an environment that the gate does not know.
+fn known(environments: &BTreeSet<Environment>) -> String {
+    if environments.is_empty() {
+        return "declare it with `environments(…)`".to_owned();
+    }
+    let names: Vec<String> = environments.iter().map(|e| format!("`{e}`")).collect();
+    format!("use one of {}", names.join(", "))
 }
 
 /// Whether nobody is known yet on whose behalf this is.

@@ -2,7 +2,7 @@
 
 use crate::directory::ChainError;
 use crate::error::{ApprovalError, Kind};
-use crate::review::{Record, Refusal, Refused, State};
+use crate::review::{Phase, Record, Refusal, Refused, State};
 
 /// Nobody can say who is behind the requester.
 pub(super) fn of_chain(error: ChainError) -> ApprovalError {
@@ -77,6 +77,11 @@ pub(super) fn from_refusal(refusal: &Refusal) -> ApprovalError {
             }
             error
         }
+        Refusal::InDoubt(record) if record.state.phase() == Phase::Executing => ApprovalError::new(
+            Kind::InDoubt,
+            "it may have run already: its lease ran out while it was executing",
+        )
+        .request(record.id()),
         Refusal::InDoubt(record) => from_state(record),
         Refusal::KeyOfAnotherCall(record) => ApprovalError::new(
             Kind::Invalid,

@@ -1,20 +1,22 @@
 //! Handing requests to channels, without waiting for slow ones.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
 
 use super::shared::{Channel, Shared};
 use super::unpanicked::{Panicked, Unpanicked};
 use super::{Gate, Job};
-use crate::approver::{Approver, ApproverError, Coverage, Notice, Receipt};
+use crate::approver::{Approver, ApproverError, Coverage, Notice};
 use crate::error::ApprovalError;
-use crate::id::RequestId;
+use crate::id::{ChannelId, RequestId};
 use crate::presentation::Presentation;
 use crate::review::Record;
-use crate::store::{Delivery, DeliveryState};
+use crate::store::{Delivery, DeliveryState, StoreError};
 use crate::time::Timestamp;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -128,6 +130,49 @@ impl Drop for Turn {
     }
 }
 
+/// The copies that a task of this gate is updating. One task at a time has a copy in
+/// hand, so that an older form never arrives after a newer one.
+#[derive(Debug, Default)]
+pub(super) struct Copies(Mutex<HashMap<(RequestId, ChannelId), Again>>);
+
+/// Whether the request changed while its copy was in hand.
+type Again = bool;
+
+impl Copies {
+    fn in_hand(&self) -> MutexGuard<'_, HashMap<(RequestId, ChannelId), Again>> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Takes a copy in hand; when another task has it, tells that one to look again.
+    fn take(&self, request: RequestId, channel: &ChannelId) -> bool {
+        match self.in_hand().entry((request, channel.clone())) {
+            Entry::Occupied(mut again) => {
+                again.insert(true);
+                false
+            }
+            Entry::Vacant(free) => {
+                free.insert(false);
+                true
+            }
+        }
+    }
+
+    /// Lets go of a copy, unless its request changed meanwhile.
+    fn let_go(&self, request: RequestId, channel: &ChannelId) -> bool {
+        match self.in_hand().entry((request, channel.clone())) {
+            Entry::Occupied(mut again) if *again.get() => {
+                again.insert(false);
+                false
+            }
+            Entry::Occupied(done) => {
+                done.remove();
+                true
+            }
+            Entry::Vacant(_) => true,
+        }
+    }
+}
+
 async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
     let request = notice.asked().id;
     let presented = answer(Unpanicked(channel.approver.present(&notice)).await);
@@ -187,35 +232,60 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
     };
     for delivery in deliveries {
         let channel = shared.channels.iter().find(|c| c.id == delivery.channel);
-        if let (Some(channel), Some(receipt)) = (channel, delivery.state.receipt())
+        if let (Some(channel), Some(_)) = (channel, delivery.state.receipt())
             && delivery.revision < record.revision
+            && shared.copies.take(record.id(), &channel.id)
         {
             let (shared, channel) = (Arc::clone(shared), channel.clone());
-            let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(update_on(
-                shared,
-                channel,
-                notice,
-                receipt.clone(),
-            )));
+            run_or_spawn(Box::pin(update_on(shared, channel, record.id())));
         }
     }
 }
 
-async fn update_on(shared: Arc<Shared>, channel: Channel, notice: Notice, receipt: Receipt) {
+/// Has one copy, which is in hand, show what its request has become.
+async fn update_on(shared: Arc<Shared>, channel: Channel, request: RequestId) {
+    loop {
+        update_copy(&shared, &channel, request).await;
+        if shared.copies.let_go(request, &channel.id) {
+            return;
+        }
+    }
+}
+
+async fn delivery(
+    shared: &Shared,
+    channel: &Channel,
+    request: RequestId,
+) -> Result<Option<Delivery>, StoreError> {
+    let deliveries = shared.store().deliveries(request).await?;
+    Ok(deliveries.into_iter().find(|d| d.channel == channel.id))
+}
+
+async fn update_copy(shared: &Shared, channel: &Channel, request: RequestId) {
+    let current = async {
+        let delivery = delivery(shared, channel, request).await?;
+        Ok((delivery, shared.store().read(request).await?))
+    };
+    let current: Result<_, StoreError> = current.await;
+    let (delivery, record) = match current {
+        Ok((Some(delivery), Some(snapshot))) => (delivery, snapshot.record),
+        Ok(_) => return,
+        Err(error) => {
+            tracing::error!(%request, channel = %channel.id, %error, "a message was not updated");
+            return;
+        }
+    };
+    let Some(receipt) = delivery.state.receipt().cloned() else {
+        return;
+    };
+    if delivery.revision >= record.revision {
+        return;
+    }
+    let notice = Notice::new(record);
     let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
     match updated {
-        Ok(()) => {
-            note(
-                &shared,
-                &channel,
-                &notice,
-                DeliveryState::Delivered(receipt),
-            )
-            .await
-        }
+        Ok(()) => note(shared, channel, &notice, DeliveryState::Delivered(receipt)).await,
         Err(error) => {
-            let request = notice.asked().id;
             tracing::error!(%request, channel = %channel.id, %error, "a message was not updated");
         }
     }

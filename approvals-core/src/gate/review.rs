@@ -79,18 +79,7 @@ impl Gate {
         match opened {
             Opened::Refused(refusal) => {
                 ticket.settle();
-                let error = from_refusal(&refusal);
-                count(error.kind().as_str());
-                tracing::warn!(action = %asked.call.action(), %error, "nobody is asked");
-                self.record_refused(crate::audit::What::Refused {
-                    action: asked.call.action().clone(),
-                    requester: Some(asked.call.requester().clone()),
-                    kind: error.kind(),
-                    why: error.to_string().into(),
-                    call: Some(Arc::clone(&asked.call)),
-                })
-                .await;
-                return Err(error);
+                return Err(self.not_asked(&asked, from_refusal(&refusal)).await);
             }
             Opened::Found(record) => {
                 ticket.request = record.id();
@@ -126,6 +115,21 @@ impl Gate {
             }
         }
         Ok(ticket)
+    }
+
+    /// Records that nobody is asked.
+    async fn not_asked(&self, asked: &Asked, error: ApprovalError) -> ApprovalError {
+        count(error.kind().as_str());
+        tracing::warn!(action = %asked.call.action(), %error, "nobody is asked");
+        self.record_refused(crate::audit::What::Refused {
+            action: asked.call.action().clone(),
+            requester: Some(asked.call.requester().clone()),
+            kind: error.kind(),
+            why: error.to_string().into(),
+            call: Some(Arc::clone(&asked.call)),
+        })
+        .await;
+        error
     }
 
     async fn open(
@@ -188,7 +192,10 @@ impl Gate {
             expires_at: now.plus(longest),
             may_have_run: None,
         };
-        let deliveries = self.intended(&mut asked)?;
+        let deliveries = match self.intended(&mut asked) {
+            Ok(deliveries) => deliveries,
+            Err(error) => return Err(self.not_asked(&asked, error).await),
+        };
         let opening = Opening {
             asked: Arc::new(asked),
             key,

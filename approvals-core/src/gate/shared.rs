@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::freeze::FreezeView;
+use super::presenting::Copies;
 use super::sinks::Sinks;
 use crate::approver::Approver;
 use crate::call::RedactionKey;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     unwithdrawn: Mutex<BTreeSet<RequestId>>,
     /// What is being put before people now, by channel.
     presenting: Mutex<HashSet<(RequestId, ChannelId)>>,
+    pub(super) copies: Copies,
 }
 
 impl Shared {
@@ -96,6 +98,7 @@ impl Shared {
             held: Mutex::default(),
             unwithdrawn: Mutex::default(),
             presenting: Mutex::default(),
+            copies: Copies::default(),
         }
     }
 

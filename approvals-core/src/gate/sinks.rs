@@ -13,6 +13,8 @@ use crate::store::{RequestStore, StoreError};
 
 /// How many events are handed to a sink at once.
 const BATCH: usize = 1024;
+/// How many events a sink may lag behind before allowed calls wait in the gate's own buffer.
+const BACKLOG: u64 = 65_536;
 
 /// How often a sink is offered what it does not have yet, whether or not there is news.
 const TICK: Duration = Duration::from_secs(1);
@@ -23,6 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(crate) struct Sinks {
     sinks: Vec<Arc<Feed>>,
+    /// The number of the last event that this gate knows to be stored.
+    stored: AtomicU64,
+    /// The same when the gate was built: what a sink missed before is not held against it.
+    base: AtomicU64,
+    progress: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -33,6 +40,7 @@ struct Feed {
     feeding: tokio::sync::Mutex<()>,
     news: Notify,
     closing: AtomicBool,
+    progress: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +55,21 @@ enum FeedError {
 
 impl Sinks {
     pub(super) fn new(sinks: Vec<Sink>) -> Self {
+        let progress = Arc::new(Notify::new());
         let feed = |sink| Feed {
             sink,
             acknowledged: AtomicU64::new(0),
             feeding: tokio::sync::Mutex::default(),
             news: Notify::new(),
             closing: AtomicBool::new(false),
+            progress: Arc::clone(&progress),
         };
+        let sinks = sinks.into_iter().map(feed).map(Arc::new).collect();
         Self {
-            sinks: sinks.into_iter().map(feed).map(Arc::new).collect(),
+            sinks,
+            stored: AtomicU64::new(0),
+            base: AtomicU64::new(0),
+            progress,
         }
     }
 
@@ -63,7 +77,30 @@ impl Sinks {
         for feed in &self.sinks {
             store.register_sink(&feed.sink.id).await?;
         }
+        let number = store.append(Vec::new()).await?;
+        self.base.store(number, Ordering::Release);
+        self.stored.store(number, Ordering::Release);
         Ok(())
+    }
+
+    /// Takes note that events up to this number are stored.
+    pub(super) fn stored(&self, number: u64) {
+        self.stored.fetch_max(number, Ordering::AcqRel);
+    }
+
+    /// Whether a sink lags so far behind that allowed calls are to be held up.
+    pub(super) fn behind(&self) -> bool {
+        let base = self.base.load(Ordering::Acquire);
+        let stored = self.stored.load(Ordering::Acquire);
+        self.sinks.iter().any(|feed| {
+            let has = feed.acknowledged.load(Ordering::Acquire).max(base);
+            stored.saturating_sub(has) >= BACKLOG
+        })
+    }
+
+    /// Completes when a sink has taken something.
+    pub(super) async fn progressed(&self) {
+        self.progress.notified().await;
     }
 
     pub(super) fn any_required(&self) -> bool {
@@ -146,6 +183,7 @@ impl Feed {
             recorded.unwrap_or_else(|Panicked| Err(AuditError("it panicked".to_owned())))?;
             store.acknowledge(&self.sink.id, last).await?;
             self.acknowledged.fetch_max(last, Ordering::Release);
+            self.progress.notify_one();
             if number == u64::MAX && events.len() < BATCH {
                 return Ok(());
             }

@@ -47,7 +47,9 @@ pub(super) async fn run(
     let mut turn = 0_u8;
     let (mut jobs_open, mut allowed_open) = (true, true);
     while jobs_open || allowed_open || !buffered.is_empty() {
-        let room = allowed_open && buffered.len() < BATCH;
+        // Push-back: what a sink would have to catch up with waits where callers wait.
+        let behind = jobs_open && shared.sinks.behind();
+        let room = allowed_open && buffered.len() < BATCH && !behind;
         tokio::select! {
             biased;
             () = sleep_until(look_at) => {}
@@ -62,9 +64,8 @@ pub(super) async fn run(
                 store_buffered(&shared, &mut buffered).await;
                 shared.sinks.news();
             }
-            change = changes.recv() => {
-                on_changes(&shared, change, &mut changes).await;
-            }
+            () = shared.sinks.progressed(), if behind => {}
+            change = changes.recv() => on_changes(&shared, change, &mut changes).await,
         }
         // While it is busy it still looks on time.
         let now = Instant::now();
@@ -82,7 +83,22 @@ pub(super) async fn run(
             look_at = now + look(&shared, tick).await;
         }
     }
+    // What the last handle left behind is shown as well.
+    show_changes(&shared, &mut changes).await;
     shared.sinks.close();
+}
+
+async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<RequestId>) {
+    loop {
+        match changes.try_recv() {
+            Ok(request) => on_changes(shared, Ok(request), changes).await,
+            // Told once only: whoever overlooks it leaves messages as they were.
+            Err(TryRecvError::Lagged(missed)) => {
+                on_changes(shared, Err(RecvError::Lagged(missed)), changes).await;
+            }
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        }
+    }
 }
 
 /// Moves buffered events to the store. What the store does not take stays, and calls are held up
@@ -92,7 +108,10 @@ async fn store_buffered(shared: &Shared, buffered: &mut Vec<NewEvent>) {
         return;
     }
     match shared.store().append(buffered.clone()).await {
-        Ok(_) => buffered.clear(),
+        Ok(number) => {
+            buffered.clear();
+            shared.sinks.stored(number);
+        }
         Err(error) => {
             tracing::error!(%error, count = buffered.len(), "allowed calls are not recorded yet");
         }
@@ -127,10 +146,7 @@ async fn carry(
                 buffered.push(event.into_event());
             }
             store_buffered(shared, buffered).await;
-            // As many as there can be before some are missed and everything is looked at.
-            while let Ok(change) = changes.try_recv() {
-                on_changes(shared, Ok(change), changes).await;
-            }
+            show_changes(shared, changes).await;
             let shared = Arc::clone(shared);
             tokio::spawn(async move {
                 shared.sinks.feed(shared.store()).await;
@@ -211,8 +227,12 @@ async fn update_everything(shared: &Arc<Shared>) {
     let mut after = None;
     loop {
         let page = shared.store().list(&Filter::default(), after, BATCH).await;
-        let Ok(page) = page else {
-            return;
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::error!(%error, "messages were not updated");
+                return;
+            }
         };
         let Some(last) = page.last() else {
             return;
@@ -230,7 +250,13 @@ async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     if let Err(error) = shared.read_freeze().await {
         tracing::error!(%error, "the freeze flag cannot be read");
     }
-    let due = match store.due(DUE).await {
+    let mut due = store.due(DUE).await;
+    if due.as_ref().is_ok_and(|due| !due.abandoned.is_empty()) {
+        // After a suspended machine, this gate's own requests may be among them: it is alive.
+        renew(shared).await;
+        due = store.due(DUE).await;
+    }
+    let due = match due {
         Ok(due) => due,
         Err(error) => {
             tracing::error!(%error, "what is due cannot be read");

@@ -1,7 +1,7 @@
 //! What the store looks up when a request is opened: keys, equal digests, busy buckets, proposals.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ pub(super) struct Index {
     by_digest: BTreeSet<(u64, Found, RequestId)>,
     /// By a hash of (root principal, action, resource).
     buckets: HashMap<u64, Traffic>,
+    /// The seconds in which a bucket was busy, the oldest first: when an hour has passed over the
+    /// last of them, the bucket is forgotten.
+    counted: VecDeque<(Timestamp, u64)>,
     proposals: HashMap<u64, Vec<(Timestamp, PersonId, Arc<Proposal>)>>,
     hasher: RandomState,
 }
@@ -139,7 +142,32 @@ impl Index {
             let key = self.bucket_key(&record.asked);
             let traffic = self.buckets.entry(key).or_default();
             traffic.pending += 1;
-            traffic.asks.add(now);
+            if traffic.asks.add(now) {
+                self.count(now, key);
+            }
+        }
+    }
+
+    /// Notes that a bucket was busy, and forgets what was busy an hour ago. Two at a time keeps up
+    /// with one at a time, and bounds the work of each.
+    fn count(&mut self, now: Timestamp, bucket: u64) {
+        self.counted.push_back((now, bucket));
+        for _ in 0..2 {
+            let old = |(at, _): &mut (Timestamp, u64)| at.plus(HOUR) <= now;
+            let Some((_, key)) = self.counted.pop_front_if(old) else {
+                return;
+            };
+            self.forget_idle(key, now);
+        }
+    }
+
+    fn forget_idle(&mut self, bucket: u64, now: Timestamp) {
+        if let Some(traffic) = self.buckets.get_mut(&bucket) {
+            traffic.forget(now);
+            if traffic.pending == 0 && traffic.asks.is_empty() && traffic.denials.is_empty() {
+                self.buckets.remove(&bucket);
+                shrink(&mut self.buckets);
+            }
         }
     }
 
@@ -159,9 +187,15 @@ impl Index {
             if !after.votes.iter().any(said_here) {
                 return;
             }
-            traffic.denials.add(now);
+            if traffic.denials.add(now) {
+                self.count(now, key);
+            }
             if let Some(proposal) = proposal {
                 let key = self.proposal_key(&after.asked);
+                if self.proposals.len().is_power_of_two() {
+                    let fresh = |(at, _, _): &(Timestamp, _, _)| now < at.plus(DAY);
+                    self.proposals.retain(|_, made| made.iter().any(fresh));
+                }
                 let made = self.proposals.entry(key).or_default();
                 made.push((now, by.clone(), Arc::clone(proposal)));
             }
@@ -171,13 +205,14 @@ impl Index {
     /// Forgets a record that decides about nothing any more.
     pub(super) fn dropped(&mut self, record: &Record, now: Timestamp) {
         self.list(Some(record), None);
-        let bucket = self.bucket_key(&record.asked);
-        if let Some(traffic) = self.buckets.get_mut(&bucket) {
-            traffic.forget(now);
-            if traffic.pending == 0 && traffic.asks.is_empty() && traffic.denials.is_empty() {
-                self.buckets.remove(&bucket);
-            }
-        }
+        self.forget_idle(self.bucket_key(&record.asked), now);
+    }
+}
+
+/// A burst of requests should not leave its table behind.
+fn shrink<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+    if table.capacity() > 8192 && table.len() * 8 < table.capacity() {
+        table.shrink_to(table.len() * 2);
     }
 }
 
@@ -189,14 +224,19 @@ impl Traffic {
 }
 
 impl LastHour {
-    fn add(&mut self, now: Timestamp) {
+    /// Says whether it is the first of its second.
+    fn add(&mut self, now: Timestamp) -> bool {
         self.total = self.total.saturating_add(1);
         match self.seconds.back_mut() {
             Some((last, count)) if last.as_millis() / 1000 == now.as_millis() / 1000 => {
                 *last = now;
                 *count = count.saturating_add(1);
+                false
             }
-            Some(_) | None => self.seconds.push_back((now, 1)),
+            Some(_) | None => {
+                self.seconds.push_back((now, 1));
+                true
+            }
         }
     }
 
@@ -218,9 +258,30 @@ impl LastHour {
 /// As what a record is found by its digest, if as anything.
 fn found_as(record: &Record) -> Option<Found> {
     let phase = record.state.phase();
-    if record.grant.is_some() || matches!(phase, Phase::InDoubt | Phase::Denied) {
+    // What is executing may be in doubt before anybody has noted it.
+    let decides = matches!(phase, Phase::Executing | Phase::InDoubt | Phase::Denied);
+    if record.grant.is_some() || decides {
         Some(Found::Decides)
     } else {
         (phase == Phase::Pending).then_some(Found::Pending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_forgotten_an_hour_after_its_last_request() {
+        let mut index = Index::default();
+        let mut now = Timestamp::from_millis(0);
+        for bucket in 0..100_000_u64 {
+            now = now.plus(Duration::from_secs(1));
+            index.buckets.entry(bucket).or_default().asks.add(now);
+            index.count(now, bucket);
+        }
+        assert!(index.buckets.len() <= 3_601, "{}", index.buckets.len());
+        assert!(index.counted.len() <= 3_601);
+        assert!(index.buckets.capacity() <= 16_384);
     }
 }

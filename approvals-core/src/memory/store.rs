@@ -44,6 +44,8 @@ struct Stored {
     finished: VecDeque<RequestId>,
     outbox: Outbox,
     freeze: Option<Freeze>,
+    /// Whoever still waits for a finished request has yet to read how it ended.
+    hints: Arc<Hints>,
 }
 
 #[derive(Debug)]
@@ -82,10 +84,15 @@ impl MemoryStore {
     /// An empty store on this clock.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let hints = Arc::<Hints>::default();
+        let state = Stored {
+            hints: Arc::clone(&hints),
+            ..Stored::default()
+        };
         Self {
             clock,
-            hints: Arc::default(),
-            state: Mutex::default(),
+            hints,
+            state: Mutex::new(state),
         }
     }
 
@@ -190,7 +197,9 @@ impl Stored {
                 return;
             };
             match self.rows.get(&id) {
-                Some(row) if self.still_needed(&row.record, now) => self.finished.push_back(id),
+                Some(row) if self.still_needed(&row.record, now) || self.hints.is_watched(id) => {
+                    self.finished.push_back(id);
+                }
                 Some(_) => {
                     if let Some(row) = self.rows.remove(&id) {
                         self.index.dropped(&row.record, now);

@@ -37,6 +37,12 @@ pub enum RequirementError {
         /// What was given.
         given: Duration,
     },
+    /// A limit of zero.
+    #[error("the limit `{what}` is 0, and every request would be refused: use at least 1")]
+    ZeroLimit {
+        /// Which limit.
+        what: &'static str,
+    },
     /// More stages or quorums than are allowed.
     #[error("{0} stages or quorums are more than the 16 that are allowed")]
     TooMany(usize),

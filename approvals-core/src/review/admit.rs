@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Transition;
 use super::record::{Asked, Record};
 use super::state::{Phase, State};
-use super::vote::Proposal;
+use super::vote::{Choice, Proposal};
 use crate::audit::What;
 use crate::call::{Argument, Bound};
 use crate::canonical;
@@ -50,8 +50,14 @@ impl Limits {
     /// # Errors
     /// [`RequirementError`] naming the field.
     pub fn checked(self) -> Result<Self, RequirementError> {
-        if self.pending == 0 || self.asks_per_hour == 0 || self.denials == 0 {
-            return Err(RequirementError::ZeroQuorum);
+        for (what, limit) in [
+            ("pending", self.pending),
+            ("asks_per_hour", self.asks_per_hour),
+            ("denials", self.denials),
+        ] {
+            if limit == 0 {
+                return Err(RequirementError::ZeroLimit { what });
+            }
         }
         checked("pause", self.pause)?;
         checked("denial_stands_for", self.denial_stands_for)?;
@@ -79,7 +85,8 @@ pub struct Opening {
 pub struct Standing {
     /// The record under the same key.
     pub keyed: Option<Arc<Record>>,
-    /// Records of the same digest that are in doubt, that were denied, or that have a grant.
+    /// Records of the same digest that are executing or in doubt, that were denied, or that have a
+    /// grant.
     pub same_digest: Vec<Arc<Record>>,
     /// How busy the bucket of (root principal, action, resource) is.
     pub bucket: Bucket,
@@ -148,7 +155,7 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
     let in_doubt = standing
         .same_digest
         .iter()
-        .find(|record| record.state.phase() == Phase::InDoubt);
+        .find(|record| is_in_doubt(record, now));
     let refused = in_doubt.filter(|_| !asked.call.declaration().idempotent);
     if let Some(record) = &standing.keyed {
         if record.asked.digest != asked.digest {
@@ -163,6 +170,8 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
     if let Some(record) = refused {
         return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
     }
+    let mut excluded = opening.excluded.clone();
+    excluded.extend(proposers(asked, standing));
     let denied = latest_denial(standing);
     if let Some((record, at)) = denied
         && now < at.plus(opening.limits.denial_stands_for)
@@ -170,15 +179,14 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
         return Admission::Refuse(Refusal::DenialStands(Arc::clone(record)));
     }
     if in_doubt.is_none()
-        && let Some(grantor) = open_grant(opening, standing, denied.map(|(_, at)| at), now)
+        && let Some(grantor) =
+            open_grant(opening, standing, &excluded, denied.map(|(_, at)| at), now)
     {
-        return use_grant(opening, grantor, now);
+        return use_grant(opening, excluded, grantor, now);
     }
     if let Some(refusal) = limited(opening, &standing.bucket, now) {
         return Admission::Refuse(refusal);
     }
-    let mut excluded = opening.excluded.clone();
-    excluded.extend(proposers(asked, standing));
     let asked = match in_doubt {
         None => Arc::clone(asked),
         Some(earlier) => may_have_run(asked, earlier.id()),
@@ -188,6 +196,13 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
         events: vec![What::Requested { asked }],
         record,
     }))
+}
+
+/// Whether a record may have run, and nobody knows: also when its lease has run out and nobody has
+/// noted it yet.
+fn is_in_doubt(record: &Record, now: Timestamp) -> bool {
+    record.state.phase() == Phase::InDoubt
+        || matches!(&record.state, State::Executing { claim } if claim.lease_until <= now)
 }
 
 /// Invariant 7: reviewers see that the call may have run, so what they are shown is another
@@ -212,15 +227,21 @@ fn latest_denial(standing: &Standing) -> Option<(&Arc<Record>, Timestamp)> {
         .max_by_key(|(_, at)| *at)
 }
 
-/// A grant covers only what is asked in the same way: another requirement asks people again.
+/// A grant covers only what is asked in the same way: another requirement asks people again. So
+/// does a yes of somebody who has come to have a part in the request.
 fn open_grant<'a>(
     opening: &Opening,
     standing: &'a Standing,
+    excluded: &BTreeSet<PersonId>,
     denied_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Option<&'a Arc<Record>> {
     standing.same_digest.iter().find(|record| {
         record.asked.tracks == opening.asked.tracks
+            && !record
+                .votes
+                .iter()
+                .any(|vote| vote.choice == Choice::Approve && excluded.contains(&vote.person))
             && record.grant.is_some_and(|grant| {
                 !grant.closed && grant.uses_left > 0 && now < grant.until
                 // A later denial of the same digest closes it.
@@ -229,7 +250,12 @@ fn open_grant<'a>(
     })
 }
 
-fn use_grant(opening: &Opening, grantor: &Arc<Record>, now: Timestamp) -> Admission {
+fn use_grant(
+    opening: &Opening,
+    excluded: BTreeSet<PersonId>,
+    grantor: &Arc<Record>,
+    now: Timestamp,
+) -> Admission {
     let id = opening.asked.id;
     let mut poorer = Record::clone(grantor);
     poorer.revision = poorer.revision.saturating_add(1);
@@ -241,11 +267,7 @@ fn use_grant(opening: &Opening, grantor: &Arc<Record>, now: Timestamp) -> Admiss
         uses_left = grant.uses_left;
         until = until.min(grant.until);
     }
-    let mut record = Record::pending(
-        Arc::clone(&opening.asked),
-        opening.excluded.clone(),
-        opening.waiter,
-    );
+    let mut record = Record::pending(Arc::clone(&opening.asked), excluded, opening.waiter);
     record.excluded.extend(grantor.excluded.iter().cloned());
     record.granted_by = Some(grantor.id());
     // The votes come along, so that the claim judges their voters again.

@@ -193,6 +193,13 @@ pub(super) fn would_meet(
         let mut vote = vote.clone();
         vote.seats.clear();
         let groups = counts(&vote);
+        let said = vote
+            .comment
+            .as_deref()
+            .is_some_and(|c| !c.trim().is_empty());
+        if requirement.wants_comment_on_approve() && !said {
+            continue;
+        }
         if vote.choice == Choice::Approve
             && groups.is_some_and(|g| is_asked(requirement, &progress, &vote.person, &g))
         {

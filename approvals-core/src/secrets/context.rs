@@ -75,6 +75,23 @@ impl Context {
     }
 }
 
+/// Whether a name ends with a word after which any value, or a random one, is a secret.
+pub(super) fn announces(name: &[u8]) -> bool {
+    CONTEXTS.iter().any(|(word, context)| {
+        let by_name = match context {
+            Context::Password | Context::Key(_) => true,
+            Context::UserInfo
+            | Context::Scheme(_)
+            | Context::PrivateKey
+            | Context::Jwt
+            | Context::Telegram => false,
+        };
+        let tail = name.len().checked_sub(word.len());
+        let tail = tail.and_then(|start| name.get(start..));
+        by_name && tail.is_some_and(|tail| tail.eq_ignore_ascii_case(word.as_bytes()))
+    })
+}
+
 /// The `/` of the next `://` ends the stretch, so none is read twice.
 fn user_info(text: &Text<'_>, start: usize) -> Option<Range<usize>> {
     const ENDS: &[u8] = b"/?#\"'<>\\`";

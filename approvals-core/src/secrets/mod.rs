@@ -50,11 +50,34 @@ pub fn find(text: &str) -> Vec<Found> {
 /// ```
 #[must_use]
 pub fn mask(text: &str) -> Option<(String, Vec<&'static str>)> {
-    let found = find(text);
-    if found.is_empty() {
-        return None;
-    }
-    let mut masked = String::with_capacity(text.len());
+    replace(text, find(text))
+}
+
+/// The same for a value in canonical JSON that has a name, which may announce what it is:
+/// `password`.
+pub(crate) fn mask_member(name: &str, json: &str) -> Option<(String, Vec<&'static str>)> {
+    let mut member = String::with_capacity(name.len() + json.len() + 3);
+    crate::canonical::write_str(name, &mut member);
+    member.push(':');
+    let start = member.len();
+    member.push_str(json);
+    let of_value = |Found { range, kind }| {
+        let range = range.start.checked_sub(start)?..range.end - start;
+        Some(Found { range, kind })
+    };
+    replace(json, find(&member).into_iter().filter_map(of_value))
+}
+
+/// Whether a value of this name may be a secret for its name alone.
+pub(crate) fn is_announced_by(name: &str) -> bool {
+    context::announces(name.as_bytes())
+}
+
+fn replace(
+    text: &str,
+    found: impl IntoIterator<Item = Found>,
+) -> Option<(String, Vec<&'static str>)> {
+    let mut masked = String::new();
     let mut kinds = Vec::new();
     let mut end = 0;
     for Found { range, kind } in found {
@@ -66,6 +89,9 @@ pub fn mask(text: &str) -> Option<(String, Vec<&'static str>)> {
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
+    }
+    if kinds.is_empty() {
+        return None;
     }
     masked.push_str(text.get(end..).unwrap_or_default());
     Some((masked, kinds))

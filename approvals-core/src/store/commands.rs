@@ -59,6 +59,13 @@ pub(crate) async fn carry_out(
             Err(refused) => return Ok(Outcome::Refused { refused, record }),
         };
         let effective = if due_first { &Command::Due } else { command };
+        // A use in doubt closes its grant, also when a crash came before that: once it is resolved
+        // nothing else would tell.
+        if let (Command::Resolve { .. }, Some(grantor)) = (effective, record.granted_by) {
+            let why = "a use of it was in doubt".into();
+            let close = Command::CloseGrant { why };
+            Box::pin(carry_out(store, grantor, &close, None)).await?;
+        }
         let (not_after, unfrozen) = guards(effective, &record);
         let revision = transition.record.revision;
         let swap = Swap {

@@ -89,6 +89,12 @@ impl Hints {
         self.waiting().len()
     }
 
+    /// Whether anybody in this process waits for this request.
+    pub(crate) fn is_watched(&self, id: RequestId) -> bool {
+        let waiting = self.waiting();
+        waiting.range((id, 0)..=(id, u32::MAX)).next().is_some()
+    }
+
     /// Wakes everybody: after hints may have been lost.
     pub fn all_changed(&self) {
         for slot in self.waiting().values_mut() {

@@ -1,11 +1,5 @@
 //! The attribute among other attribute macros, above and below them, and above itself.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests stop at what they did not expect"
-)]
-
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -143,7 +137,9 @@ async fn around_a_trait(bodies: &Bodies) -> Outcome {
 }
 
 /// Each stack, and how many people have to say yes.
-fn stacks() -> Vec<(&'static str, usize, fn(&Bodies) -> Running<'_>)> {
+type Stack = (&'static str, usize, fn(&Bodies) -> Running<'_>);
+
+fn stacks() -> Vec<Stack> {
     vec![
         ("instrument above", 1, |b| Box::pin(instrument_above(b, 1))),
         ("instrument below", 1, |b| Box::pin(instrument_below(b, 1))),

@@ -75,12 +75,12 @@ impl Guarded {
             }
         };
         let bindings = self.borrowed_bindings(&recorded.wanted);
-        // A closure, so that a `return` in a macro's expansion is a type error and never a way out.
+        // A closure that has to return what only the capture makes: a `return` in a macro's
+        // expansion is a type error, and never a way around the body or the recording.
         quote! {
-            (|| -> ::core::primitive::bool {
+            let _: #private::Recorded = (|| -> #private::Recorded {
                 #bindings
-                #private::Capture::#method(&mut #capture, #name #value);
-                true
+                #private::Capture::#method(&mut #capture, #name #value)
             })();
         }
     }

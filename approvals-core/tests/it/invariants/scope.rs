@@ -8,8 +8,7 @@ use crate::support::*;
 async fn a_spawned_task_keeps_gate_and_requester() {
     let world = world(a_senior()).await;
     let bare = world.bare(export("orders", 1));
-    let scoped = world.run(async move { spawn(bare) });
-    let task = scoped.await;
+    let (task,) = world.run(async move { (spawn(bare),) }).await;
     let request = world.approver.next().await;
     assert_eq!(request.asked().call.requester(), &agent());
     request.approve_as("alice").await.unwrap();
@@ -21,7 +20,7 @@ async fn a_spawned_task_keeps_gate_and_requester() {
 async fn a_task_spawned_plainly_loses_both_and_says_what_to_use() {
     let world = world(a_senior()).await;
     let bare = world.bare(export("orders", 1));
-    let task = world.run(async move { tokio::spawn(bare) }).await;
+    let (task,) = world.run(async move { (tokio::spawn(bare),) }).await;
     let error = refusal(task.await.unwrap());
     assert_eq!(error.kind(), Kind::Invalid);
     assert!(

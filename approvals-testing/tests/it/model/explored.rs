@@ -53,7 +53,6 @@ fn every_interleaving_of_two_stages_and_two_claimers_holds_the_invariants() {
 fn every_interleaving_on_old_snapshots_holds_the_invariants() {
     let may = May {
         snapshots: true,
-        bob_leaves: true,
         freeze: true,
         two_gates: true,
         ..May::default()
@@ -79,7 +78,6 @@ fn every_interleaving_with_new_owners_and_unknown_voters_holds_the_invariants() 
 fn every_interleaving_of_a_review_and_a_confirmation_holds_the_invariants() {
     let may = May {
         withdraw_votes: true,
-        bob_leaves: true,
         alice_owns: true,
         dave_goes: true,
         two_gates: true,

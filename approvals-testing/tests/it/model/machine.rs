@@ -539,10 +539,8 @@ impl Model for Setting {
         }
         // Where a request is over nothing depends on time, directory or freeze any more; and a
         // freeze before the approval is the same as one right after it.
-        if !over || runs {
-            if world.tick < LAST_TICK {
-                steps.push(Step::Tick);
-            }
+        if (!over || runs) && world.tick < LAST_TICK {
+            steps.push(Step::Tick);
         }
         if !over {
             self.offers_changes(world, steps);

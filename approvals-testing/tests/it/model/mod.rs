@@ -5,6 +5,7 @@
 //! from outside and never reads the record to judge it.
 
 mod explored;
+mod grants;
 mod machine;
 mod mutants;
 mod properties;

@@ -79,6 +79,8 @@ pub(super) struct TrueClaim {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Truth {
     pub(super) words: [Word; 4],
+    /// Whose last word was a yes after a yes.
+    pub(super) again: [bool; 4],
     /// In the order of the last words, where it matters.
     pub(super) order: Vec<Human>,
     /// Until when the open stage takes votes.
@@ -126,6 +128,7 @@ impl Truth {
         let one_stage = setting.seats.iter().all(|seat| seat.stage == 0);
         Self {
             words: [Word::Nothing; 4],
+            again: [false; 4],
             order: Vec::new(),
             due: STAGE + u8::from(one_stage),
             widened: false,
@@ -276,6 +279,7 @@ impl Truth {
             Choice::Withdrawn => Word::Withdrawn,
             Choice::Deny => Word::Nothing,
         };
+        self.again[human.index()] = choice == Choice::Approve && matches!(before, Word::Approve(_));
         if setting.may.policy_changes {
             self.order.retain(|other| *other != human);
             self.order.push(human);
@@ -434,7 +438,8 @@ impl Truth {
             let Word::Approve(then) = self.words[human.index()] else {
                 return false;
             };
-            let free = !sitting.contains(&human) || how.twice;
+            let twice = how.twice && self.again[human.index()];
+            let free = !sitting.contains(&human) || twice;
             if !free || !self.may_sit(*seat, groups(human, then)) {
                 return false;
             }
@@ -469,7 +474,7 @@ impl Truth {
 struct How {
     /// People of the chain count.
     chain: bool,
-    /// One human may take two seats.
+    /// One human who said yes twice may take two seats.
     twice: bool,
     /// Voters count as they were then.
     then: bool,

@@ -32,9 +32,12 @@ struct View<'a> {
     frozen: bool,
     directory: Directory,
     policy_changed: bool,
-    gates: Vec<(Option<Seen>, Option<(bool, bool, u8)>, bool)>,
+    gates: Vec<GateView>,
     vote: Option<(Human, Choice, Seen)>,
 }
+
+/// What a gate knows: its snapshot, its claim, whether it runs.
+type GateView = (Option<Seen>, Option<(bool, bool, u8)>, bool);
 
 /// A snapshot: whether it still stands, and what it said.
 type Seen = (bool, u8, bool, Directory, bool);

@@ -193,7 +193,7 @@ pub(super) fn declaration(idempotent: bool) -> Arc<Declaration> {
 
 pub(super) fn asked(requirements: NonEmpty<Arc<Requirement>>, idempotent: bool) -> Arc<Asked> {
     let requester = Requester::agent("exporter")
-        .and_then(|agent| Ok(agent.acting_for("person:dave").unwrap()))
+        .map(|agent| agent.acting_for("person:dave").unwrap())
         .unwrap();
     let call = Call::of(declaration(idempotent), requester)
         .argument("database", "orders")

@@ -323,7 +323,7 @@ async fn twice(probe: &Probe, (a, b): (u8, u8), Json(mut c): Json<u8>) -> Outcom
 }
 
 #[requires_approval(policy = "p")]
-async fn conditional(probe: &Probe, #[cfg(any())] gone: u8, #[cfg(all())] kept: u8) -> Outcome {
+async fn conditional(probe: &Probe, #[cfg(not(test))] gone: u8, #[cfg(test)] kept: u8) -> Outcome {
     let _ = kept;
     Ok(probe.ran())
 }
@@ -386,7 +386,6 @@ async fn names(
 #[requires_approval(policy = "p")]
 async fn diverging(probe: &Probe) -> Outcome {
     let ran = probe.ran();
-    #[expect(clippy::needless_return, reason = "the block has no value but this")]
     {
         return Ok(ran);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::memory::MemoryStore;
-use approvals_core::review::{Asked, Limits, Opening, Record};
+use approvals_core::review::{Limits, Opening, Record};
 use approvals_core::store::{
     Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
 };
@@ -245,19 +245,17 @@ impl RequestStore for Flawed {
             with
         };
         let again = new.clone();
-        let opened = self.inner.open(new, with.clone()).await;
+        let opened = self.inner.open(new, with).await;
         match (self.flaw, opened) {
             (Flaw::ReplacesTheSameId, Err(StoreError::Invalid(_))) => {
                 let read = self.inner.read(again.asked.id).await?;
                 Ok(Opened::Found(read.unwrap().record))
             }
-            (Flaw::WarnsNobodyOfDoubt, Ok(Opened::MayHaveRun(earlier))) => {
-                let asked = Asked {
-                    may_have_run: Some(earlier),
-                    ..Asked::clone(&again.asked)
-                };
-                let asked = Arc::new(asked);
-                self.inner.open(Opening { asked, ..again }, with).await
+            (Flaw::WarnsNobodyOfDoubt, Ok(Opened::Asked { record, last_event })) => {
+                let mut record = Record::clone(&record);
+                record.asked = again.asked;
+                let record = Arc::new(record);
+                Ok(Opened::Asked { record, last_event })
             }
             (Flaw::GivesUsesBack, Ok(Opened::Granted { record, last_event })) => {
                 let grantor = self.inner.read(record.granted_by.unwrap()).await?;
@@ -292,11 +290,9 @@ impl RequestStore for Flawed {
             Flaw::SkipsTheRevision => {
                 swap.expected = self.stands(id).await.unwrap_or(swap.expected);
             }
-            Flaw::ChecksTheRevisionThenActs => {
-                if self.stands(id).await == Some(swap.expected) {
-                    tokio::task::yield_now().await;
-                    swap.expected = self.stands(id).await.unwrap_or(swap.expected);
-                }
+            Flaw::ChecksTheRevisionThenActs if self.stands(id).await == Some(swap.expected) => {
+                tokio::task::yield_now().await;
+                swap.expected = self.stands(id).await.unwrap_or(swap.expected);
             }
             Flaw::IgnoresNotAfter => swap.not_after = None,
             Flaw::NotAfterOneMilliLate => {
