@@ -47,12 +47,14 @@ async fn vote_to_body(
     let waiter = bench
         .scope(async {
             let pending = Arc::clone(&pending);
-            spawn(async move {
+            let task = spawn(async move {
                 let call = ask(&arguments, Instant::now);
                 and_tell_when_pending(call, pending).await
-            })
+            });
+            (task,)
         })
-        .await;
+        .await
+        .0;
     let notice = bench.notices.recv().await.ok_or("nobody was asked")?;
     while !pending.load(Ordering::Acquire) {
         yield_now().await;

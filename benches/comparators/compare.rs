@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use approvals_benches::effort::Effort;
 use approvals_benches::arguments::Arguments;
+use approvals_benches::effort::Effort;
 use approvals_benches::floor::{self, ReviewedRegistry};
 use approvals_benches::gate::{Bench, ask};
 use approvals_benches::sampling::{Contestant, interleave};
@@ -37,7 +37,7 @@ fn main() -> Result<(), Failure> {
                 })
             },
         ),
-                Contestant::new(
+        Contestant::new(
             "this gate: identity, binding, every event in a sink",
             BATCH,
             |times| {
@@ -52,7 +52,7 @@ fn main() -> Result<(), Failure> {
             },
         ),
         published::echo(&runtime)?,
-                published::entelix(&runtime)?,
+        published::entelix(&runtime)?,
     ];
     let samples = interleave(effort.rounds(3_001), contestants)?;
 
@@ -69,8 +69,8 @@ mod published {
 
     use approvals_benches::Failure;
     use approvals_benches::arguments::Arguments;
-    use approvals_comparators::{Echo, Entelix};
     use approvals_benches::sampling::Contestant;
+    use approvals_comparators::{Echo, Entelix};
     use tokio::runtime::Runtime;
 
     use super::BATCH;
