@@ -1,8 +1,10 @@
 //! From the yes to the body, with 10 000 other requests parked, and where the time goes.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use approvals_benches::arguments::Arguments;
@@ -45,13 +47,13 @@ async fn vote_to_body(
     let mut bench = bench.lock().await;
     let pending = Arc::new(AtomicBool::new(false));
     let waiter = bench
-        .scope(async {
-            let pending = Arc::clone(&pending);
-            spawn(async move {
+        .scope(poll_fn(|_| {
+            let (pending, arguments) = (Arc::clone(&pending), Arc::clone(&arguments));
+            Poll::Ready(spawn(async move {
                 let call = ask(&arguments, Instant::now);
                 and_tell_when_pending(call, pending).await
-            })
-        })
+            }))
+        }))
         .await;
     let notice = bench.notices.recv().await.ok_or("nobody was asked")?;
     while !pending.load(Ordering::Acquire) {
