@@ -87,9 +87,6 @@ fn park<A: AsArguments>(
             for _ in 0..count {
                 let arguments = arguments();
                 let call = async move { ask(arguments.arguments(), || ()).await };
-                if std::env::var_os("SIZES").is_some() && count > 1 {
-                    eprintln!("the caller's future: {} bytes", size_of_val(&call));
-                }
                 calls.push(approvals_core::spawn(call));
                 notices.extend(bench.notices.recv().await);
             }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -104,10 +105,12 @@ fn read_answers(list: &str) -> Result<Vec<Answer>, Misuse> {
 
 /// A directory that does not exist yet.
 fn fresh() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed();
     let millis = now.map_or(0, |since| since.as_millis());
     std::env::temp_dir().join(format!(
-        "approvals-quickstart-{millis}-{}",
-        std::process::id()
+        "approvals-quickstart-{millis}-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
     ))
 }

@@ -67,7 +67,7 @@ impl Gate {
     }
 
     /// Runs a future whose calls go through this gate. Tasks that it spawns with `tokio::spawn` are
-    /// outside: use [`spawn`](crate::spawn).
+    /// outside: use [`spawn`].
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
         let scope = Scope {
             gate: Some(self.clone()),
@@ -79,7 +79,7 @@ impl Gate {
 
 impl Requester {
     /// Runs a future whose calls are this requester's. Tasks that it spawns with `tokio::spawn` are
-    /// outside: use [`spawn`](crate::spawn).
+    /// outside: use [`spawn`].
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
         let scope = Scope {
             requester: Some(self.clone()),
