@@ -38,6 +38,9 @@ pub enum CallError {
     /// An argument is redacted and there is no key.
     #[error("argument `{0}` is redacted, and there is no redaction key: set one on the gate")]
     NoRedactionKey(String),
+    /// The call was stored, and what looked like a secret was masked.
+    #[error("the call was masked when it was stored ({0}): build it again from its arguments")]
+    Masked(String),
     /// The idempotency key or the environment is malformed.
     #[error(transparent)]
     Name(#[from] NameError),

@@ -200,6 +200,20 @@ impl Call {
         })
     }
 
+    /// The call with its digest taken from what it holds, whatever was said about it where it comes
+    /// from.
+    ///
+    /// # Errors
+    /// [`CallError::Masked`] when it is a stored call whose secrets were masked: what would run is
+    /// not in it.
+    pub(crate) fn judged_anew(mut self) -> Result<Self, CallError> {
+        if let Some(place) = self.masked.first() {
+            return Err(CallError::Masked(place.to_string()));
+        }
+        self.digest = OnceLock::new();
+        Ok(self)
+    }
+
     /// The hash of the arguments alone: what is captured again just before the body runs.
     pub(crate) fn arguments_digest(&self) -> Digest {
         let mut text = String::with_capacity(64 + self.arguments.bytes() * 2);

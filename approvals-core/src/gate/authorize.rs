@@ -107,6 +107,7 @@ impl Gate {
     pub async fn authorize(&self, call: Call) -> Result<Admitted, ApprovalError> {
         let action = call.action().clone();
         let authorized = async {
+            let call = call.judged_anew().map_err(ApprovalError::invalid)?;
             match self.decide_or_ask(call, None).await? {
                 Step::Admitted(admitted) => Ok(admitted),
                 Step::Asked(ticket) => self.when_agreed(ticket).await,
@@ -180,6 +181,8 @@ impl Gate {
             Verdict::Allow(reasons) => {
                 if let Err(blocked) = self.record_allowed_now(call, reasons) {
                     Box::pin(self.record_blocked(blocked)).await?;
+                    // Recording may have taken a while.
+                    self.shared().refuse_if_frozen().await?;
                 }
                 count_allowed();
                 Ok(Step::Admitted(Admitted(Ready::Allowed)))
@@ -290,10 +293,7 @@ impl Gate {
         if !needs_owner(requester) {
             return Ok(());
         }
-        let owners = self
-            .shared()
-            .directory()
-            .owners(requester.actor())
+        let owners = people_of_chain(self.shared().directory(), requester)
             .await
             .map_err(|e| ApprovalError::unavailable("the directory", e))?;
         if owners.is_empty() {
@@ -351,7 +351,11 @@ fn evaluate(named: &Named, call: &Call, facts: &Facts) -> Result<Verdict, Approv
 pub(super) fn needs_owner(requester: &Requester) -> bool {
     match requester.actor().kind() {
         PrincipalKind::Person | PrincipalKind::Service => false,
-        PrincipalKind::Agent => requester.principals().is_empty(),
+        // An agent that acts for agents still acts for nobody.
+        PrincipalKind::Agent => requester
+            .principals()
+            .iter()
+            .all(|principal| principal.kind() == PrincipalKind::Agent),
     }
 }
 

@@ -166,6 +166,8 @@ impl Gate {
             reasons,
         })
         .await?;
+        // Recording may have taken a while.
+        self.shared().refuse_if_frozen().await?;
         count_allowed();
         Ok(Admitted(Ready::Allowed))
     }

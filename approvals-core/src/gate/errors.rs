@@ -109,6 +109,8 @@ pub(super) fn from_refused(refused: &Refused, record: &Record) -> ApprovalError 
         Refused::Settled(_) => return from_state(record),
         Refused::Frozen => Kind::Frozen,
         Refused::Late(_) => Kind::Lapsed,
+        Refused::EqualInDoubt(_) => Kind::InDoubt,
+        Refused::GrantClosed => Kind::Revoked,
         Refused::PolicyDenies(_) | Refused::PolicyAsksMore | Refused::NoLongerMet { .. } => {
             Kind::NoLongerApproved
         }

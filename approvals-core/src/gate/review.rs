@@ -267,7 +267,12 @@ impl Gate {
                 self.refuse_if_unreachable(&snapshot.record).await?;
             }
             // Another process runs the same logical call: its outcome is this one's.
-            State::Claimed { .. } | State::Executing { .. } => {}
+            State::Claimed { .. } | State::Executing { .. } => {
+                // Without the worker no lease would ever run out.
+                if self.shared().worker_gone.load(Ordering::Acquire) {
+                    return Err(worker_gone().request(ticket.request));
+                }
+            }
             State::Succeeded { .. }
             | State::Failed { .. }
             | State::InDoubt { .. }

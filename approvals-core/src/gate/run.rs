@@ -155,7 +155,8 @@ async fn voters_now(
 impl Approved {
     /// Whether this is the call that people agreed to, in everything that decides.
     pub(super) fn is_for(&self, call: &Call) -> bool {
-        self.snapshot.record.asked.digest == call.digest()
+        let anew = call.clone().judged_anew();
+        anew.is_ok_and(|call| self.snapshot.record.asked.digest == call.digest())
     }
 
     /// Starts the execution, if what will run is what was approved and the claim still holds.
@@ -204,7 +205,11 @@ impl Approved {
             Err(error) => return Err(unavailable(error)),
         };
         self.released = true;
-        let permit = Permit::started(self.gate.clone(), &record, self.snapshot.now);
+        let permit = Permit::started(
+            self.gate.clone(),
+            &record,
+            self.snapshot.now.max(record.changed_at),
+        );
         if began.elapsed() > shared.lease / 2 {
             permit
                 .not_run("the start took longer than half a lease")

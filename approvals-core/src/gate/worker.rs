@@ -12,7 +12,7 @@ use super::presenting::update_copies;
 use super::{Buffered, Job, Shared};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
-use crate::review::{Command, WithdrawnBy};
+use crate::review::{Command, Refused, WithdrawnBy};
 use crate::store::{Filter, Outcome, carry_out};
 
 /// How often the worker looks at least, whether or not something is due.
@@ -80,7 +80,9 @@ pub(super) async fn run(
                 turn = turn.wrapping_add(1);
                 look_again(&shared, turn).await;
             }
-            look_at = now + look(&shared, tick).await;
+            // Counted from when it has looked, so that whatever else there is has its turn.
+            let wait = look(&shared, tick).await;
+            look_at = Instant::now() + wait;
         }
     }
     // What the last handle left behind is shown as well.
@@ -163,7 +165,11 @@ async fn command(shared: &Shared, request: RequestId, command: &Command) -> bool
         Ok(Outcome::Done { .. } | Outcome::Unknown) => true,
         Ok(Outcome::Refused { refused, .. }) => {
             tracing::debug!(%request, %refused, "nothing to do");
-            true
+            // What cannot take effect now is not tried again at once.
+            !matches!(
+                refused,
+                Refused::NewerSchema(_) | Refused::ClockWentBack { .. }
+            )
         }
         // Leases run out instead; a withdrawal is tried again.
         Err(error) => {
@@ -277,7 +283,7 @@ async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     }
     let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
     match (more, due.next, store.now().await) {
-        (true, _, _) => Duration::ZERO,
+        (true, _, _) => Duration::from_millis(1),
         (false, Some(next), Ok(now)) => {
             let looks_at = next.min(now.plus(tick));
             shared

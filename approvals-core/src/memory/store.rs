@@ -14,7 +14,7 @@ use crate::audit::{Event, NewEvent};
 use crate::digest::Digest;
 use crate::id::{OwnerId, RequestId, SinkId};
 use crate::review::{
-    Admission, Opening, Phase, Record, SCHEMA, Standing, State, Transition, admit,
+    Admission, Opening, Phase, Record, Refused, SCHEMA, Standing, State, Transition, admit, stands,
 };
 use crate::store::{
     Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
@@ -224,6 +224,24 @@ impl Stored {
         still_decides(record, now) || closes_a_grant()
     }
 
+    /// The records of a digest that decide about others of it.
+    fn deciding_with(&self, digest: Digest) -> Vec<Arc<Record>> {
+        self.index
+            .deciding_with(&digest)
+            .filter_map(|id| self.rows.get(&id))
+            .map(|row| &row.record)
+            .filter(|record| record.asked.digest == digest)
+            .map(Arc::clone)
+            .collect()
+    }
+
+    /// Whether a request that is about to be claimed or started still stands.
+    fn stands(&self, record: &Record, now: Timestamp) -> Result<(), Refused> {
+        let grantor = record.granted_by.and_then(|id| self.rows.get(&id));
+        let equal = self.deciding_with(record.asked.digest);
+        stands(record, &equal, grantor.map(|row| row.record.as_ref()), now)
+    }
+
     fn standing(&mut self, opening: &Opening, now: Timestamp) -> Standing {
         let asked = &opening.asked;
         let keyed = opening
@@ -231,17 +249,9 @@ impl Stored {
             .and_then(|key| self.index.by_key.get(&key))
             .and_then(|id| self.rows.get(id))
             .map(|row| Arc::clone(&row.record));
-        let same_digest = self
-            .index
-            .deciding_with(&asked.digest)
-            .filter_map(|id| self.rows.get(&id))
-            .map(|row| &row.record)
-            .filter(|record| record.asked.digest == asked.digest)
-            .map(Arc::clone)
-            .collect();
         Standing {
             keyed,
-            same_digest,
+            same_digest: self.deciding_with(asked.digest),
             bucket: self.index.bucket(asked, now),
             proposals: self.index.proposals(asked, now),
         }
@@ -337,6 +347,11 @@ impl RequestStore for MemoryStore {
         }
         if swap.not_after.is_some_and(|deadline| deadline <= now) {
             return Ok(Swapped::TooLate);
+        }
+        if swap.stands
+            && let Err(fallen) = stored.stands(&swap.record, now)
+        {
+            return Ok(Swapped::Fallen(fallen));
         }
         for event in swap.events {
             stored.outbox.push(event, now);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Transition;
 use super::record::{Asked, Record};
+use super::refused::Refused;
 use super::state::{Phase, State};
 use super::vote::{Choice, Proposal};
 use crate::audit::What;
@@ -198,6 +199,33 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
     }))
 }
 
+/// Whether a request may still lead to a run, given what else a store knows in the commit that
+/// claims or starts it: the records of the same digest that [`Standing::same_digest`] lists, and
+/// the request whose grant it uses.
+///
+/// # Errors
+/// [`Refused`] when an equal call may have run meanwhile (invariant 7), or the grant is closed.
+pub fn stands(
+    record: &Record,
+    same_digest: &[Arc<Record>],
+    grantor: Option<&Record>,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let doubtful = same_digest
+        .iter()
+        .find(|other| other.id() != record.id() && is_in_doubt(other, now));
+    if let Some(other) = doubtful
+        && !record.asked.call.declaration().idempotent
+    {
+        return Err(Refused::EqualInDoubt(other.id()));
+    }
+    let open = |grantor: &Record| grantor.grant.is_some_and(|grant| !grant.closed);
+    if record.granted_by.is_some() && !grantor.is_some_and(open) {
+        return Err(Refused::GrantClosed);
+    }
+    Ok(())
+}
+
 /// Whether a record may have run, and nobody knows: also when its lease has run out and nobody has
 /// noted it yet.
 fn is_in_doubt(record: &Record, now: Timestamp) -> bool {
@@ -326,16 +354,24 @@ fn proposers(asked: &Asked, standing: &Standing) -> impl Iterator<Item = PersonI
     })
 }
 
-/// Whether an argument may have a proposed value. Compared in canonical form, in which `10.0` is
-/// `10`; a value that is not kept may be any.
+/// Whether an argument may have a proposed value. Two plain values of one kind are told apart in
+/// canonical form, in which `10.0` is `10`. How an author writes anything else (a number as text, a
+/// member that is left out) cannot be told, and neither can a value that is not kept: it may be.
 fn may_be(argument: &Argument<'_>, value: &serde_json::Value) -> bool {
+    let plain = |v: &serde_json::Value| !v.is_array() && !v.is_object();
     match argument.bound {
-        Bound::Value | Bound::Debug | Bound::Display => {
+        Bound::Value => {
+            let Some(has) = argument.value() else {
+                return true;
+            };
+            let comparable = plain(&has)
+                && plain(value)
+                && std::mem::discriminant(&has) == std::mem::discriminant(value);
             let mut canonical = String::new();
             let written = canonical::write(value, &mut canonical, &canonical::Limits::default());
-            written.is_err() || canonical == argument.json
+            !comparable || written.is_err() || canonical == argument.json
         }
-        Bound::Redacted(_) | Bound::Skipped => true,
+        Bound::Debug | Bound::Display | Bound::Redacted(_) | Bound::Skipped => true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a command was refused. The record is unchanged.
 
-use crate::id::PersonId;
+use crate::id::{PersonId, RequestId};
 use crate::policy::Reasons;
 use crate::review::state::Phase;
 use crate::time::Timestamp;
@@ -71,7 +71,7 @@ pub enum Refused {
     #[error("a proposal goes with a denial")]
     ProposalWithoutDenial,
     /// A proposal for an argument that the call does not have.
-    #[error("the call has no argument `{0}` to propose another value for")]
+    #[error("the call shows no argument `{0}` to propose another value for")]
     UnknownArgument(String),
     /// A reason is required.
     #[error("a reason is required: say why")]
@@ -99,6 +99,12 @@ pub enum Refused {
         /// The record's.
         stands: u64,
     },
+    /// An equal call may have run meanwhile.
+    #[error("an equal call may have run meanwhile, as {0}: a person has to find out first")]
+    EqualInDoubt(RequestId),
+    /// The grant that the request uses was revoked, or closed.
+    #[error("the grant that it uses is closed")]
+    GrantClosed,
     /// No review is owed.
     #[error("no review after the fact is owed")]
     NothingOwed,

@@ -78,6 +78,8 @@ pub(crate) async fn carry_out(
                 .collect(),
             not_after,
             unfrozen,
+            // Whatever leads to a run is judged for freeze and for what it leans on.
+            stands: unfrozen,
         };
         match store.compare_and_swap(swap).await? {
             Swapped::Done { record, last_event } => {
@@ -93,6 +95,7 @@ pub(crate) async fn carry_out(
                 let refused = Refused::Frozen;
                 return Ok(Outcome::Refused { refused, record });
             }
+            Swapped::Fallen(refused) => return Ok(Outcome::Refused { refused, record }),
             Swapped::Conflict | Swapped::TooLate => {}
         }
     }
@@ -198,6 +201,7 @@ async fn share_denial(
             record: transition.record,
             not_after: None,
             unfrozen: false,
+            stands: false,
         };
         if let Swapped::Done { .. } = store.compare_and_swap(swap).await? {
             return Ok(());

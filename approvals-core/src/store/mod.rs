@@ -19,7 +19,7 @@ use crate::approver::{Coverage, Receipt};
 use crate::audit::{Event, NewEvent};
 use crate::digest::Digest;
 use crate::id::{ActionName, ChannelId, OwnerId, PersonId, RequestId, SinkId};
-use crate::review::{Opening, Phase, Record, Refusal};
+use crate::review::{Opening, Phase, Record, Refusal, Refused};
 use crate::time::{ClockError, Timestamp};
 
 /// The store could not do what was asked. Nothing is released.
@@ -64,6 +64,9 @@ pub struct Swap {
     pub not_after: Option<Timestamp>,
     /// Judged inside the commit: nothing is done while frozen.
     pub unfrozen: bool,
+    /// Judged inside the commit by [`review::stands`](crate::review::stands): nothing is done when
+    /// an equal call may have run meanwhile, or when the grant that the request uses is closed.
+    pub stands: bool,
 }
 
 /// What became of a [`Swap`].
@@ -82,6 +85,8 @@ pub enum Swapped {
     TooLate,
     /// The gate is frozen. Nothing was done.
     Frozen,
+    /// What the request leans on no longer stands. Nothing was done.
+    Fallen(Refused),
 }
 
 /// What became of an [`Opening`].

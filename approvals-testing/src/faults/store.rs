@@ -98,7 +98,7 @@ impl RequestStore for FaultyStore {
             let swapped = self.inner.compare_and_swap(swap).await?;
             match swapped {
                 Swapped::Done { .. } => self.hint(id),
-                Swapped::Conflict | Swapped::TooLate | Swapped::Frozen => {}
+                Swapped::Conflict | Swapped::TooLate | Swapped::Frozen | Swapped::Fallen(_) => {}
             }
             Ok(swapped)
         };

@@ -72,6 +72,7 @@ impl World {
                 .collect(),
             not_after: None,
             unfrozen: false,
+            stands: false,
         })
     }
 

@@ -112,6 +112,7 @@ async fn one_winner(world: World) -> Judgment {
                         events: vec![event],
                         not_after: None,
                         unfrozen: false,
+                        stands: false,
                     };
                     Ok(world.store.compare_and_swap(swap).await?)
                 }
@@ -156,6 +157,7 @@ async fn unfrozen(world: World) -> Judgment {
     freeze(&world, true).await?;
     let swap = Swap {
         unfrozen: true,
+        stands: true,
         ..world.swap(id, &withdraw()).await?
     };
     nothing_done(&world, swap.clone(), |s| matches!(s, Swapped::Frozen)).await?;
@@ -207,6 +209,7 @@ async fn newer_schema(world: World) -> Judgment {
         events: Vec::new(),
         not_after: None,
         unfrozen: false,
+        stands: false,
     };
     let swapped = world.store.compare_and_swap(swap).await;
     ensure!(

@@ -10,6 +10,7 @@ use crate::id::PersonId;
 use crate::review::record::Record;
 use crate::review::refused::Refused;
 use crate::review::state::{Phase, State};
+use crate::review::vote::{Choice, Vote};
 use crate::time::Timestamp;
 
 pub(super) fn revoke(
@@ -88,7 +89,8 @@ pub(super) fn review_afterwards(
     said(comment)?;
     record.excluded.extend(excluded.iter().cloned());
     outsider(record, by)?;
-    if broke == *by {
+    let broke_too = |vote: &Vote| vote.person == *by && vote.choice == Choice::BreakGlass;
+    if broke == *by || record.votes.iter().any(broke_too) {
         return Err(Refused::OwnRequest(by.clone()));
     }
     record.review_owed = None;

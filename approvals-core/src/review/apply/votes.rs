@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::audit::What;
+use crate::call::{Argument, Bound};
 use crate::id::{GroupId, PersonId};
 use crate::review::record::{Grant, Record};
 use crate::review::refused::Refused;
@@ -241,7 +242,12 @@ fn deny(record: &mut Record, ballot: &Ballot, now: Timestamp) -> Result<Vec<What
     }
     comment_if(required, ballot)?;
     if let Some(proposal) = &ballot.proposal {
-        let unknown = |name: &&String| record.asked.call.arguments().get(name).is_none();
+        // What an author does not show is not proposed in clear either.
+        let shown = |argument: &Argument<'_>| {
+            !matches!(argument.bound, Bound::Redacted(_) | Bound::Skipped)
+        };
+        let arguments = record.asked.call.arguments();
+        let unknown = |name: &&String| !arguments.get(name).is_some_and(|a| shown(&a));
         if let Some(name) = proposal.keys().find(unknown) {
             return Err(Refused::UnknownArgument(name.clone()));
         }

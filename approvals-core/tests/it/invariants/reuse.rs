@@ -248,3 +248,22 @@ async fn a_grant_of_two_tracks_needs_both_to_offer_it() {
     task.await.unwrap().unwrap();
     assert!(world.record(request.id()).await.grant.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_use_that_has_not_started_ends_with_its_grant() {
+    let world = world(three_uses()).await;
+    let vote = async {
+        let request = world.approver.next().await;
+        request.approve_as("alice").await.unwrap();
+        request.id()
+    };
+    let (first, grantor) = tokio::join!(world.gate.authorize(by_hand(1)), vote);
+    let permit = first.unwrap().start(&by_hand(1)).await.unwrap();
+    permit.finish(true).await;
+    let used = world.gate.authorize(by_hand(1)).await.unwrap();
+    let operator = "grace".parse().unwrap();
+    let revoked = world.gate.revoke(grantor, &operator, "no more").await;
+    revoked.unwrap();
+    let error = used.start(&by_hand(1)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Revoked, "{error}");
+}

@@ -235,15 +235,24 @@ async fn a_proposal_written_in_another_form_is_the_same_value() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_proposed_a_redacted_value_cannot_approve_any() {
+async fn what_is_not_shown_cannot_be_proposed_in_clear() {
     let world = world(a_senior()).await;
-    proposes(
-        &world,
-        serde_json::json!({"token": "t2"}),
-        secretive("t1", 1),
-    )
-    .await;
-    let (task, request) = world.ask(secretive("t2", 1)).await;
+    let (task, request) = world.ask(secretive("t1", 1)).await;
+    let secret = [("token".to_owned(), serde_json::json!("t2"))].into();
+    let answer = Answer::deny("alice", "no").proposing(secret);
+    assert!(matches!(
+        request.answer(answer).await,
+        Err(VoteError::Refused(Refused::UnknownArgument(_)))
+    ));
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_proposed_a_number_as_text_cannot_approve_it() {
+    let world = world(a_senior()).await;
+    let proposal = serde_json::json!({"rows": "10"});
+    proposes(&world, proposal, export("orders", 1000)).await;
+    let (task, request) = world.ask(export("orders", 10)).await;
     assert!(has_a_part(&request.approve_as("alice").await));
     task.abort();
 }

@@ -286,3 +286,26 @@ async fn an_approved_call_under_another_key_is_refused_while_an_equal_one_is_in_
     assert!(error.is_in_doubt(), "{error}");
     assert_eq!(world.phase(others_request.id()).await, Phase::Approved);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_approved_call_does_not_start_while_an_equal_one_is_in_doubt() {
+    let world = world(a_senior()).await;
+    let votes = async {
+        for _ in 0..2 {
+            let request = world.approver.next().await;
+            request.approve_as("alice").await.unwrap();
+        }
+    };
+    let (first, second, ()) = tokio::join!(
+        world.gate.authorize(by_hand(1)),
+        world.gate.authorize(by_hand(1)),
+        votes
+    );
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let permit = first.start(&by_hand(1)).await.unwrap();
+    // What the first did nobody will ever say.
+    drop(permit);
+    world.gate.flush().await;
+    let error = second.start(&by_hand(1)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::InDoubt, "{error}");
+}

@@ -268,6 +268,7 @@ impl RequestStore for Flawed {
                     events: Vec::new(),
                     not_after: None,
                     unfrozen: false,
+                    stands: false,
                 };
                 self.inner.compare_and_swap(swap).await?;
                 Ok(Opened::Granted { record, last_event })
