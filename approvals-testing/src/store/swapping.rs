@@ -17,6 +17,7 @@ pub(super) const RULES: &[Rule<World>] = rules![World:
     "exactly one of concurrent swaps of one revision wins" => one_winner,
     "a swap from its `not_after` on is too late and does nothing" => not_after,
     "a swap that must be unfrozen is refused while frozen, and others are not" => unfrozen,
+    "a swap that must stand is refused while an equal call is in doubt, and others are not" => stands,
     "a record of a newer schema is not replaced" => newer_schema,
     "a swap of a request that does not exist is refused" => unknown,
     "a record with any text in it is read as it was written" => any_text,
@@ -157,7 +158,6 @@ async fn unfrozen(world: World) -> Judgment {
     freeze(&world, true).await?;
     let swap = Swap {
         unfrozen: true,
-        stands: true,
         ..world.swap(id, &withdraw()).await?
     };
     nothing_done(&world, swap.clone(), |s| matches!(s, Swapped::Frozen)).await?;
@@ -171,6 +171,30 @@ async fn unfrozen(world: World) -> Judgment {
     ensure!(
         matches!(swapped, Swapped::Done { .. }),
         "after the thaw: {swapped:?}"
+    );
+    Ok(())
+}
+
+async fn stands(world: World) -> Judgment {
+    let lost = world.ask(&world.sample()?).await?.id();
+    let equal = world.ask(&world.sample()?).await?.id();
+    world.vote(equal, "alice", Choice::Approve).await?;
+    world.lose(lost).await?;
+    let swap = Swap {
+        stands: true,
+        ..world.swap(equal, &super::steps::claim()?).await?
+    };
+    nothing_done(&world, swap.clone(), |s| matches!(s, Swapped::Fallen(_))).await?;
+    let resolve = Command::Resolve {
+        by: person("dave"),
+        reason: "it did not run".into(),
+        succeeded: false,
+    };
+    world.carry(lost, &resolve).await?;
+    let swapped = world.store.compare_and_swap(swap).await?;
+    ensure!(
+        matches!(swapped, Swapped::Done { .. }),
+        "after a person found out: {swapped:?}"
     );
     Ok(())
 }

@@ -23,6 +23,7 @@ enum Flaw {
     IgnoresNotAfter,
     NotAfterOneMilliLate,
     IgnoresFreeze,
+    IgnoresDoubtAtTheSwap,
     LosesEvents,
     NeverHints,
     ForgetsKeys,
@@ -52,7 +53,7 @@ enum Flaw {
     TellsTheWrongLastEvent,
 }
 
-const FLAWS: [(Flaw, &str); 32] = {
+const FLAWS: [(Flaw, &str); 33] = {
     use Flaw::*;
     [
         (
@@ -74,6 +75,10 @@ const FLAWS: [(Flaw, &str); 32] = {
         (
             IgnoresFreeze,
             "a swap that must be unfrozen is refused while frozen, and others are not",
+        ),
+        (
+            IgnoresDoubtAtTheSwap,
+            "a swap that must stand is refused while an equal call is in doubt, and others are not",
         ),
         (
             LosesEvents,
@@ -300,6 +305,7 @@ impl RequestStore for Flawed {
                 swap.not_after = swap.not_after.map(|at| at.plus(Duration::from_millis(1)));
             }
             Flaw::IgnoresFreeze => swap.unfrozen = false,
+            Flaw::IgnoresDoubtAtTheSwap => swap.stands = false,
             Flaw::LosesEvents => swap.events.clear(),
             _ => {}
         }
