@@ -96,55 +96,33 @@ pub(super) fn claimed(
     record: &Record,
     fence: u64,
 ) -> Result<(Claim, Timestamp, Timestamp), Refused> {
-    match &record.state {
-        State::Claimed {
-            claim,
-            execute_by,
-            approved_at,
-        } if claim.fence == fence => Ok((*claim, *execute_by, *approved_at)),
-        State::Claimed { .. } => Err(Refused::OtherClaim {
-            given: fence,
-            stands: record.fence,
-        }),
-        State::Pending
-        | State::Approved { .. }
-        | State::Executing { .. }
-        | State::Succeeded { .. }
-        | State::Failed { .. }
-        | State::InDoubt { .. }
-        | State::Denied { .. }
-        | State::Withdrawn { .. }
-        | State::Expired { .. }
-        | State::Revoked { .. }
-        | State::Lapsed { .. } => {
-            needs(record, Phase::Claimed)?;
-            Err(Refused::Settled(record.state.phase()))
-        }
+    needs(record, Phase::Claimed)?;
+    if let State::Claimed {
+        claim,
+        execute_by,
+        approved_at,
+    } = &record.state
+        && claim.fence == fence
+    {
+        return Ok((*claim, *execute_by, *approved_at));
     }
+    Err(Refused::OtherClaim {
+        given: fence,
+        stands: record.fence,
+    })
 }
 
 pub(super) fn executing(record: &Record, fence: u64) -> Result<Claim, Refused> {
-    match &record.state {
-        State::Executing { claim } if claim.fence == fence => Ok(*claim),
-        State::Executing { .. } => Err(Refused::OtherClaim {
-            given: fence,
-            stands: record.fence,
-        }),
-        State::Pending
-        | State::Approved { .. }
-        | State::Claimed { .. }
-        | State::Succeeded { .. }
-        | State::Failed { .. }
-        | State::InDoubt { .. }
-        | State::Denied { .. }
-        | State::Withdrawn { .. }
-        | State::Expired { .. }
-        | State::Revoked { .. }
-        | State::Lapsed { .. } => {
-            needs(record, Phase::Executing)?;
-            Err(Refused::Settled(record.state.phase()))
-        }
+    needs(record, Phase::Executing)?;
+    if let State::Executing { claim } = &record.state
+        && claim.fence == fence
+    {
+        return Ok(*claim);
     }
+    Err(Refused::OtherClaim {
+        given: fence,
+        stands: record.fence,
+    })
 }
 
 /// Invariant 7: one claim starts one execution, and only while it holds.

@@ -139,3 +139,29 @@ async fn a_broken_glass_grants_no_reuse() {
     assert_eq!(world.phase(again.id()).await, Phase::Pending);
     task.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_who_broke_the_glass_reviews_it_afterwards() {
+    let by = |seniors, glass| {
+        let requirement = Requirement::some_of(seniors, "seniors").unwrap();
+        requirement.break_glass(glass).unwrap()
+    };
+    let two = approvals_core::Strictest::of(by(2, "responders")).and(by(3, "security"));
+    let world = world(two).await;
+    let (task, request) = world.ask(export("orders", 1)).await;
+    for who in ["grace", "frank"] {
+        let broke = say(&request, who, Choice::BreakGlass, Some("it is down")).await;
+        broke.unwrap();
+    }
+    task.await.unwrap().unwrap();
+    for who in ["grace", "frank"] {
+        let person = person(who);
+        let review = world.gate.review_afterwards(request.id(), &person, "fine");
+        assert!(review.await.is_err(), "{who} broke it");
+    }
+    let person = person("dave");
+    let review = world
+        .gate
+        .review_afterwards(request.id(), &person, "it had to be");
+    review.await.unwrap();
+}
