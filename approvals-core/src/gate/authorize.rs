@@ -15,12 +15,13 @@ use super::shared::Named;
 use crate::audit::What;
 use crate::call::Call;
 use crate::digest::Digest;
-use crate::directory::{memberships, people_of_chain};
+use crate::directory::{memberships, people_behind};
 use crate::error::{ApprovalError, Kind};
 use crate::id::{Environment, GroupId};
 use crate::permit::Permit;
 use crate::policy::{Facts, Verdict};
 use crate::principal::{PrincipalKind, Requester};
+use crate::time::Timestamp;
 
 /// A call that may run: policy allows it, or people agreed and a claim is held. Dropping it gives
 /// the claim back.
@@ -168,7 +169,7 @@ impl Gate {
             Some(verdict) => verdict,
             None => {
                 self.shared().refuse_if_frozen().await?;
-                match Box::pin(self.judge(&call)).await {
+                match Box::pin(self.judge_now(&call)).await {
                     Ok(verdict) => verdict,
                     Err(error) => {
                         Box::pin(self.refused(call, &error)).await;
@@ -212,17 +213,12 @@ impl Gate {
         async move {
             let mut watch = gate.shared().store().hints().watch(ticket.request);
             loop {
-                let Some(snapshot) = Box::pin(gate.look(&ticket)).await? else {
-                    watch.changed().await;
-                    continue;
-                };
-                // Whoever waited for the same logical call may have been quicker: then its outcome
-                // is waited for.
-                if let Some(approved) = Box::pin(gate.claim(&mut ticket, snapshot)).await? {
+                if let Some(approved) = Box::pin(gate.claim_if_agreed(&mut ticket)).await? {
                     metrics::counter!("approvals_decisions_total", "outcome" => "approved")
                         .increment(1);
                     return Ok(Admitted(Ready::Approved(Box::new(approved))));
                 }
+                watch.changed().await;
             }
         }
     }
@@ -239,17 +235,21 @@ impl Gate {
         self.record_refused(what).await;
     }
 
-    /// What policy says about a call now.
-    pub(super) async fn judge(&self, call: &Call) -> Result<Verdict, ApprovalError> {
-        let shared = self.shared();
+    async fn judge_now(&self, call: &Call) -> Result<Verdict, ApprovalError> {
+        let now = self.shared().store().now().await;
+        let now = now.map_err(|e| ApprovalError::unavailable("the store", e))?;
+        self.judge(call, now).await
+    }
+
+    /// What policy says about a call at this time.
+    pub(super) async fn judge(
+        &self,
+        call: &Call,
+        now: Timestamp,
+    ) -> Result<Verdict, ApprovalError> {
         let named = self.policy_named(call.declaration().policy.as_str())?;
         self.check_environment(call)?;
         self.check_requester(call.requester()).await?;
-        let now = shared
-            .store()
-            .now()
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))?;
         let facts = Facts {
             now,
             requester_groups: self
@@ -293,7 +293,7 @@ impl Gate {
         if !needs_owner(requester) {
             return Ok(());
         }
-        let owners = people_of_chain(self.shared().directory(), requester)
+        let owners = people_behind(self.shared().directory(), requester)
             .await
             .map_err(|e| ApprovalError::unavailable("the directory", e))?;
         if owners.is_empty() {
@@ -319,7 +319,7 @@ impl Gate {
         }
         let directory = self.shared().directory();
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
-        for person in people_of_chain(directory, requester)
+        for person in people_behind(directory, requester)
             .await
             .map_err(of_chain)?
         {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::errors::{from_refused, of_chain};
 use super::{Gate, Job};
 use crate::audit::{NewEvent, What};
-use crate::directory::people_of_chain;
+use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
 use crate::id::{PersonId, RequestId};
 use crate::review::{Command, Record, WithdrawnBy};
@@ -141,7 +141,7 @@ impl Gate {
         let record = self.request(request).await?;
         let directory = self.shared().directory();
         let known = directory.exists(by).await;
-        let excluded = people_of_chain(directory, record.asked.call.requester()).await;
+        let excluded = people_behind(directory, record.asked.call.requester()).await;
         let (known, excluded): (bool, BTreeSet<PersonId>) = match (known, excluded) {
             (Ok(known), Ok(excluded)) => (known, excluded),
             (Err(error), _) => return Err(ApprovalError::unavailable("the directory", error)),

@@ -11,7 +11,7 @@ use super::{Gate, Job};
 use crate::approver::Coverage;
 use crate::call::Call;
 use crate::digest::{Digest, Domain};
-use crate::directory::people_of_chain;
+use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
@@ -153,7 +153,7 @@ impl Gate {
     ) -> Result<(Opening, Vec<Delivery>), ApprovalError> {
         let shared = self.shared();
         let requester = call.requester().clone();
-        let principals = people_of_chain(shared.directory(), &requester)
+        let principals = people_behind(shared.directory(), &requester)
             .await
             .map_err(of_chain)?;
         let now = shared

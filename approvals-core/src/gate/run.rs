@@ -9,12 +9,12 @@ use super::review::Ticket;
 use super::{Gate, Job};
 use crate::call::Call;
 use crate::digest::Digest;
-use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
+use crate::directory::{ChainError, Whom};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
 use crate::permit::Permit;
 use crate::policy::Verdict;
-use crate::review::{Choice, ClaimNow, Command, Phase, Record, Refused, VoterNow};
+use crate::review::{Choice, ClaimNow, Command, Phase, Refused, VoterNow};
 use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 
 /// A claim on an approved request. Dropping it gives the claim back.
@@ -44,9 +44,23 @@ fn unavailable(error: StoreError) -> ApprovalError {
 }
 
 impl Gate {
+    /// Claims the request of a ticket, if it is approved by now. `None` while it has to be waited
+    /// for: for people, or for somebody who runs the same logical call.
+    pub(super) async fn claim_if_agreed(
+        &self,
+        ticket: &mut Ticket,
+    ) -> Result<Option<Approved>, ApprovalError> {
+        while let Some(snapshot) = self.look(ticket).await? {
+            if let Some(approved) = self.claim(ticket, snapshot).await? {
+                return Ok(Some(approved));
+            }
+        }
+        Ok(None)
+    }
+
     /// Claims an approved request: policy and voters are judged again, and required sinks have to
     /// have caught up. `None` when somebody else holds a claim on it.
-    pub(super) async fn claim(
+    async fn claim(
         &self,
         ticket: &mut Ticket,
         snapshot: Snapshot,
@@ -55,28 +69,16 @@ impl Gate {
         let shared = self.shared();
         let store = shared.store();
         let request = ticket.request;
+        let mut judged_at = snapshot.now;
         // Invariant 11: decided before claimed.
         if shared.sinks.any_required() {
             let number = store.append(Vec::new()).await.map_err(unavailable)?;
             shared.sinks.acknowledged(store, number).await?;
+            judged_at = store.now().await.map_err(unavailable)?;
         }
-        let asked = &snapshot.record.asked;
-        let verdict = self.judge(&asked.call).await?;
-        let directory = shared.directory();
-        let not_known = |e| ApprovalError::unavailable("the directory", e);
-        let voters = voters_now(directory, &snapshot.record, &verdict)
-            .await
-            .map_err(not_known)?;
-        let claim = Command::Claim(Box::new(ClaimNow {
-            owner: shared.owner,
-            lease: shared.lease,
-            frozen: snapshot.frozen,
-            verdict,
-            voters,
-            excluded: people_of_chain(directory, asked.call.requester())
-                .await
-                .map_err(of_chain)?,
-        }));
+        let call = &snapshot.record.asked.call;
+        let verdict = self.judge(call, judged_at).await?;
+        let claim = Command::Claim(Box::new(self.claim_now(&snapshot, verdict).await?));
         let now = snapshot.now;
         let (record, last_event) = match carry_out(store, request, &claim, Some(snapshot)).await {
             Ok(Outcome::Done { record, last_event }) => (record, last_event),
@@ -117,39 +119,59 @@ impl Gate {
     }
 }
 
-/// Invariant 10: every voter as the directory knows them now. Whoever is unknown, or is no longer
-/// the one behind the channel identity, is left out. Their groups are those that were asked and
-/// those that policy asks now.
-async fn voters_now(
-    directory: &dyn Directory,
-    record: &Record,
-    verdict: &Verdict,
-) -> Result<Vec<VoterNow>, DirectoryError> {
-    let mut groups = record.asked.groups();
-    match verdict {
-        Verdict::Allow(_) | Verdict::Deny(_) => {}
-        Verdict::Review(tracks, _) => {
-            for group in tracks.iter().flat_map(|track| track.groups()) {
-                if !groups.contains(group) {
-                    groups.push(group.clone());
+impl Gate {
+    /// Invariant 10: every voter as the directory knows them now. Whoever is unknown, or is no
+    /// longer the one behind the channel identity, is left out. Their groups are those that were
+    /// asked and those that policy asks now.
+    async fn claim_now(
+        &self,
+        snapshot: &Snapshot,
+        verdict: Verdict,
+    ) -> Result<ClaimNow, ApprovalError> {
+        let record = &snapshot.record;
+        let mut groups = record.asked.groups();
+        match &verdict {
+            Verdict::Allow(_) | Verdict::Deny(_) => {}
+            Verdict::Review(tracks, _) => {
+                for group in tracks.iter().flat_map(|track| track.groups()) {
+                    if !groups.contains(group) {
+                        groups.push(group.clone());
+                    }
                 }
             }
         }
-    }
-    let mut voters = Vec::with_capacity(record.votes.len());
-    for vote in &record.votes {
-        if vote.choice == Choice::Withdrawn
-            || directory.person(&vote.identity).await?.as_ref() != Some(&vote.person)
-            || !directory.exists(&vote.person).await?
-        {
-            continue;
-        }
-        voters.push(VoterNow {
-            person: vote.person.clone(),
-            groups: memberships(directory, &vote.person, &groups).await?,
+        let votes = record.votes.iter();
+        let stands = votes.filter(|vote| vote.choice != Choice::Withdrawn);
+        let stands: Vec<_> = stands.collect();
+        let identities: Vec<_> = stands.iter().map(|vote| &vote.identity).collect();
+        let whom = Whom {
+            requester: record.asked.call.requester(),
+            identities: &identities,
+            groups: &groups,
+        };
+        let shared = self.shared();
+        let resolved = shared.directory().resolve(&whom).await;
+        let resolved =
+            resolved.map_err(|error| ApprovalError::unavailable("the directory", error))?;
+        let voters = stands.iter().zip(resolved.voters);
+        let voters = voters.filter_map(|(vote, voter)| {
+            let voter = voter.filter(|voter| voter.person == vote.person)?;
+            Some(VoterNow {
+                person: voter.person,
+                groups: voter.groups,
+            })
         });
+        Ok(ClaimNow {
+            owner: shared.owner,
+            lease: shared.lease,
+            frozen: snapshot.frozen,
+            verdict,
+            voters: voters.collect(),
+            excluded: resolved
+                .chain
+                .map_err(|unknown| of_chain(ChainError::Unknown(unknown)))?,
+        })
     }
-    Ok(voters)
 }
 
 impl Approved {
