@@ -51,7 +51,7 @@ struct Stored {
 #[derive(Debug)]
 struct Row {
     record: Arc<Record>,
-    deliveries: Box<[Delivery]>,
+    deliveries: Arc<[Delivery]>,
 }
 
 impl fmt::Debug for MemoryStore {
@@ -141,7 +141,7 @@ impl Stored {
             id,
             Row {
                 record: Arc::clone(&record),
-                deliveries: deliveries.into_boxed_slice(),
+                deliveries: deliveries.into(),
             },
         );
         record
@@ -387,10 +387,10 @@ impl RequestStore for MemoryStore {
         self.stored().outbox.acknowledge(sink, number)
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let stored = self.stored();
         let row = stored.rows.get(&id);
-        Ok(row.map_or_else(Vec::new, |row| row.deliveries.to_vec()))
+        Ok(row.map_or_else(|| Arc::from([]), |row| Arc::clone(&row.deliveries)))
     }
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
@@ -398,16 +398,15 @@ impl RequestStore for MemoryStore {
         let Some(row) = stored.rows.get_mut(&id) else {
             return Ok(());
         };
-        match row
+        let place = row
             .deliveries
-            .iter_mut()
-            .find(|known| known.channel == delivery.channel)
-        {
+            .iter()
+            .position(|known| known.channel == delivery.channel);
+        match place.and_then(|place| Arc::make_mut(&mut row.deliveries).get_mut(place)) {
             Some(known) => *known = delivery,
             None => {
-                let mut all = std::mem::take(&mut row.deliveries).into_vec();
-                all.push(delivery);
-                row.deliveries = all.into_boxed_slice();
+                let known = row.deliveries.iter().cloned();
+                row.deliveries = known.chain([delivery]).collect();
             }
         }
         Ok(())

@@ -262,7 +262,7 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] when they cannot be read.
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError>;
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError>;
 
     /// Notes how far a delivery came, in place of what was noted for that channel.
     ///

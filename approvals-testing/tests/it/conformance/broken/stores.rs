@@ -345,7 +345,7 @@ impl RequestStore for Flawed {
         }
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         self.inner.deliveries(id).await
     }
 
