@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::id::{ChannelId, GroupId, PersonId};
 use crate::policy::Membership;
 use crate::principal::{ChannelIdentity, PrincipalId, Requester};
+use crate::shared_set::{Groups, People};
 
 /// The directory could not answer. Whoever asked refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -124,17 +125,17 @@ pub(crate) async fn memberships(
     directory: &dyn Directory,
     person: &PersonId,
     groups: &[GroupId],
-) -> Result<BTreeSet<GroupId>, DirectoryError> {
-    let mut found = BTreeSet::new();
+) -> Result<Groups, DirectoryError> {
+    let mut found = Vec::new();
     for group in groups {
         match directory.membership(person, group).await? {
             Membership::Member => {
-                found.insert(group.clone());
+                found.push(group.clone());
             }
             Membership::NotMember | Membership::Unknown => {}
         }
     }
-    Ok(found)
+    Ok(found.into())
 }
 
 /// Why it cannot be said who is behind a requester.
@@ -164,18 +165,18 @@ impl From<ChainError> for DirectoryError {
 pub(crate) async fn people_of_chain(
     directory: &dyn Directory,
     requester: &Requester,
-) -> Result<BTreeSet<PersonId>, ChainError> {
-    let mut people = BTreeSet::new();
+) -> Result<People, ChainError> {
+    let mut people = Vec::new();
     for principal in requester.chain() {
         match principal.as_person() {
             Some(person) => {
                 if !directory.exists(person).await? {
                     return Err(ChainError::Unknown(principal.clone()));
                 }
-                people.insert(person.clone());
+                people.push(person.clone());
             }
             None => people.extend(directory.owners(principal).await?),
         }
     }
-    Ok(people)
+    Ok(people.into())
 }

@@ -1,15 +1,14 @@
 //! Who may take which seat, and whether every seat can be taken by another human.
 
-use std::collections::BTreeSet;
-
 use super::record::{Asked, Progress};
 use super::vote::{Choice, Seat, Vote};
-use crate::id::{GroupId, PersonId};
+use crate::id::PersonId;
 use crate::policy::{Agreement, OnTimeout, Quorum, Requirement, Stage};
+use crate::shared_set::Groups;
 use crate::time::Timestamp;
 
 /// The groups to judge a vote by, or `None` when it does not count.
-pub(super) type Counts<'a> = dyn Fn(&Vote) -> Option<BTreeSet<GroupId>> + 'a;
+pub(super) type Counts<'a> = dyn Fn(&Vote) -> Option<Groups> + 'a;
 
 /// When a stage that opens now is overdue.
 pub(super) fn stage_deadline(requirement: &Requirement, stage: usize, now: Timestamp) -> Timestamp {
@@ -27,7 +26,7 @@ fn may_sit(
     quorum: &Quorum,
     widened: bool,
     person: &PersonId,
-    groups: &BTreeSet<GroupId>,
+    groups: &Groups,
 ) -> bool {
     quorum.from().includes(person, groups)
         || match stage.on_timeout() {
@@ -45,7 +44,7 @@ pub(super) fn is_asked(
     requirement: &Requirement,
     progress: &Progress,
     person: &PersonId,
-    groups: &BTreeSet<GroupId>,
+    groups: &Groups,
 ) -> bool {
     let open = usize::from(progress.open);
     !progress.met
@@ -70,7 +69,7 @@ pub(super) fn stage_met(
         return false;
     };
     let widened = is_widened(progress, stage_index);
-    let voters: Vec<(&PersonId, BTreeSet<GroupId>)> = votes
+    let voters: Vec<(&PersonId, Groups)> = votes
         .iter()
         .filter(|vote| vote.choice == Choice::Approve)
         .filter(|vote| {
