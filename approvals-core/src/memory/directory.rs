@@ -9,6 +9,7 @@ use crate::directory::{Directory, DirectoryError, Members, Resolved, Voter, Whom
 use crate::id::{ChannelId, GroupId, NameError, PersonId};
 use crate::policy::Membership;
 use crate::principal::{ChannelIdentity, PrincipalError, PrincipalId, Requester};
+use crate::shared_set;
 
 /// People, groups and channel identities that are set in code. Can be changed while a gate uses it.
 ///
@@ -136,18 +137,18 @@ impl People {
         })
     }
 
-    fn chain(&self, requester: &Requester) -> Result<BTreeSet<PersonId>, PrincipalId> {
-        let mut people = BTreeSet::new();
+    fn chain(&self, requester: &Requester) -> Result<shared_set::People, PrincipalId> {
+        let mut people = Vec::new();
         for principal in requester.chain() {
             match principal.as_person() {
                 Some(person) if self.groups_of.contains_key(person) => {
-                    people.insert(person.clone());
+                    people.push(person.clone());
                 }
                 Some(_) => return Err(principal.clone()),
                 None => people.extend(self.owners.get(principal).into_iter().flatten().cloned()),
             }
         }
-        Ok(people)
+        Ok(people.into())
     }
 }
 
