@@ -128,12 +128,12 @@ impl People {
         self.unknown.is_empty() || !self.unknown.contains(&(person.clone(), group.clone()))
     }
 
-    fn voter(&self, identity: &ChannelIdentity, asked: &[GroupId]) -> Option<Voter> {
+    fn voter(&self, identity: &ChannelIdentity, asked: &[&GroupId]) -> Option<Voter> {
         let (person, groups) = self.behind(identity)?;
         let counts = |group: &&GroupId| groups.contains(*group) && self.knows(person, group);
         Some(Voter {
             person: person.clone(),
-            groups: asked.iter().filter(counts).cloned().collect(),
+            groups: asked.iter().copied().filter(counts).cloned().collect(),
         })
     }
 
