@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::agreed::Agreed;
 use super::errors::{from_refused, of_chain};
 use super::review::Ticket;
 use super::{Gate, Job};
-use crate::call::Call;
-use crate::digest::Digest;
+use crate::call::{Arguments, Call, Capturing};
 use crate::directory::{ChainError, Whom};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
@@ -23,7 +23,7 @@ use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 pub(super) struct Approved {
     gate: Gate,
     request: RequestId,
-    arguments: Digest,
+    agreed: Agreed,
     fence: u64,
     snapshot: Snapshot,
     released: bool,
@@ -105,7 +105,7 @@ impl Gate {
         let approved = Approved {
             gate: self.clone(),
             request,
-            arguments: ticket.arguments,
+            agreed: ticket.agreed.clone(),
             fence: record.fence,
             snapshot: Snapshot {
                 now: now.max(record.changed_at),
@@ -177,10 +177,24 @@ impl Approved {
         anew.is_ok_and(|call| self.snapshot.record.asked.digest == call.digest())
     }
 
+    /// An empty capture of the same arguments.
+    pub(super) fn capture(&self) -> Capturing {
+        let redaction = Some(Arc::clone(&self.gate.shared().redaction));
+        match self.agreed.first() {
+            Some(first) => Capturing::again(redaction, first),
+            None => Capturing::new(redaction),
+        }
+    }
+
+    /// Whether these are the arguments that people agreed to.
+    pub(super) fn is_with(&self, again: &Arguments) -> bool {
+        self.agreed.is(again)
+    }
+
     /// Starts the execution, if what will run is what was approved and the claim still holds.
-    pub(super) async fn start(mut self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
+    pub(super) async fn start(mut self, unchanged: bool) -> Result<Permit, ApprovalError> {
         // Invariant 3: what was shown is what runs.
-        if again != Some(self.arguments) {
+        if !unchanged {
             return Err(ApprovalError::new(
                 Kind::Changed,
                 "its arguments changed while people were asked: what would run is not what they approved",
