@@ -71,9 +71,14 @@ impl Asked {
 pub(crate) fn groups_of<'a>(
     tracks: impl Iterator<Item = &'a Arc<Requirement>>,
 ) -> Vec<&'a GroupId> {
-    let mut groups: Vec<&GroupId> = tracks.flat_map(|track| track.groups()).collect();
-    groups.sort_unstable();
-    groups.dedup();
+    let mut groups: Vec<&GroupId> = Vec::new();
+    tracks.for_each(|track| {
+        track.groups().for_each(|group| {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        });
+    });
     groups
 }
 
