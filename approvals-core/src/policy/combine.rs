@@ -36,6 +36,7 @@ pub(super) fn strictest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<V
     let mut verdicts = verdicts.into_iter();
     let first = verdicts.next()?;
     let Some(second) = verdicts.next() else {
+        // One alone stands as it is: its reasons are shared by every call that it judges.
         return Some(first);
     };
     let mut allowed: Vec<FiredRule> = Vec::new();
