@@ -43,6 +43,8 @@ pub enum Kind {
     Invalid,
     /// Something that is needed to judge the call cannot be reached.
     Unavailable,
+    /// People are asked, and the call was not to wait for them: made again later, it finds out.
+    Pending,
 }
 
 impl Kind {
@@ -64,6 +66,7 @@ impl Kind {
             Self::InDoubt => "in_doubt",
             Self::Invalid => "invalid",
             Self::Unavailable => "unavailable",
+            Self::Pending => "pending",
         }
     }
 
@@ -83,6 +86,7 @@ impl Kind {
             Self::InDoubt => "Do not retry: a person has to find out what happened first.",
             Self::Invalid => "Retrying will not help until this is mended.",
             Self::Unavailable => "You may retry later.",
+            Self::Pending => "Make the same call again later: it finds this request.",
         }
     }
 }
@@ -221,6 +225,12 @@ impl ApprovalError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         self.0.kind == Kind::Unavailable
+    }
+
+    /// Whether people are asked, and the call was not to wait for them.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.0.kind == Kind::Pending
     }
 
     /// The same logical call has finished already: whether it succeeded.

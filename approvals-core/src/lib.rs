@@ -48,7 +48,9 @@ pub use desk::{CastVote, ChannelDesk, Desk, VoteError};
 pub use digest::Digest;
 pub use directory::{Directory, DirectoryError, Members, Resolved, Voter, Whom};
 pub use error::{ApprovalError, Kind};
-pub use gate::{Admitted, AllowRecording, Gate, GateBuilder, GateError, InstallError, spawn};
+pub use gate::{
+    Admitted, AllowRecording, Gate, GateBuilder, GateError, InstallError, detached, spawn,
+};
 pub use id::{
     ActionName, ChannelId, Environment, EventId, GroupId, IdempotencyKey, NameError, OwnerId,
     PersonId, PolicyName, RequestId, RuleId, SinkId,

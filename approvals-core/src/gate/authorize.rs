@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use super::Gate;
-use super::allow::worker_gone;
+use super::current::is_detached;
 use super::errors::of_chain;
-use super::review::Ticket;
+use super::review::{Asking, Ticket};
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
@@ -120,6 +119,7 @@ impl Ticket {
         self,
     ) -> impl Future<Output = Result<Admitted, ApprovalError>> + Send + use<> {
         let (gate, mut ticket) = (self.gate().clone(), self);
+        let detached = is_detached();
         async move {
             let mut watch = gate.shared().store().hints().watch(ticket.request);
             loop {
@@ -127,6 +127,9 @@ impl Ticket {
                     metrics::counter!("approvals_decisions_total", "outcome" => "approved")
                         .increment(1);
                     return Ok(Admitted(Ready::Approved(Box::new(approved))));
+                }
+                if detached {
+                    return Err(Box::pin(gate.still_pending(ticket.request)).await);
                 }
                 watch.changed().await;
             }
@@ -202,17 +205,11 @@ impl Gate {
         call: Call,
         verdict: Option<Verdict>,
     ) -> Result<Step, ApprovalError> {
-        let verdict = match verdict {
-            Some(verdict) => verdict,
+        let (call, verdict) = match verdict {
+            Some(verdict) => (call, verdict),
             None => {
                 self.shared().refuse_if_frozen().await?;
-                match Box::pin(self.judge_now(&call)).await {
-                    Ok(verdict) => verdict,
-                    Err(error) => {
-                        Box::pin(self.refused(call, &error)).await;
-                        return Err(error);
-                    }
-                }
+                Box::pin(self.judge_or_refuse(call)).await?
             }
         };
         match verdict {
@@ -231,16 +228,39 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
-                if self.shared().worker_gone.load(Ordering::Acquire) {
-                    return Err(worker_gone());
-                }
-                let ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
+                let asking = match (is_detached(), call.key()) {
+                    (false, _) => Asking::Waits,
+                    (true, Some(_)) => Asking::Detached,
+                    (true, None) => {
+                        let error = ApprovalError::new(
+                            Kind::Invalid,
+                            "it does not wait for people and has no key, so nothing would find its request again: name it with `key = …`",
+                        );
+                        Box::pin(self.refused(call, &error)).await;
+                        return Err(error);
+                    }
+                };
+                let ticket = Box::pin(self.ask_people(call, tracks, reasons, asking)).await?;
                 Ok(Step::Asked(ticket))
             }
         }
     }
 
-    async fn refused(&self, call: Call, error: &ApprovalError) {
+    /// What policy says now. That it cannot say is recorded.
+    pub(super) async fn judge_or_refuse(
+        &self,
+        call: Call,
+    ) -> Result<(Call, Verdict), ApprovalError> {
+        match self.judge_now(&call).await {
+            Ok(verdict) => Ok((call, verdict)),
+            Err(error) => {
+                self.refused(call, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn refused(&self, call: Call, error: &ApprovalError) {
         count(error.kind().as_str());
         let what = What::Refused {
             action: call.action().clone(),

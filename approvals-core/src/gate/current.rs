@@ -11,6 +11,8 @@ use crate::registry::RegistryError;
 struct Scope {
     gate: Option<Gate>,
     requester: Option<Requester>,
+    /// Whether calls that people decide about are not to wait for them.
+    detached: bool,
 }
 
 tokio::task_local! {
@@ -52,6 +54,20 @@ pub(crate) fn current_requester() -> Option<Requester> {
         .flatten()
 }
 
+/// Whether calls are not to wait for people.
+pub(super) fn is_detached() -> bool {
+    SCOPE.try_with(|scope| scope.detached).unwrap_or(false)
+}
+
+/// Runs a future whose calls do not wait for people.
+pub(super) async fn scope_detached<F: Future>(future: F) -> F::Output {
+    let scope = Scope {
+        detached: true,
+        ..scope()
+    };
+    SCOPE.scope(scope, future).await
+}
+
 impl Gate {
     /// Makes this gate the one that calls go through in the whole process, unless they are in the
     /// scope of another.
@@ -89,7 +105,8 @@ impl Requester {
     }
 }
 
-/// Spawns a task that keeps the gate and the requester of this one. A plain `tokio::spawn` loses
+/// Spawns a task that keeps the gate and the requester of this one, and whether it is
+/// [`detached`](crate::detached). A plain `tokio::spawn` loses
 /// them, and guarded calls inside are refused.
 pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
 where

@@ -6,6 +6,7 @@ mod authorize;
 mod builder;
 mod capture;
 mod current;
+mod detached;
 mod errors;
 mod freeze;
 mod operate;
@@ -27,6 +28,7 @@ pub use builder::{AllowRecording, GateBuilder, GateError};
 pub(crate) use capture::{Decided, no_gate};
 pub use current::{InstallError, spawn};
 pub(crate) use current::{current_gate, current_requester};
+pub use detached::detached;
 pub(crate) use shared::Shared;
 
 use crate::id::RequestId;

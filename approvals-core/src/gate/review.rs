@@ -34,6 +34,15 @@ pub(crate) struct Ticket {
     waits: bool,
 }
 
+/// Whether a call stays to hear what people say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// It waits, and without a key nobody else could.
+    Waits,
+    /// It goes away, and is made again.
+    Detached,
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.waits {
@@ -46,6 +55,17 @@ impl Drop for Ticket {
 }
 
 impl Ticket {
+    /// Of a request that others find as well.
+    pub(super) const fn found(gate: Gate, request: RequestId, agreed: Agreed) -> Self {
+        Self {
+            gate,
+            request,
+            agreed,
+            withdraws: false,
+            waits: false,
+        }
+    }
+
     pub(crate) const fn gate(&self) -> &Gate {
         &self.gate
     }
@@ -58,24 +78,31 @@ impl Ticket {
 
 impl Gate {
     /// Opens a request and puts it before people; or joins the one that its key names.
-    pub(super) async fn ask(
+    pub(super) async fn ask_people(
         &self,
         call: Call,
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
+        asking: Asking,
     ) -> Result<Ticket, ApprovalError> {
         let shared = self.shared();
+        if shared.worker_gone.load(Ordering::Acquire) {
+            return Err(worker_gone());
+        }
         let policy = call.declaration().policy.clone();
         let version = self.policy_named(policy.as_str())?.policy.version();
         let version = version.map(Arc::from);
-        let keyed = call.key().is_some();
-        let (opening, deliveries, unmasked) = self.opening(call, tracks, reasons, version).await?;
+        // Others may find it, so it is not withdrawn with this call.
+        let shared_with_others = call.key().is_some() || asking == Asking::Detached;
+        let (mut opening, deliveries, unmasked) =
+            self.opening(call, tracks, reasons, version).await?;
+        opening.waiter = (!shared_with_others).then_some(shared.owner);
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
             request: opening.asked.id,
             agreed: Agreed::new(&opening.asked.call, unmasked, !shared.store().is_durable()),
-            withdraws: !keyed,
+            withdraws: !shared_with_others,
             waits: false,
         };
         let asked = Arc::clone(&opening.asked);
@@ -112,7 +139,7 @@ impl Gate {
                     return Err(error);
                 }
                 self.look_by(record.due_at());
-                if keyed {
+                if shared_with_others {
                     self.present_where_missing(&record).await?;
                 } else {
                     self.present(&record).await;
@@ -180,7 +207,6 @@ impl Gate {
             let text = format!("{}\n{}\n{key}", chain.join("\n"), call.action());
             Digest::of(Domain::Key, text.as_bytes())
         });
-        let keyed = key.is_some();
         let (call, unmasked) = call.mask();
         let call = Arc::new(call);
         let mut asked = Asked {
@@ -206,7 +232,7 @@ impl Gate {
             asked: Arc::new(asked),
             key,
             excluded: principals,
-            waiter: (!keyed).then_some(shared.owner),
+            waiter: None,
             limits: shared.limits,
         };
         Ok((opening, deliveries, unmasked))

@@ -12,6 +12,7 @@ mod bad_input;
 mod concurrency;
 mod dependencies;
 mod display;
+mod durable;
 mod fail_closed;
 mod invariants;
 mod matrix;
