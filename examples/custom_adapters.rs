@@ -148,7 +148,7 @@ impl Approver for Doorbell {
             revision: notice.revision(),
         };
         let voted = self.0.vote(vote).await;
-        voted.map_err(|error| ApproverError(error.to_string()))?;
+        voted.map_err(|error| ApproverError::for_good(error.to_string()))?;
         Ok(Receipt::none())
     }
 

@@ -9,9 +9,7 @@ use crate::directory::{ChainError, Directory, DirectoryError, Resolved, Whom};
 use crate::id::{ChannelId, PersonId, RequestId};
 use crate::principal::ChannelIdentity;
 use crate::review::{Ballot, Choice, Command, Proposal, Record, Refused, State};
-use crate::store::{
-    Delivery, DeliveryState, Outcome, RequestStore, Snapshot, StoreError, carry_out,
-};
+use crate::store::{Delivery, Outcome, RequestStore, Snapshot, StoreError, carry_out};
 
 /// Accepts votes. Made first, from store and directory, so that a click after a restart finds one.
 ///
@@ -272,16 +270,5 @@ impl ChannelDesk {
         };
         let event = NewEvent::about(cast.request, cast.revision, what);
         self.desk.store.append(vec![event]).await.map(drop)
-    }
-}
-
-impl DeliveryState {
-    /// The receipt, where there is one.
-    #[must_use]
-    pub const fn receipt(&self) -> Option<&crate::approver::Receipt> {
-        match self {
-            Self::Delivered(receipt) => Some(receipt),
-            Self::Intended | Self::Failed { .. } => None,
-        }
     }
 }

@@ -317,6 +317,14 @@ impl RequestId {
     }
 }
 
+impl RequestId {
+    /// No request that was made at this time or later has a smaller id.
+    pub(crate) const fn first_at(time: Timestamp) -> Self {
+        let [a, b, c, d, e, f, g, h] = (time.as_millis() << 16).to_be_bytes();
+        Self([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0])
+    }
+}
+
 impl EventId {
     /// A new id: 80 bits that tell processes apart, 48 bits that count.
     #[must_use]

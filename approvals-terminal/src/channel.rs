@@ -119,7 +119,7 @@ impl TerminalApprover {
     }
 
     fn hand(&self, job: impl FnOnce(Handle) -> Job) -> Result<(), ApproverError> {
-        let failed = |why: &str| Err(ApproverError(why.to_owned()));
+        let failed = |why: &str| Err(ApproverError::for_good(why));
         let Ok(runtime) = Handle::try_current() else {
             return failed("the terminal channel needs a tokio runtime");
         };
@@ -140,9 +140,12 @@ impl Approver for TerminalApprover {
     async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
         if self.shared.identities.iter().any(|user| user.is_empty()) {
             let why = "the terminal channel has an empty identity to answer as: name the user";
-            return Err(ApproverError(why.to_owned()));
+            return Err(ApproverError::for_good(why));
         }
-        self.shared.console.ready().map_err(ApproverError)?;
+        self.shared
+            .console
+            .ready()
+            .map_err(ApproverError::for_good)?;
         self.hand(|runtime| Job::Ask(notice.clone(), runtime))?;
         Ok(Receipt::none())
     }
@@ -152,6 +155,10 @@ impl Approver for TerminalApprover {
             self.shared.recall(notice.asked().id);
         }
         self.hand(|runtime| Job::Tell(notice.clone(), runtime))
+    }
+
+    fn is_local(&self) -> bool {
+        true
     }
 }
 

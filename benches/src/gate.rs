@@ -121,7 +121,7 @@ impl Approver for Queue {
     }
 
     async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
-        let gone = |_| ApproverError("nobody reviews any more".to_owned());
+        let gone = |_| ApproverError::for_good("nobody reviews any more");
         self.0.send(notice.clone()).map_err(gone)?;
         Ok(Receipt::none())
     }

@@ -81,7 +81,7 @@ where
                 revision: notice.revision(),
             };
             let voted = self.desk.vote(cast).await;
-            voted.map_err(|error| ApproverError(error.to_string()))?;
+            voted.map_err(|error| ApproverError::for_good(error.to_string()))?;
         }
         Ok(Receipt::none())
     }

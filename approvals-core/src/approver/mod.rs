@@ -97,9 +97,43 @@ impl Receipt {
 }
 
 /// A channel could not show a request.
+///
+/// A gate tries again what failed, ever less often, until the request's deadline: a channel that is
+/// away may come back. Where trying again is pointless (a token that was revoked, a message that
+/// the channel will never take) the channel says so, and a request that every channel failed for
+/// good is refused at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ApproverError(pub String);
+#[error("{why}")]
+pub struct ApproverError {
+    why: String,
+    for_good: bool,
+}
+
+impl ApproverError {
+    /// The channel failed, and may do better next time.
+    #[must_use]
+    pub fn new(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            for_good: false,
+        }
+    }
+
+    /// The channel failed, and would fail again.
+    #[must_use]
+    pub fn for_good(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            for_good: true,
+        }
+    }
+
+    /// Whether trying again is pointless.
+    #[must_use]
+    pub const fn is_for_good(&self) -> bool {
+        self.for_good
+    }
+}
 
 /// Puts requests before people.
 ///
@@ -139,8 +173,9 @@ pub trait Approver: fmt::Debug + Send + Sync {
     /// request is posted: approvals from a channel that said `Partial` are refused.
     fn coverage(&self, presentation: &Presentation<'_>) -> Coverage;
 
-    /// Puts a request before people. After an error that left it unclear whether people see it,
-    /// it may be called again: copies answer the same request.
+    /// Puts a request before people. After an error it is called again, unless that is
+    /// [for good](ApproverError::for_good); also by another process. If people saw it all the same,
+    /// copies answer the same request.
     ///
     /// # Errors
     /// [`ApproverError`] when people may not see it.
@@ -151,6 +186,12 @@ pub trait Approver: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`ApproverError`] when the message may still show the former state.
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError>;
+
+    /// Whether its copies are in this process alone, as at a terminal: then no other process can
+    /// work on them in this one's place.
+    fn is_local(&self) -> bool {
+        false
+    }
 }
 
 const _: fn(&dyn Approver) = |_| {};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::duties::Duties;
 use super::freeze::FreezeView;
 use super::shared::{Channel, Named, Shared};
 use super::sinks::Sinks;
@@ -15,7 +16,7 @@ use crate::audit::{AuditSink, Sink};
 use crate::call::{RedactionKey, RedactionKeyError};
 use crate::desk::{ChannelDesk, Desk};
 use crate::directory::{Directory, DirectoryError, Members};
-use crate::id::{ChannelId, Environment, GroupId, NameError, PolicyName, SinkId};
+use crate::id::{ChannelId, Environment, GroupId, NameError, OwnerId, PolicyName, SinkId};
 use crate::policy::{Policy, RequirementError};
 use crate::principal::Requester;
 use crate::review::Limits;
@@ -305,7 +306,8 @@ impl GateBuilder {
             None => Arc::new(RedactionKey::random()?),
         };
         check_groups(self.desk.directory().as_ref(), &self.policies).await?;
-        let sinks = Sinks::new(self.sinks);
+        let duties = Arc::new(Duties::new(OwnerId::new(), self.lease));
+        let sinks = Sinks::new(self.sinks, &duties);
         sinks.register(store.as_ref()).await?;
         let shared = Arc::new(Shared::new(
             self.desk,
@@ -320,9 +322,11 @@ impl GateBuilder {
             self.allow,
             self.single_requester,
             FreezeView::new(self.staleness),
+            duties,
         ));
         shared.store().heartbeat(shared.owner, shared.lease).await?;
         shared.read_freeze().await?;
+        shared.take_duties().await;
         shared.sinks.start(shared.desk.store());
         let (jobs, jobs_in) = mpsc::unbounded_channel();
         let (allowed, allowed_in) = mpsc::channel(BUFFER);

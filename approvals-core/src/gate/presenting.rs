@@ -8,10 +8,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
 
+use super::delivering::{failed, retry};
 use super::shared::{Channel, Shared};
 use super::unpanicked::{Panicked, Unpanicked};
 use super::{Gate, Job};
-use crate::approver::{Approver, ApproverError, Coverage, Notice};
+use crate::approver::{Approver, ApproverError, Coverage, Notice, Receipt};
 use crate::error::ApprovalError;
 use crate::id::{ChannelId, RequestId};
 use crate::presentation::Presentation;
@@ -22,7 +23,7 @@ use crate::time::Timestamp;
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs a task right here when it has nothing to wait for, and on its own otherwise.
-fn run_or_spawn(mut task: Task) {
+pub(super) fn run_or_spawn(mut task: Task) {
     let mut context = Context::from_waker(Waker::noop());
     if task.as_mut().poll(&mut context).is_pending() {
         // The new task polls it once more before anything else, with a waker of its own.
@@ -32,7 +33,7 @@ fn run_or_spawn(mut task: Task) {
 
 /// What a channel's answer comes to: one that panicked has failed.
 fn answer<T>(answer: Result<Result<T, ApproverError>, Panicked>) -> Result<T, ApproverError> {
-    answer.unwrap_or_else(|Panicked| Err(ApproverError("the channel panicked".to_owned())))
+    answer.unwrap_or_else(|Panicked| Err(ApproverError::for_good("the channel panicked")))
 }
 
 /// What a channel says that it will be able to show.
@@ -48,9 +49,10 @@ impl Gate {
     /// Puts a request before people on every channel.
     pub(super) async fn present(&self, record: &Arc<Record>) {
         for channel in &self.shared().channels {
-            let (shared, channel) = (Arc::clone(self.shared()), channel.clone());
-            let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(present_on(shared, channel, notice)));
+            if let Some(turn) = Turn::take(self.shared(), record.id(), channel) {
+                let notice = Notice::new(Arc::clone(record));
+                run_or_spawn(Box::pin(present_on(turn, notice)));
+            }
         }
     }
 
@@ -86,9 +88,7 @@ impl Gate {
         }
         for turn in turns {
             let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(async move {
-                present_on(Arc::clone(&turn.shared), turn.channel.clone(), notice).await;
-            }));
+            run_or_spawn(Box::pin(present_on(turn, notice)));
         }
         Ok(())
     }
@@ -106,14 +106,18 @@ impl Gate {
 
 /// The right to put one request before people on one channel, so that two callers in one process
 /// do not post it twice.
-struct Turn {
+pub(super) struct Turn {
     shared: Arc<Shared>,
     request: RequestId,
     channel: Channel,
 }
 
 impl Turn {
-    fn take(shared: &Arc<Shared>, request: RequestId, channel: &Channel) -> Option<Self> {
+    pub(super) fn take(
+        shared: &Arc<Shared>,
+        request: RequestId,
+        channel: &Channel,
+    ) -> Option<Self> {
         let free = shared.presenting().insert((request, channel.id.clone()));
         free.then(|| Self {
             shared: Arc::clone(shared),
@@ -157,6 +161,17 @@ impl Copies {
         }
     }
 
+    /// Takes a copy in hand that no task has.
+    fn take_free(&self, request: RequestId, channel: &ChannelId) -> bool {
+        match self.in_hand().entry((request, channel.clone())) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(false);
+                true
+            }
+        }
+    }
+
     /// Lets go of a copy, unless its request changed meanwhile.
     fn let_go(&self, request: RequestId, channel: &ChannelId) -> bool {
         match self.in_hand().entry((request, channel.clone())) {
@@ -173,60 +188,81 @@ impl Copies {
     }
 }
 
-async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
+/// Puts a request before people on one channel, and notes how that went.
+pub(super) async fn present_on(turn: Turn, notice: Notice) {
+    let (shared, channel) = (&turn.shared, &turn.channel);
     let request = notice.asked().id;
     let presented = answer(Unpanicked(channel.approver.present(&notice)).await);
-    let state = match presented {
-        Ok(receipt) => DeliveryState::Delivered(receipt),
-        Err(error) => {
-            tracing::error!(%request, channel = %channel.id, %error, "a channel failed");
-            let why = error.to_string();
-            DeliveryState::Failed { why }
-        }
-    };
-    let failed = matches!(state, DeliveryState::Failed { .. });
-    match delivery(&shared, &channel, request).await {
-        Ok(Some(known)) => note(&shared, request, known, notice.revision(), state).await,
-        Ok(None) => {}
-        Err(error) => {
-            tracing::error!(%request, channel = %channel.id, %error, "a delivery was not noted");
-        }
+    let for_good = presented.as_ref().is_err_and(ApproverError::is_for_good);
+    if let Err(error) = &presented {
+        tracing::error!(%request, channel = %channel.id, %error, "a channel failed");
     }
-    // A vote may have come while the channel was still at it: the copy shows less than what stands.
+    // What cannot be noted is due again a while after it was asked or tried.
+    if let Err(error) = note_presented(shared, channel, &notice, presented).await {
+        tracing::error!(%request, channel = %channel.id, %error, "a delivery was not noted");
+    }
+    // A vote may have come while the channel was still at it: the copy shows less than what stands,
+    // and whoever updates messages found none.
     match shared.store().read(request).await {
         Ok(Some(now)) if now.record.revision > notice.revision() => {
-            update_copies(&shared, &now.record).await;
+            update_copies(shared, &now.record, |on| on.id == channel.id).await;
         }
         Ok(_) => {}
         Err(error) => tracing::error!(%request, %error, "messages were not updated"),
     }
-    if failed {
+    if for_good {
         // Whoever waits finds out whether any channel is left.
         shared.store().hints().changed(request);
     }
 }
 
+async fn note_presented(
+    shared: &Shared,
+    channel: &Channel,
+    notice: &Notice,
+    presented: Result<Receipt, ApproverError>,
+) -> Result<(), StoreError> {
+    let request = notice.asked().id;
+    let Some(known) = delivery(shared, channel, request).await? else {
+        return Ok(());
+    };
+    let state = match presented {
+        Ok(receipt) => DeliveryState::Delivered(receipt),
+        Err(error) => failed(&known.state, &error, shared.store().now().await?),
+    };
+    note(shared, request, known, notice.revision(), state).await;
+    Ok(())
+}
+
 /// Notes how far a channel's copy came, keeping what was committed of what it shows.
-async fn note(
+///
+/// Says whether it is noted.
+pub(super) async fn note(
     shared: &Shared,
     request: RequestId,
     known: Delivery,
     revision: u64,
     state: DeliveryState,
-) {
+) -> bool {
     let channel = known.channel.clone();
     let delivery = Delivery {
         state,
         revision,
         ..known
     };
-    if let Err(error) = shared.store().note_delivery(request, delivery).await {
+    let noted = shared.store().note_delivery(request, delivery).await;
+    if let Err(error) = &noted {
         tracing::error!(%request, %channel, %error, "a delivery was not noted");
     }
+    noted.is_ok()
 }
 
-/// Has every copy of a request show what it has become.
-pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
+/// Has the copies of a request on these channels show what it has become.
+pub(super) async fn update_copies(
+    shared: &Arc<Shared>,
+    record: &Arc<Record>,
+    on: impl Fn(&Channel) -> bool,
+) {
     let deliveries = match shared.store().deliveries(record.id()).await {
         Ok(deliveries) => deliveries,
         Err(error) => {
@@ -238,11 +274,20 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
         let channel = shared.channels.iter().find(|c| c.id == delivery.channel);
         if let (Some(channel), Some(_)) = (channel, delivery.state.receipt())
             && delivery.revision < record.revision
+            && on(channel)
             && shared.copies.take(record.id(), &channel.id)
         {
             let (shared, channel) = (Arc::clone(shared), channel.clone());
             run_or_spawn(Box::pin(update_on(shared, channel, record.id())));
         }
+    }
+}
+
+/// Tries again to have one copy show what its request has become.
+pub(super) fn update_again(shared: &Arc<Shared>, channel: &Channel, request: RequestId) {
+    if shared.copies.take_free(request, &channel.id) {
+        let (shared, channel) = (Arc::clone(shared), channel.clone());
+        run_or_spawn(Box::pin(update_on(shared, channel, request)));
     }
 }
 
@@ -296,7 +341,20 @@ async fn update_copy(
         return Ok(());
     }
     let notice = Notice::new(record);
-    answer(Unpanicked(channel.approver.update(&notice, &receipt)).await)?;
+    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
+    if let Err(error) = updated {
+        if !error.is_for_good() {
+            let attempts = delivery.state.attempts().saturating_add(1);
+            let state = DeliveryState::Outdated {
+                receipt,
+                why: error.to_string(),
+                retry: retry(attempts, shared.store().now().await?),
+            };
+            let revision = delivery.revision;
+            note(shared, request, delivery, revision, state).await;
+        }
+        return Err(NotUpdated::Channel(error));
+    }
     let state = DeliveryState::Delivered(receipt);
     note(shared, request, delivery, notice.revision(), state).await;
     Ok(())

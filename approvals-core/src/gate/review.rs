@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::agreed::Agreed;
 use super::allow::worker_gone;
 use super::authorize::count;
+use super::delivering::all_failed;
 use super::errors::{from_refusal, from_state, of_chain};
 use super::presenting::coverage;
 use super::{Gate, Job};
@@ -305,12 +306,19 @@ impl Gate {
                     return Err(worker_gone().request(ticket.request));
                 }
             }
+            State::Expired { .. } => {
+                decided(&snapshot.record);
+                // Invariant 2: nobody was silent who was never asked.
+                let unseen = self.unseen(&snapshot.record, true).await?;
+                let error = unseen.unwrap_or_else(|| from_state(&snapshot.record));
+                count(error.kind().as_str());
+                return Err(error);
+            }
             State::Succeeded { .. }
             | State::Failed { .. }
             | State::InDoubt { .. }
             | State::Denied { .. }
             | State::Withdrawn { .. }
-            | State::Expired { .. }
             | State::Revoked { .. }
             | State::Lapsed { .. } => {
                 decided(&snapshot.record);
@@ -335,30 +343,31 @@ impl Gate {
         }
     }
 
-    /// Invariant 2: when every channel failed, nobody can agree.
+    /// Invariant 2: when every channel failed for good, nobody can agree.
     async fn refuse_if_unreachable(&self, record: &Arc<Record>) -> Result<(), ApprovalError> {
-        let deliveries = self
-            .shared()
-            .store()
-            .deliveries(record.id())
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))?;
-        let whys: Vec<String> = deliveries
-            .iter()
-            .map_while(|delivery| match &delivery.state {
-                DeliveryState::Failed { why } => Some(format!("{}: {why}", delivery.channel)),
-                DeliveryState::Intended | DeliveryState::Delivered(_) => None,
-            })
-            .collect();
-        if whys.len() < deliveries.len() {
-            return Ok(());
+        match self.unseen(record, false).await? {
+            None => Ok(()),
+            Some(error) => {
+                Box::pin(self.take_back(record.id())).await;
+                Err(error)
+            }
         }
-        Box::pin(self.take_back(record.id())).await;
-        Err(
+    }
+
+    /// What is told about a request that people cannot have seen.
+    async fn unseen(
+        &self,
+        record: &Record,
+        over: bool,
+    ) -> Result<Option<ApprovalError>, ApprovalError> {
+        let deliveries = self.shared().store().deliveries(record.id()).await;
+        let deliveries = deliveries.map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let whys = all_failed(&deliveries, over);
+        Ok(whys.map(|whys| {
             ApprovalError::new(Kind::Unavailable, "no channel could put it before people")
                 .request(record.id())
-                .detailed(whys.join("; ")),
-        )
+                .detailed(whys)
+        }))
     }
 
     /// Withdraws a request that cannot go on.

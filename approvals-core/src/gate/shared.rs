@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::delivering::Pace;
+use super::duties::Duties;
 use super::freeze::FreezeView;
 use super::presenting::Copies;
 use super::sinks::Sinks;
@@ -17,7 +19,7 @@ use crate::id::{ChannelId, Environment, GroupId, OwnerId, PolicyName, RequestId}
 use crate::policy::Policy;
 use crate::principal::Requester;
 use crate::review::Limits;
-use crate::store::RequestStore;
+use crate::store::{Duty, RequestStore};
 
 /// A policy as a gate knows it.
 #[derive(Debug)]
@@ -61,6 +63,8 @@ pub(crate) struct Shared {
     /// What is being put before people now, by channel.
     presenting: Mutex<HashSet<(RequestId, ChannelId)>>,
     pub(super) copies: Copies,
+    pub(super) duties: Arc<Duties>,
+    pub(super) pace: Pace,
 }
 
 impl Shared {
@@ -78,9 +82,10 @@ impl Shared {
         allow: AllowRecording,
         single_requester: Option<Requester>,
         freeze: FreezeView,
+        duties: Arc<Duties>,
     ) -> Self {
         Self {
-            owner: OwnerId::new(),
+            owner: duties.owner(),
             desk,
             policies,
             channels,
@@ -99,6 +104,8 @@ impl Shared {
             unwithdrawn: Mutex::default(),
             presenting: Mutex::default(),
             copies: Copies::default(),
+            duties,
+            pace: Pace::default(),
         }
     }
 
@@ -108,6 +115,37 @@ impl Shared {
 
     pub(crate) fn directory(&self) -> &dyn Directory {
         self.desk.directory().as_ref()
+    }
+
+    /// Whether messages of a channel are this gate's to mind.
+    pub(super) fn minds(&self, channel: &Channel) -> bool {
+        channel.approver.is_local() || self.duties.has(&Duty::Channel(channel.id.clone()))
+    }
+
+    /// Takes every duty that is free and renews those that this gate has. Says whether a channel
+    /// is among those that it has come to have.
+    pub(super) async fn take_duties(&self) -> bool {
+        let store = self.store();
+        self.duties.take(store, &Duty::Deadlines).await;
+        self.sinks.take_duties(store).await;
+        let mut taken = false;
+        for channel in &self.channels {
+            if !channel.approver.is_local() {
+                let duty = Duty::Channel(channel.id.clone());
+                taken |= self.duties.take(store, &duty).await;
+            }
+        }
+        taken
+    }
+
+    /// Leaves to others what this gate did for all. Sinks are left when they have been fed.
+    pub(super) async fn give_duties_up(&self) {
+        let store = self.store();
+        self.duties.give_up(store, &Duty::Deadlines).await;
+        for channel in &self.channels {
+            let duty = Duty::Channel(channel.id.clone());
+            self.duties.give_up(store, &duty).await;
+        }
     }
 
     pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<RequestId, u64>> {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::duties::Duties;
 use super::unpanicked::{Panicked, Unpanicked};
 use crate::audit::{AuditError, Sink};
 use crate::error::ApprovalError;
-use crate::store::{RequestStore, StoreError};
+use crate::store::{Duty, RequestStore, StoreError};
 
 /// How many events are handed to a sink at once.
 const BATCH: usize = 1024;
@@ -18,10 +19,20 @@ const BACKLOG: u64 = 65_536;
 
 /// How often a sink is offered what it does not have yet, whether or not there is news.
 const TICK: Duration = Duration::from_secs(1);
+/// The same where other processes may have stored events, as long as some keep coming.
+const SHARED_TICK: Duration = Duration::from_millis(100);
+/// After so many looks in vain the slower tick is quick enough.
+const QUIET: u32 = 100;
+/// How long whoever does not feed a sink waits between two looks at how far it is: at first, and
+/// at most.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 /// How long an effect waits for a required sink before the call is refused.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The gate's sinks. Each has a task that feeds it, so that a slow one holds up nothing else.
+///
+/// One gate at a time feeds a sink, since a log that two wrote would fork. The others' effects wait
+/// for its cursor in the store.
 #[derive(Debug, Default)]
 pub(crate) struct Sinks {
     sinks: Vec<Arc<Feed>>,
@@ -35,6 +46,8 @@ pub(crate) struct Sinks {
 #[derive(Debug)]
 struct Feed {
     sink: Sink,
+    duty: Duty,
+    duties: Arc<Duties>,
     /// The number of the last event that it has acknowledged to this gate.
     acknowledged: AtomicU64,
     feeding: tokio::sync::Mutex<()>,
@@ -54,9 +67,11 @@ enum FeedError {
 }
 
 impl Sinks {
-    pub(super) fn new(sinks: Vec<Sink>) -> Self {
+    pub(super) fn new(sinks: Vec<Sink>, duties: &Arc<Duties>) -> Self {
         let progress = Arc::new(Notify::new());
-        let feed = |sink| Feed {
+        let feed = |sink: Sink| Feed {
+            duty: Duty::Sink(sink.id.clone()),
+            duties: Arc::clone(duties),
             sink,
             acknowledged: AtomicU64::new(0),
             feeding: tokio::sync::Mutex::default(),
@@ -146,48 +161,126 @@ impl Sinks {
         }
     }
 
-    /// Feeds every sink what it does not have yet. A sink that fails is offered it again.
+    /// Returns when every sink has what is stored now, or has failed. A sink that fails is offered
+    /// it again.
     pub(super) async fn feed(&self, store: &dyn RequestStore) {
+        if self.sinks.is_empty() {
+            return;
+        }
+        let number = match store.append(Vec::new()).await {
+            Ok(number) => number,
+            Err(error) => {
+                tracing::error!(%error, "what audit sinks lack cannot be read");
+                return;
+            }
+        };
         for feed in &self.sinks {
-            if let Err(error) = feed.up_to(store, u64::MAX).await {
+            let fed = tokio::time::timeout(PATIENCE, feed.up_to(store, number)).await;
+            if let Err(error) = fed.unwrap_or(Err(FeedError::TooSlow)) {
                 tracing::error!(sink = %feed.sink.id, %error, "an audit sink failed");
             }
+        }
+    }
+
+    /// Takes the sinks that nobody feeds, and keeps those that this gate feeds.
+    pub(super) async fn take_duties(&self, store: &dyn RequestStore) {
+        for feed in &self.sinks {
+            feed.duties.take(store, &feed.duty).await;
         }
     }
 }
 
 impl Feed {
     async fn run(self: Arc<Self>, store: Arc<dyn RequestStore>) {
+        let mut quiet = 0;
         while !self.closing.load(Ordering::Acquire) {
+            let tick = if store.is_durable() && quiet < QUIET {
+                SHARED_TICK
+            } else {
+                TICK
+            };
             // A tick without news is no error: what failed before is offered again.
-            let _ = tokio::time::timeout(TICK, self.news.notified()).await;
+            let _ = tokio::time::timeout(tick, self.news.notified()).await;
+            self.duties.take(store.as_ref(), &self.duty).await;
+            let before = self.acknowledged.load(Ordering::Acquire);
             if let Err(error) = self.up_to(store.as_ref(), u64::MAX).await {
                 tracing::error!(sink = %self.sink.id, %error, "an audit sink failed");
             }
+            let now = self.acknowledged.load(Ordering::Acquire);
+            quiet = if now > before {
+                0
+            } else {
+                quiet.saturating_add(1)
+            };
         }
+        self.duties.give_up(store.as_ref(), &self.duty).await;
     }
 
     /// Hands over events until the sink has `number`, or there are no more.
     async fn up_to(&self, store: &dyn RequestStore, number: u64) -> Result<(), FeedError> {
-        if self.acknowledged.load(Ordering::Acquire) >= number {
-            return Ok(());
+        let (mut pause, longest) = LOOKS;
+        while self.acknowledged.load(Ordering::Acquire) < number {
+            if self.duties.has(&self.duty) {
+                if self.hand_over(store, number).await? {
+                    return Ok(());
+                }
+                continue;
+            }
+            if self.look(store, number).await? || number == u64::MAX {
+                return Ok(());
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(longest);
+            if pause == longest {
+                // Whoever fed it may have ended.
+                self.duties.take(store, &self.duty).await;
+            }
         }
+        Ok(())
+    }
+
+    /// Hands over events as long as that is this gate's duty. Says whether the sink has `number`.
+    async fn hand_over(&self, store: &dyn RequestStore, number: u64) -> Result<bool, FeedError> {
         // Whoever waited here finds that others' events went along with theirs.
         let _feeding = self.feeding.lock().await;
         while self.acknowledged.load(Ordering::Acquire) < number {
+            if !self.duties.has(&self.duty) {
+                return Ok(false);
+            }
             let events = store.events(&self.sink.id, BATCH).await?;
             let Some(last) = events.last().map(|event| event.number) else {
-                return Ok(());
+                return Ok(true);
             };
             let recorded = Unpanicked(self.sink.sink.record(&events)).await;
             recorded.unwrap_or_else(|Panicked| Err(AuditError("it panicked".to_owned())))?;
             store.acknowledge(&self.sink.id, last).await?;
-            self.acknowledged.fetch_max(last, Ordering::Release);
-            self.progress.notify_one();
+            self.has_up_to(last);
             if number == u64::MAX && events.len() < BATCH {
-                return Ok(());
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Looks how far another gate has fed the sink. Says whether it has `number`.
+    async fn look(&self, store: &dyn RequestStore, number: u64) -> Result<bool, FeedError> {
+        let events = store.events(&self.sink.id, 1).await?;
+        match events.first() {
+            Some(next) => {
+                self.has_up_to(next.number.saturating_sub(1));
+                Ok(next.number > number)
+            }
+            None => {
+                if number < u64::MAX {
+                    self.has_up_to(number);
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn has_up_to(&self, number: u64) {
+        self.acknowledged.fetch_max(number, Ordering::AcqRel);
+        self.progress.notify_one();
     }
 }

@@ -8,12 +8,13 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
-use super::presenting::update_copies;
+use super::delivering::deliver;
+use super::presenting::{run_or_spawn, update_copies};
 use super::{Buffered, Job, Shared};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
 use crate::review::{Command, Refused, WithdrawnBy};
-use crate::store::{Filter, Outcome, carry_out};
+use crate::store::{Duty, Filter, Outcome, carry_out};
 
 /// How often the worker looks at least, whether or not something is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -22,6 +23,8 @@ const BATCH: usize = 1024;
 /// How long changes gather, after some were shown, before further ones are: a caller whose yes
 /// leads to claim, start and finish within the same moment is not slowed down by being watched.
 const GATHER: Duration = Duration::from_millis(2);
+/// How long ago a request was made at most whose messages a crash may have left as they were.
+const RECENT: Duration = Duration::from_secs(2 * 24 * 3600);
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
@@ -43,6 +46,7 @@ pub(super) async fn run(
     mut changes: broadcast::Receiver<RequestId>,
 ) {
     let shared = Arc::clone(&last_word.0);
+    run_or_spawn(Box::pin(catch_up(Arc::clone(&shared))));
     let mut arrived: Vec<Buffered> = Vec::new();
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut look_at = Instant::now();
@@ -92,8 +96,12 @@ pub(super) async fn run(
             if now.duration_since(renewed) >= tick {
                 renewed = now;
                 renew(&shared).await;
+                if shared.take_duties().await {
+                    run_or_spawn(Box::pin(catch_up(Arc::clone(&shared))));
+                }
                 turn = turn.wrapping_add(1);
                 look_again(&shared, turn).await;
+                run_or_spawn(Box::pin(deliver(Arc::clone(&shared))));
             }
             // Counted from when it has looked, so that whatever else there is has its turn.
             let wait = look(&shared, tick).await;
@@ -102,6 +110,7 @@ pub(super) async fn run(
     }
     // What the last handle left behind is shown as well.
     show_changes(&shared, &mut changes).await;
+    shared.give_duties_up().await;
     shared.sinks.close();
 }
 
@@ -221,7 +230,7 @@ async fn on_changes(
             Ok(request) => changed.push(request),
             Err(RecvError::Lagged(missed)) => {
                 tracing::debug!(missed, "looking at every request for messages to update");
-                update_everything(shared).await;
+                update_everything(shared, None).await;
             }
             Err(RecvError::Closed) => break,
         }
@@ -238,7 +247,9 @@ async fn on_changes(
     changed.dedup();
     for request in changed {
         match shared.store().read(request).await {
-            Ok(Some(snapshot)) => update_copies(shared, &snapshot.record).await,
+            Ok(Some(snapshot)) => {
+                update_copies(shared, &snapshot.record, |on| shared.minds(on)).await;
+            }
             Ok(None) => {}
             Err(error) => tracing::error!(%request, %error, "messages were not updated"),
         }
@@ -246,9 +257,21 @@ async fn on_changes(
     shared.sinks.news();
 }
 
+/// After a channel has become this gate's: whoever had it may have died between a change and its
+/// messages. Copies whose update failed are due by themselves, so a look at what is recent is
+/// enough, however much the store has kept.
+async fn catch_up(shared: Arc<Shared>) {
+    match shared.store().now().await {
+        Ok(now) => {
+            let since = RequestId::first_at(now.minus(RECENT));
+            update_everything(&shared, Some(since)).await;
+        }
+        Err(error) => tracing::error!(%error, "messages were not updated"),
+    }
+}
+
 /// After changes were missed: every record whose copies show an older revision.
-async fn update_everything(shared: &Arc<Shared>) {
-    let mut after = None;
+async fn update_everything(shared: &Arc<Shared>, mut after: Option<RequestId>) {
     loop {
         let page = shared.store().list(&Filter::default(), after, BATCH).await;
         let page = match page {
@@ -263,7 +286,7 @@ async fn update_everything(shared: &Arc<Shared>) {
         };
         after = Some(last.id());
         for record in &page {
-            update_copies(shared, record).await;
+            update_copies(shared, record, |on| shared.minds(on)).await;
         }
     }
 }
@@ -273,6 +296,10 @@ async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     let store = shared.store();
     if let Err(error) = shared.read_freeze().await {
         tracing::error!(%error, "the freeze flag cannot be read");
+    }
+    if !shared.duties.has(&Duty::Deadlines) {
+        shared.sinks.news();
+        return tick;
     }
     let mut due = store.due(DUE).await;
     if due.as_ref().is_ok_and(|due| !due.abandoned.is_empty()) {

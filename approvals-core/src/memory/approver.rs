@@ -42,7 +42,7 @@ struct Queue {
     script: VecDeque<Answer>,
     asked: Vec<Arc<Asked>>,
     outcomes: Vec<(RequestId, Phase)>,
-    failing: Option<String>,
+    failing: Option<ApproverError>,
     limit: Option<usize>,
     keep: bool,
 }
@@ -129,9 +129,15 @@ impl InMemoryApprover {
         self.queue().script.extend(answers);
     }
 
-    /// Makes the channel fail with this message, or stops doing so.
+    /// Makes the channel fail for good with this message, or stops doing so.
     pub fn fail(&self, why: Option<&str>) {
-        self.queue().failing = why.map(str::to_owned);
+        self.queue().failing = why.map(ApproverError::for_good);
+    }
+
+    /// Makes the channel fail in a way that is worth another try, for showing and for updating, or
+    /// stops doing so.
+    pub fn away(&self, why: Option<&str>) {
+        self.queue().failing = why.map(ApproverError::new);
     }
 
     /// Makes the channel unable to show more than so many bytes.
@@ -204,7 +210,7 @@ impl Approver for InMemoryApprover {
         let answer = {
             let mut queue = self.queue();
             if let Some(why) = &queue.failing {
-                return Err(ApproverError(why.clone()));
+                return Err(why.clone());
             }
             if queue.keep {
                 queue.asked.push(Arc::clone(notice.asked()));
@@ -220,7 +226,7 @@ impl Approver for InMemoryApprover {
             Some(answer) => {
                 let voted = self.vote(notice.asked(), notice.revision(), answer).await;
                 voted.map_err(|error| {
-                    ApproverError(format!("a scripted answer was refused: {error}"))
+                    ApproverError::for_good(format!("a scripted answer was refused: {error}"))
                 })?;
             }
         }
@@ -229,6 +235,9 @@ impl Approver for InMemoryApprover {
 
     async fn update(&self, notice: &Notice, _: &Receipt) -> Result<(), ApproverError> {
         let mut queue = self.queue();
+        if let Some(error) = queue.failing.as_ref().filter(|error| !error.is_for_good()) {
+            return Err(error.clone());
+        }
         if queue.keep {
             queue
                 .outcomes

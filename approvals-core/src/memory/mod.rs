@@ -5,6 +5,7 @@ mod approver;
 mod directory;
 mod index;
 mod outbox;
+mod posting;
 mod sink;
 mod store;
 

@@ -10,14 +10,16 @@ use async_trait::async_trait;
 
 use super::index::Index;
 use super::outbox::Outbox;
+use super::posting::Posting;
 use crate::audit::{Event, NewEvent};
 use crate::digest::Digest;
-use crate::id::{OwnerId, RequestId, SinkId};
+use crate::id::{ChannelId, OwnerId, RequestId, SinkId};
 use crate::review::{
     Admission, Opening, Phase, Record, Refused, SCHEMA, Standing, State, Transition, admit, stands,
 };
 use crate::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap,
+    Swapped,
 };
 use crate::time::{Clock, SystemClock, Timestamp, TokioClock};
 
@@ -42,6 +44,8 @@ struct Stored {
     awaited: HashMap<OwnerId, BTreeSet<RequestId>>,
     alive: BTreeMap<OwnerId, Timestamp>,
     finished: VecDeque<RequestId>,
+    posting: Posting,
+    duties: BTreeMap<Duty, (OwnerId, Timestamp)>,
     outbox: Outbox,
     freeze: Option<Freeze>,
     /// Whoever still waits for a finished request has yet to read how it ended.
@@ -136,6 +140,9 @@ impl Stored {
         if let Some(owner) = record.waiter.filter(|_| asks) {
             self.awaited.entry(owner).or_default().insert(id);
         }
+        for delivery in &deliveries {
+            self.posting.noted(id, record.asked.asked_at, delivery);
+        }
         let record = Arc::new(record);
         self.rows.insert(
             id,
@@ -202,6 +209,9 @@ impl Stored {
                 Some(_) => {
                     if let Some(row) = self.rows.remove(&id) {
                         self.index.dropped(&row.record, now);
+                        for delivery in row.deliveries.iter() {
+                            self.posting.over(id, row.record.asked.asked_at, delivery);
+                        }
                     }
                 }
                 None => {}
@@ -394,21 +404,57 @@ impl RequestStore for MemoryStore {
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
         let mut stored = self.stored();
-        let Some(row) = stored.rows.get_mut(&id) else {
+        let Stored { rows, posting, .. } = &mut *stored;
+        let Some(row) = rows.get_mut(&id) else {
             return Ok(());
         };
+        let asked_at = row.record.asked.asked_at;
+        posting.noted(id, asked_at, &delivery);
         let place = row
             .deliveries
             .iter()
             .position(|known| known.channel == delivery.channel);
         match place.and_then(|place| Arc::make_mut(&mut row.deliveries).get_mut(place)) {
-            Some(known) => *known = delivery,
+            Some(known) => {
+                if known.due(asked_at) != delivery.due(asked_at) {
+                    posting.over(id, asked_at, known);
+                }
+                *known = delivery;
+            }
             None => {
                 let known = row.deliveries.iter().cloned();
                 row.deliveries = known.chain([delivery]).collect();
             }
         }
         Ok(())
+    }
+
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let (stored, now) = self.commit()?;
+        Ok(stored.posting.due(channel, now, limit))
+    }
+
+    async fn lease(
+        &self,
+        duty: &Duty,
+        owner: OwnerId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let (mut stored, now) = self.commit()?;
+        let other = |(has, until): &(OwnerId, Timestamp)| *has != owner && *until > now;
+        if stored.duties.get(duty).is_some_and(other) {
+            return Ok(false);
+        }
+        if lease.is_zero() {
+            stored.duties.remove(duty);
+            return Ok(false);
+        }
+        stored.duties.insert(duty.clone(), (owner, now.plus(lease)));
+        Ok(true)
     }
 
     async fn due(&self, limit: usize) -> Result<Due, StoreError> {

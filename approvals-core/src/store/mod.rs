@@ -2,6 +2,7 @@
 //! the same commit.
 
 mod commands;
+mod delivering;
 mod hints;
 
 use std::fmt;
@@ -11,9 +12,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use delivering::{Duty, Retry};
 pub use hints::{Hints, Watch};
 
 pub(crate) use commands::{Outcome, carry_out};
+pub(crate) use delivering::GRACE;
 
 use crate::approver::{Coverage, Receipt};
 use crate::audit::{Event, NewEvent};
@@ -137,6 +140,18 @@ pub enum DeliveryState {
     Failed {
         /// In words.
         why: String,
+        /// When it is tried again; `None` when that is pointless.
+        #[serde(default)]
+        retry: Option<Retry>,
+    },
+    /// Posted, and it still shows what the request was: updating it failed.
+    Outdated {
+        /// Of what was posted.
+        receipt: Receipt,
+        /// In words.
+        why: String,
+        /// When it is tried again.
+        retry: Retry,
     },
 }
 
@@ -269,6 +284,45 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`]; the delivery may be repeated.
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError>;
+
+    /// Up to `limit` requests with a copy on this channel that is [due](Delivery::due), the most
+    /// overdue first: posting or updating it failed, or whoever was to post it died. Both halves
+    /// are told by the delivery alone, so that a swap of the record changes nothing here.
+    ///
+    /// As provided it reads every request, which is right and slow: a store that keeps many has
+    /// an index by channel and time, written with the delivery.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot say.
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        delivering::scan(self, channel, limit).await
+    }
+
+    /// Takes a duty, or keeps it, for so long; says whether this gate has it now. It has it unless
+    /// another one took it and its time has not passed by the store's clock. With a lease of zero
+    /// it is given up, if it was this gate's. A crash leaves the duty to others when the time has
+    /// passed.
+    ///
+    /// As provided everybody has every duty, which is right where one process alone uses the store.
+    /// A store that several share keeps (duty, owner, until) in a row, and changes it only under
+    /// that condition, in one commit: `UPDATE … WHERE owner = ? OR until <= now`. Whoever wraps a
+    /// store passes this on.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the gate does not have the duty then.
+    async fn lease(
+        &self,
+        duty: &Duty,
+        owner: OwnerId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let (_, _) = (duty, owner);
+        Ok(lease > Duration::ZERO)
+    }
 
     /// Up to `limit` requests with something due now.
     ///

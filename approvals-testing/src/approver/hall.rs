@@ -191,8 +191,10 @@ impl Hall {
         for _ in 0..STEPS {
             let delivery = self.delivery(id).await?;
             match delivery.state {
-                DeliveryState::Delivered(_) => return self.record(id).await,
-                DeliveryState::Failed { why } => {
+                DeliveryState::Delivered(_) | DeliveryState::Outdated { .. } => {
+                    return self.record(id).await;
+                }
+                DeliveryState::Failed { why, .. } => {
                     return Err(Found(format!("`present` fails: {why}")));
                 }
                 DeliveryState::Intended => tokio::time::sleep(STEP).await,

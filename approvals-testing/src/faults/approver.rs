@@ -32,12 +32,18 @@ impl Approver for FaultyApprover {
     async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
         let call = self.inner.present(notice);
         self.script
-            .carry(Method::Present, call, ApproverError)
+            .carry(Method::Present, call, ApproverError::new)
             .await
+    }
+
+    fn is_local(&self) -> bool {
+        self.inner.is_local()
     }
 
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
         let call = self.inner.update(notice, receipt);
-        self.script.carry(Method::Update, call, ApproverError).await
+        self.script
+            .carry(Method::Update, call, ApproverError::new)
+            .await
     }
 }

@@ -20,6 +20,8 @@ pub enum Method {
     Acknowledge,
     Deliveries,
     NoteDelivery,
+    CopiesDue,
+    Lease,
     Due,
     PendingWith,
     List,

@@ -6,9 +6,10 @@ use std::time::Duration;
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::{Opening, Record};
 use approvals_core::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap,
+    Swapped,
 };
-use approvals_core::{Digest, OwnerId, RequestId, SinkId, Timestamp, async_trait};
+use approvals_core::{ChannelId, Digest, OwnerId, RequestId, SinkId, Timestamp, async_trait};
 
 use super::script::{Hinting, Method, Script};
 
@@ -146,6 +147,29 @@ impl RequestStore for FaultyStore {
         let call = self.inner.note_delivery(id, delivery);
         self.script
             .carry(Method::NoteDelivery, call, StoreError::Unreachable)
+            .await
+    }
+
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let call = self.inner.copies_due(channel, limit);
+        self.script
+            .carry(Method::CopiesDue, call, StoreError::Unreachable)
+            .await
+    }
+
+    async fn lease(
+        &self,
+        duty: &Duty,
+        owner: OwnerId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let call = self.inner.lease(duty, owner, lease);
+        self.script
+            .carry(Method::Lease, call, StoreError::Unreachable)
             .await
     }
 

@@ -61,6 +61,7 @@ async fn deliveries(world: World) -> Judgment {
     for state in [
         DeliveryState::Failed {
             why: "closed".to_owned(),
+            retry: None,
         },
         DeliveryState::Delivered(Receipt::handle("1700000.42")),
         DeliveryState::Delivered(Receipt::none()),

@@ -10,11 +10,11 @@ use approvals_core::audit::{Event, NewEvent};
 use approvals_core::memory::MemoryStore;
 use approvals_core::review::Opening;
 use approvals_core::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
 };
 use approvals_core::{
-    Clock, ClockError, Digest, OwnerId, Phase, Record, RequestId, RequestStore, SinkId, StoreError,
-    Timestamp, TokioClock, async_trait,
+    ChannelId, Clock, ClockError, Digest, OwnerId, Phase, Record, RequestId, RequestStore, SinkId,
+    StoreError, Timestamp, TokioClock, async_trait,
 };
 
 type Step = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -170,6 +170,25 @@ impl RequestStore for Store {
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
         self.answering("note_delivery")?;
         self.inner.note_delivery(id, delivery).await
+    }
+
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        self.answering("copies_due")?;
+        self.inner.copies_due(channel, limit).await
+    }
+
+    async fn lease(
+        &self,
+        duty: &Duty,
+        owner: OwnerId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        self.answering("lease")?;
+        self.inner.lease(duty, owner, lease).await
     }
 
     async fn due(&self, limit: usize) -> Result<Due, StoreError> {

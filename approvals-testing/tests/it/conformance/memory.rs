@@ -35,6 +35,16 @@ async fn the_in_memory_store_keeps_every_rule_between_threads() {
     .assert_kept();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_in_memory_store_shares_duties_out() {
+    store::duties_conformance(|clock| async move {
+        let inner = Arc::new(MemoryStore::with_clock(clock));
+        Arc::new(FaultyStore::new(inner, Arc::new(Script::new()))) as Arc<dyn RequestStore>
+    })
+    .await
+    .assert_kept();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_faulty_store_without_a_fault_keeps_every_rule() {
     store::conformance(|clock| async move {

@@ -260,9 +260,9 @@ impl Approver for Poster {
         let id = notice.asked().id;
         let remembered = self.posted.lock().unwrap().contains(&id);
         match self.wall.flaw {
-            Posting::CannotUpdate => return Err(ApproverError("no".to_owned())),
+            Posting::CannotUpdate => return Err(ApproverError::new("no")),
             Posting::CannotUpdateWithoutItsMemory if !remembered => {
-                return Err(ApproverError("which message?".to_owned()));
+                return Err(ApproverError::new("which message?"));
             }
             _ => {}
         }

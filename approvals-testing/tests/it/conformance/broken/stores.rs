@@ -10,9 +10,9 @@ use approvals_core::store::{
     Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
 };
 use approvals_core::{
-    Clock, Digest, OwnerId, RequestId, SinkId, SystemClock, Timestamp, async_trait,
+    ChannelId, Clock, Digest, OwnerId, RequestId, SinkId, SystemClock, Timestamp, async_trait,
 };
-use approvals_testing::store::conformance;
+use approvals_testing::store::{conformance, duties_conformance};
 
 use super::assert_breaks;
 
@@ -51,9 +51,11 @@ enum Flaw {
     ShowsTheClockGoingBack,
     SwallowsClockFailures,
     TellsTheWrongLastEvent,
+    NoCopyIsDue,
+    EveryCopyIsDue,
 }
 
-const FLAWS: [(Flaw, &str); 33] = {
+const FLAWS: [(Flaw, &str); 35] = {
     use Flaw::*;
     [
         (
@@ -179,6 +181,14 @@ const FLAWS: [(Flaw, &str); 33] = {
             TellsTheWrongLastEvent,
             "an append returns its last event's number, and stores nothing when it is empty",
         ),
+        (
+            NoCopyIsDue,
+            "an intent that nobody acts on is due a while after it was made",
+        ),
+        (
+            EveryCopyIsDue,
+            "copies that are due are listed by channel, the most overdue first",
+        ),
     ]
 };
 
@@ -195,6 +205,25 @@ async fn a_store_with_any_of_these_flaws_fails_the_suite() {
         })
         .await;
         assert_breaks(&report, &flaw, rule);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_gives_everybody_every_duty_is_not_for_several_processes() {
+    let report = duties_conformance(|clock| async move {
+        Arc::new(Flawed {
+            inner: MemoryStore::with_clock(Arc::clone(&clock)),
+            silent: Arc::default(),
+            clock,
+            flaw: Flaw::NeverHints,
+        }) as Arc<dyn RequestStore>
+    })
+    .await;
+    for rule in [
+        "a duty is one gate's until its time has passed",
+        "of many gates that want a duty at once one has it",
+    ] {
+        assert_breaks(&report, &"the provided lease", rule);
     }
 }
 
@@ -355,6 +384,23 @@ impl RequestStore for Flawed {
         }
         self.inner.note_delivery(id, delivery).await
     }
+
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        match self.flaw {
+            Flaw::NoCopyIsDue => Ok(Vec::new()),
+            Flaw::EveryCopyIsDue => {
+                let all = self.inner.list(&Filter::default(), None, limit).await?;
+                Ok(all.iter().map(|record| record.id()).collect())
+            }
+            _ => self.inner.copies_due(channel, limit).await,
+        }
+    }
+
+    // `lease` is as provided: everybody has every duty.
 
     async fn due(&self, limit: usize) -> Result<Due, StoreError> {
         let mut due = self.inner.due(limit).await?;

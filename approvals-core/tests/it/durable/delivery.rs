@@ -1,0 +1,200 @@
+//! A channel that fails is tried again, until nobody could answer any more.
+
+use std::sync::Arc;
+
+use approvals_core::store::{Delivery, DeliveryState, Filter, RequestStore as _};
+use approvals_core::{Kind, Phase, RequestId, Requirement};
+
+use super::support::{beside, restarted};
+use crate::support::*;
+
+async fn delivery(world: &World, request: RequestId) -> Delivery {
+    let deliveries = world.store.inner.deliveries(request).await.unwrap();
+    deliveries.first().unwrap().clone()
+}
+
+/// The only request there is.
+async fn only(world: &World) -> RequestId {
+    let all = world.gate.requests(&Filter::default(), None, 2).await;
+    match all.unwrap().as_slice() {
+        [record] => record.id(),
+        other => panic!("{} requests", other.len()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_comes_back_is_given_the_request_again() {
+    let world = world(a_senior()).await;
+    world.approver.away(Some("rate limited"));
+    let task = tokio::spawn(world.run(export("orders", 1)));
+    tokio::time::sleep(seconds(60)).await;
+    let request = only(&world).await;
+    assert_eq!(world.phase(request).await, Phase::Pending);
+    let DeliveryState::Failed { why, retry } = delivery(&world, request).await.state else {
+        panic!("it was shown");
+    };
+    assert_eq!(why, "rate limited");
+    let attempts = retry.unwrap().attempts;
+    // After 0.5 to 1 seconds, then twice as long each time, and looked at every second.
+    assert!((4..=8).contains(&attempts), "{attempts} attempts a minute");
+    world.approver.away(None);
+    world
+        .approver
+        .next()
+        .await
+        .approve_as("alice")
+        .await
+        .unwrap();
+    task.await.unwrap().unwrap();
+    assert_eq!(world.approver.asked().len(), 1, "shown once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_stays_away_until_the_deadline_refuses_and_says_so() {
+    let quick = a_senior().deadline(seconds(90)).unwrap();
+    let world = world(quick).await;
+    world.approver.away(Some("rate limited"));
+    let began = tokio::time::Instant::now();
+    let error = refusal(world.run(export("orders", 1)).await);
+    assert!(began.elapsed() >= seconds(90));
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(
+        error
+            .to_string()
+            .contains("no channel could put it before people")
+    );
+    assert_eq!(error.detail(), Some("test: rate limited"));
+    assert_eq!(world.phase(only(&world).await).await, Phase::Expired);
+    assert_eq!(world.bodies(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_failed_for_good_is_not_tried_again() {
+    let away = approvals_core::memory::InMemoryApprover::new();
+    let world = world_with(a_senior(), |gate| gate.approver("other", away.connect())).await;
+    world.approver.fail(Some("the token was revoked"));
+    away.away(Some("rate limited"));
+    let task = tokio::spawn(world.run(export("orders", 1)));
+    tokio::time::sleep(seconds(60)).await;
+    world.approver.fail(None);
+    away.fail(Some("the workspace is gone"));
+    let error = refusal(task.await.unwrap());
+    assert_eq!(
+        error.kind(),
+        Kind::Unavailable,
+        "the last one failed for good"
+    );
+    assert_eq!(world.approver.asked().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_tries_again_what_a_process_that_ended_could_not_show() {
+    let world = world(a_senior()).await;
+    world.approver.away(Some("no network here"));
+    let request = world.gate.ask(by_hand(1)).await.unwrap().unwrap();
+    let world = restarted(world, a_senior()).await;
+    let shown = world.approver.next().await;
+    assert_eq!(shown.id(), request);
+    shown.approve_as("alice").await.unwrap();
+    let admitted = world.gate.resume(request, by_hand(1)).await.unwrap();
+    admitted
+        .start(&by_hand(1))
+        .await
+        .unwrap()
+        .finish(true)
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_process_died_before_it_showed_it_is_shown_by_another() {
+    let world = world(a_senior()).await;
+    // As after a crash: the intent is committed and nobody acts on it.
+    world.store.fail("deliveries");
+    world.gate.ask(by_hand(1)).await.unwrap_err();
+    assert_eq!(world.approver.asked().len(), 0);
+    world.store.recover();
+    let request = world.approver.next().await;
+    let state = delivery(&world, request.id()).await.state;
+    assert!(matches!(state, DeliveryState::Delivered(_)), "{state:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_shown_again_that_is_over() {
+    let world = world(a_senior()).await;
+    world.approver.away(Some("rate limited"));
+    let task = tokio::spawn(world.run(export("orders", 1)));
+    tokio::time::sleep(seconds(5)).await;
+    let request = only(&world).await;
+    task.abort();
+    let _ = task.await;
+    world.gate.flush().await;
+    assert_eq!(world.phase(request).await, Phase::Withdrawn);
+    world.approver.away(None);
+    tokio::time::sleep(seconds(600)).await;
+    assert_eq!(world.approver.asked().len(), 0);
+    let due = world.store.inner.copies_due(&channel(), 10).await.unwrap();
+    assert_eq!(due, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_could_not_be_updated_is_updated_later() {
+    let world = world(a_senior()).await;
+    let (task, request) = world.ask(export("orders", 1)).await;
+    world.approver.away(Some("rate limited"));
+    request.deny_as("alice", "no").await.unwrap();
+    task.await.unwrap().unwrap_err();
+    tokio::time::sleep(seconds(20)).await;
+    let stale = delivery(&world, request.id()).await;
+    assert!(
+        matches!(stale.state, DeliveryState::Outdated { .. }),
+        "{stale:?}"
+    );
+    assert_eq!(stale.revision, 1);
+    world.approver.away(None);
+    tokio::time::sleep(seconds(60)).await;
+    let updated = delivery(&world, request.id()).await;
+    assert!(
+        matches!(updated.state, DeliveryState::Delivered(_)),
+        "{updated:?}"
+    );
+    assert_eq!(world.approver.outcomes(), [(request.id(), Phase::Denied)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_a_process_left_behind_is_updated_by_another() {
+    let world = world(a_senior()).await;
+    let (task, request) = world.ask(keyed("step", 1)).await;
+    task.abort();
+    let _ = task.await;
+    world.approver.away(Some("no network here"));
+    request.deny_as("alice", "no").await.unwrap();
+    let world = restarted(world, a_senior()).await;
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(world.approver.outcomes(), [(request.id(), Phase::Denied)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_knows_another_channel_leaves_a_copy_to_whoever_has_it() {
+    let world = world(Requirement::one_of("seniors").unwrap()).await;
+    world.approver.away(Some("rate limited"));
+    world.gate.ask(by_hand(1)).await.unwrap();
+    let elsewhere = approvals_core::memory::InMemoryApprover::new();
+    let other = approvals_core::Gate::builder(world.store.clone(), world.directory.clone())
+        .policy("p", a_senior())
+        .approver("elsewhere", elsewhere.connect())
+        .build()
+        .await
+        .unwrap();
+    tokio::time::sleep(seconds(120)).await;
+    assert_eq!(elsewhere.asked().len(), 0);
+    drop(other);
+    let again = beside(&world, a_senior()).await;
+    world.approver.away(None);
+    let request = world.approver.next().await;
+    assert_eq!(again.approver.asked().len(), 0);
+    assert_eq!(Arc::clone(request.asked()).id, only(&world).await);
+}
+
+fn channel() -> approvals_core::ChannelId {
+    approvals_core::ChannelId::new("test").unwrap()
+}
