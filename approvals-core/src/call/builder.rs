@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
+use super::more::More;
 use super::{Arguments, Bound, Call, Declaration, RedactionKey};
 use crate::canonical::{self, CanonicalError, Limits};
 use crate::id::{Environment, IdempotencyKey, NameError};
@@ -67,13 +68,7 @@ pub struct CallBuilder {
     redaction: Option<Arc<RedactionKey>>,
     limits: Limits,
     arguments: Arguments,
-    fields: Arguments,
-    resource: Option<Box<str>>,
-    environment: Option<Environment>,
-    labels: Vec<(Box<str>, Box<str>)>,
-    justification: Option<Box<str>>,
-    summary: Option<Box<str>>,
-    key: Option<IdempotencyKey>,
+    more: More,
     error: Option<CallError>,
 }
 
@@ -84,7 +79,7 @@ impl std::fmt::Debug for CallBuilder {
             .field("action", &self.declaration.action)
             .field("requester", &self.requester)
             .field("arguments", &self.arguments)
-            .field("fields", &self.fields)
+            .field("fields", &self.more.fields)
             .finish_non_exhaustive()
     }
 }
@@ -104,13 +99,7 @@ impl CallBuilder {
                 ..Limits::default()
             },
             arguments: Arguments::default(),
-            fields: Arguments::default(),
-            resource: None,
-            environment: None,
-            labels: Vec::new(),
-            justification: None,
-            summary: None,
-            key: None,
+            more: More::default(),
             error: None,
         }
     }
@@ -194,29 +183,28 @@ impl CallBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        self.labels.sort_unstable();
+        self.more.labels.sort_unstable();
         Ok(Call {
             declaration: self.declaration,
             requester: self.requester,
             arguments: self.arguments,
-            fields: self.fields,
-            resource: self.resource,
-            environment: self.environment,
-            labels: self.labels,
-            justification: self.justification,
-            summary: self.summary,
-            key: self.key,
             digest: OnceLock::new(),
-            masked: Vec::new(),
+            more: self.more.boxed(),
         })
     }
 
     pub(crate) const fn has_environment(&self) -> bool {
-        self.environment.is_some()
+        self.more.environment.is_some()
     }
 
     fn fail(&mut self, error: CallError) {
         self.error.get_or_insert(error);
+    }
+
+    fn check(&mut self, sealed: Result<(), CallError>) {
+        if let Err(error) = sealed {
+            self.fail(error);
+        }
     }
 
     /// Makes room for a new name in the arguments or the extra fields.
@@ -224,12 +212,12 @@ impl CallBuilder {
         if self.error.is_some() {
             return None;
         }
-        if self.arguments.get(name).is_some() || self.fields.get(name).is_some() {
+        if self.arguments.get(name).is_some() || self.more.fields.get(name).is_some() {
             self.fail(CallError::Duplicate(name.to_owned()));
             return None;
         }
         Some(if field {
-            &mut self.fields
+            &mut self.more.fields
         } else {
             &mut self.arguments
         })
@@ -246,11 +234,11 @@ impl CallBuilder {
             return;
         };
         match canonical::write(value, arguments.buffer(), &limits) {
-            Ok(integers) => arguments.seal(
-                name,
-                Bound::Value,
-                integers.iter().map(str::to_owned).collect(),
-            ),
+            Ok(integers) => {
+                let integers = integers.iter().map(str::to_owned).collect();
+                let sealed = arguments.seal(&name, Bound::Value, integers);
+                self.check(sealed);
+            }
             Err(cause) => self.fail(CallError::Argument {
                 argument: name.into_owned(),
                 cause,
@@ -278,7 +266,8 @@ impl CallBuilder {
         let fingerprint = key.fingerprint(&name, &json);
         if let Some(arguments) = self.place(&name, false) {
             canonical::write_str(&fingerprint, arguments.buffer());
-            arguments.seal(name, Bound::Redacted(key.id().into()), Vec::new());
+            let sealed = arguments.seal(&name, Bound::Redacted(key.id().into()), Vec::new());
+            self.check(sealed);
         }
     }
 
@@ -304,7 +293,8 @@ impl CallBuilder {
         }
         if let Some(arguments) = self.place(&name, false) {
             canonical::write_str(&written.text, arguments.buffer());
-            arguments.seal(name, bound, Vec::new());
+            let sealed = arguments.seal(&name, bound, Vec::new());
+            self.check(sealed);
         }
     }
 
@@ -318,7 +308,8 @@ impl CallBuilder {
 
     pub(crate) fn capture_skipped(&mut self, name: &'static str) {
         if let Some(arguments) = self.place(name, false) {
-            arguments.seal(name.into(), Bound::Skipped, Vec::new());
+            let sealed = arguments.seal(name, Bound::Skipped, Vec::new());
+            self.check(sealed);
         }
     }
 
@@ -338,24 +329,24 @@ impl CallBuilder {
     pub(crate) fn capture_text(&mut self, what: &'static str, value: &dyn Display) {
         let text = self.text(what, value);
         match what {
-            "resource" => self.resource = text,
-            "justification" => self.justification = text,
-            _ => self.summary = text,
+            "resource" => self.more.resource = text,
+            "justification" => self.more.justification = text,
+            _ => self.more.summary = text,
         }
     }
 
     pub(crate) fn capture_label(&mut self, name: &str, value: &dyn Display) {
-        if self.labels.iter().any(|(known, _)| &**known == name) {
+        if self.more.labels.iter().any(|(known, _)| &**known == name) {
             self.fail(CallError::DuplicateLabel(name.to_owned()));
         } else if let Some(text) = self.text("label", value) {
-            self.labels.push((name.into(), text));
+            self.more.labels.push((name.into(), text));
         }
     }
 
     pub(crate) fn capture_environment(&mut self, value: &dyn Display) {
         if let Some(text) = self.text("environment", value) {
             match Environment::new(&text) {
-                Ok(environment) => self.environment = Some(environment),
+                Ok(environment) => self.more.environment = Some(environment),
                 Err(error) => self.fail(error.into()),
             }
         }
@@ -364,7 +355,7 @@ impl CallBuilder {
     pub(crate) fn capture_key(&mut self, value: &dyn Display) {
         if let Some(text) = self.text("key", value) {
             match IdempotencyKey::new(&text) {
-                Ok(key) => self.key = Some(key),
+                Ok(key) => self.more.key = Some(key),
                 Err(error) => self.fail(error.into()),
             }
         }
