@@ -1,12 +1,13 @@
 //! What the store looks up when a request is opened: keys, equal digests, busy buckets, proposals.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::id::{PersonId, RequestId};
+use crate::packed::Packed;
 use crate::review::{Asked, Bucket, Choice, Phase, Proposal, Record, State, Vote};
 use crate::time::Timestamp;
 
@@ -28,7 +29,7 @@ pub(super) struct Index {
     pub(super) by_key: HashMap<Digest, RequestId>,
     /// By the beginning of the digest: whoever looks compares the digest itself. Only what somebody
     /// may look for, so that a call repeated all day is not looked at all day.
-    by_digest: BTreeSet<(u64, Found, RequestId)>,
+    by_digest: Packed<(u64, Found, RequestId), ()>,
     /// By a hash of (root principal, action, resource).
     buckets: HashMap<u64, Traffic>,
     /// The seconds in which a bucket was busy, the oldest first: when an hour has passed over the
@@ -82,10 +83,11 @@ impl Index {
     fn with_digest(&self, digest: &Digest, found: Found) -> impl Iterator<Item = RequestId> {
         let key = Self::digest_key(digest);
         let first = RequestId::from_bytes([0; 16]);
-        let last = RequestId::from_bytes([u8::MAX; 16]);
         self.by_digest
-            .range((key, found, first)..=(key, found, last))
-            .map(|(_, _, id)| *id)
+            .starting_at((key, found, first))
+            .map(|(entry, ())| *entry)
+            .take_while(move |(of, how, _)| (*of, *how) == (key, found))
+            .map(|(_, _, id)| id)
     }
 
     /// Has a record found by its digest as what it is now, no longer as what it was.
@@ -99,7 +101,7 @@ impl Index {
             self.by_digest.remove(&(key, was, record.id()));
         }
         if let Some(is) = is {
-            self.by_digest.insert((key, is, record.id()));
+            self.by_digest.insert((key, is, record.id()), ());
         }
     }
 
