@@ -135,7 +135,7 @@ pub struct Whom<'a> {
     /// The voters' channel identities.
     pub identities: &'a [&'a ChannelIdentity],
     /// The groups that count.
-    pub groups: &'a [GroupId],
+    pub groups: &'a [&'a GroupId],
 }
 
 /// What a directory answers to [`Whom`].
@@ -195,13 +195,13 @@ async fn one_by_one<D: Directory + ?Sized>(
 pub(crate) async fn memberships<D: Directory + ?Sized>(
     directory: &D,
     person: &PersonId,
-    groups: &[GroupId],
+    groups: &[&GroupId],
 ) -> Result<Groups, DirectoryError> {
     let mut found = Vec::new();
     for group in groups {
         match directory.membership(person, group).await? {
             Membership::Member => {
-                found.push(group.clone());
+                found.push((*group).clone());
             }
             Membership::NotMember | Membership::Unknown => {}
         }

@@ -81,7 +81,12 @@ impl<T: Ord> SharedSet<T> {
 impl<T: Ord + Clone> SharedSet<T> {
     /// Adds a value.
     pub fn insert(&mut self, value: T) {
-        self.extend([value]);
+        if self.is_empty() {
+            // Of one value, without a list between: most sets are.
+            self.0 = Some(Arc::new([value]));
+        } else {
+            self.extend([value]);
+        }
     }
 
     /// Adds what is in another set, and shares its values where they are all that there is.

@@ -250,7 +250,7 @@ async fn at_once(town: Town) -> Judgment {
         let whom = Whom {
             requester,
             identities: &identities,
-            groups: &groups,
+            groups: &groups.iter().collect::<Vec<_>>(),
         };
         let resolved = town.directory.resolve(&whom).await?;
         let mut chain = BTreeSet::new();

@@ -6,7 +6,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::slots::{Form, Slots, TooLong};
-use super::{CallError, redaction};
+use super::{CallError, preimage, redaction};
+use crate::digest::{Digest, Domain};
 
 /// How an argument is bound to the digest, and so what a reviewer's yes covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +103,11 @@ impl Arguments {
         Self(Slots::none())
     }
 
+    /// None yet, with room for as much as these take.
+    pub(super) fn as_large_as(other: &Self) -> Self {
+        Self(Slots::as_large_as(&other.0))
+    }
+
     /// The arguments in declared order.
     pub fn iter(&self) -> impl Iterator<Item = Argument<'_>> {
         self.0.iter().map(|found| Argument {
@@ -116,6 +122,10 @@ impl Arguments {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Argument<'_>> {
         self.iter().find(|argument| argument.name == name)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.names().any(|known| known == name)
     }
 
     /// Whether there is none.
@@ -155,18 +165,27 @@ impl Arguments {
         })
     }
 
+    /// The hash of these arguments alone.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut text = String::with_capacity(64 + self.0.text().len() * 2);
+        preimage::write_arguments(self, &mut text);
+        Digest::of(Domain::Arguments, text.as_bytes())
+    }
+
     /// Gives back what growing left over: a parked call should not hold spare capacity.
     pub(super) fn shrink(&mut self) {
         self.0.shrink();
     }
 
+    /// Whether something may have to be masked.
+    pub(super) fn may_hold_secrets(&self) -> bool {
+        self.iter().any(|argument| argument.is_told_by_name())
+            || !crate::secrets::find(self.0.text()).is_empty()
+    }
+
     /// Masks what looks like a secret in every value, and says where.
     pub(super) fn mask(&mut self, found: &mut Vec<Box<str>>) {
-        let told_by_name = self.iter().any(|argument| argument.is_told_by_name());
-        if !told_by_name && crate::secrets::find(self.0.text()).is_empty() {
-            return;
-        }
-        let mut masked = Slots::default();
+        let mut masked = Slots::as_large_as(&self.0);
         for argument in self.iter() {
             let mut json = Box::from(argument.json);
             if !matches!(argument.bound, Bound::Redacted(_)) {

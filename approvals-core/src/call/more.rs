@@ -40,7 +40,9 @@ impl More {
 
     /// Masks what looks like a secret, and says where.
     pub(super) fn mask(&mut self, found: &mut Vec<Box<str>>) {
-        self.fields.mask(found);
+        if self.fields.may_hold_secrets() {
+            self.fields.mask(found);
+        }
         for (what, text) in [
             ("resource", &mut self.resource),
             ("justification", &mut self.justification),

@@ -69,35 +69,53 @@ impl Slots {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Found<'_>> {
-        (0..self.slots.len()).filter_map(|index| self.at(index))
+    /// None yet, with room for as much as these take.
+    pub(super) fn as_large_as(other: &Self) -> Self {
+        Self {
+            text: String::with_capacity(other.text.len()),
+            slots: Vec::with_capacity(other.slots.len()),
+            rare: None,
+        }
     }
 
-    fn at(&self, index: usize) -> Option<Found<'_>> {
-        let slot = self.slots.get(index)?;
-        let before = index.checked_sub(1).and_then(|i| self.slots.get(i));
-        let start = before.map_or(0, |before| after(before.name_end));
-        let nothing: &[String] = &[];
-        let (bound, integers) = match slot.how {
-            How::Value => (&Bound::Value, nothing),
-            How::Debug => (&Bound::Debug, nothing),
-            How::Display => (&Bound::Display, nothing),
-            How::Skipped => (&Bound::Skipped, nothing),
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().map(|slot| self.name(*slot))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Found<'_>> {
+        let mut start = 0;
+        self.slots.iter().enumerate().map(move |(index, slot)| {
+            let json = self.text.get(start..position(slot.json_end));
+            start = after(slot.name_end);
+            let (bound, integers) = self.how(index, slot.how);
+            Found {
+                json: json.unwrap_or_default(),
+                name: self.name(*slot),
+                bound,
+                integers,
+            }
+        })
+    }
+
+    fn name(&self, slot: Slot) -> &str {
+        let place = after(slot.json_end)..position(slot.name_end);
+        self.text.get(place).unwrap_or_default()
+    }
+
+    fn how(&self, index: usize, how: How) -> (&Bound, &[String]) {
+        match how {
+            How::Value => (&Bound::Value, &[]),
+            How::Debug => (&Bound::Debug, &[]),
+            How::Display => (&Bound::Display, &[]),
+            How::Skipped => (&Bound::Skipped, &[]),
             How::Rare => {
                 let rare = self.rare.as_deref().unwrap_or_default();
                 let place = rare.binary_search_by_key(&index, |rare| rare.slot);
-                let rare = rare.get(place.ok()?)?;
-                (&rare.bound, &*rare.integers)
+                let rare = place.ok().and_then(|place| rare.get(place));
+                // It is always there; were it not, it would be shown as not bound.
+                rare.map_or((&Bound::Skipped, &[]), |rare| (&rare.bound, &rare.integers))
             }
-        };
-        Some(Found {
-            json: self.text.get(start..position(slot.json_end))?,
-            name: self
-                .text
-                .get(after(slot.json_end)..position(slot.name_end))?,
-            bound,
-            integers,
-        })
+        }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -111,7 +129,7 @@ impl Slots {
 
     /// The buffer that the next value's canonical JSON is appended to; [`Self::seal`] ends it.
     pub(super) fn buffer(&mut self) -> &mut String {
-        if self.slots.is_empty() {
+        if self.text.capacity() == 0 {
             // Room for the arguments of most calls.
             self.text.reserve(256);
         }

@@ -13,8 +13,7 @@ use super::review::Ticket;
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
-use crate::call::Call;
-use crate::digest::Digest;
+use crate::call::{Arguments, Call, Capturing};
 use crate::directory::{memberships, people_behind};
 use crate::error::{ApprovalError, Kind};
 use crate::id::{Environment, GroupId};
@@ -69,12 +68,13 @@ impl Admitted {
     /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
         // Invariant 3: the same arguments for something else are another call.
-        let same = match &self.0 {
+        let unchanged = match &self.0 {
             Ready::Allowed => true,
-            Ready::Approved(approved) => approved.is_for(again),
+            Ready::Approved(approved) => {
+                approved.is_for(again) && approved.is_with(again.arguments())
+            }
         };
-        self.start_with(same.then(|| again.arguments_digest()))
-            .await
+        self.start_with(unchanged).await
     }
 
     /// The permit of a call that policy allowed: there is nothing to wait for.
@@ -85,10 +85,47 @@ impl Admitted {
         }
     }
 
-    pub(crate) async fn start_with(self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
+    /// An empty capture of the arguments that people agreed to; `None` where nobody was asked.
+    pub(crate) fn capture(&self) -> Option<Capturing> {
+        match &self.0 {
+            Ready::Allowed => None,
+            Ready::Approved(approved) => Some(approved.capture()),
+        }
+    }
+
+    /// Whether people agreed to a call with these arguments.
+    pub(crate) fn is_with(&self, again: &Arguments) -> bool {
+        match &self.0 {
+            Ready::Allowed => false,
+            Ready::Approved(approved) => approved.is_with(again),
+        }
+    }
+
+    pub(crate) async fn start_with(self, unchanged: bool) -> Result<Permit, ApprovalError> {
         match self.0 {
             Ready::Allowed => Ok(Permit::allowed()),
-            Ready::Approved(approved) => approved.start(again).await,
+            Ready::Approved(approved) => approved.start(unchanged).await,
+        }
+    }
+}
+
+impl Ticket {
+    /// Waits until people agree, and claims. Parked calls are in here by the thousand, so it holds
+    /// little: no argument twice, and nothing of what is done while it does not wait.
+    pub(crate) fn when_agreed(
+        self,
+    ) -> impl Future<Output = Result<Admitted, ApprovalError>> + Send + use<> {
+        let (gate, mut ticket) = (self.gate().clone(), self);
+        async move {
+            let mut watch = gate.shared().store().hints().watch(ticket.request);
+            loop {
+                if let Some(approved) = Box::pin(gate.claim_if_agreed(&mut ticket)).await? {
+                    metrics::counter!("approvals_decisions_total", "outcome" => "approved")
+                        .increment(1);
+                    return Ok(Admitted(Ready::Approved(Box::new(approved))));
+                }
+                watch.changed().await;
+            }
         }
     }
 }
@@ -107,7 +144,7 @@ impl Gate {
             let call = call.judged_anew().map_err(ApprovalError::invalid)?;
             match self.decide_or_ask(call, None).await? {
                 Step::Admitted(admitted) => Ok(admitted),
-                Step::Asked(ticket) => self.when_agreed(ticket).await,
+                Step::Asked(ticket) => ticket.when_agreed().await,
             }
         };
         authorized.await.map_err(|error| error.action(&action))
@@ -195,26 +232,6 @@ impl Gate {
                 }
                 let ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
                 Ok(Step::Asked(ticket))
-            }
-        }
-    }
-
-    /// Waits until people agree, and claims. Parked calls are in here by the thousand, so it holds
-    /// little: no argument twice, and nothing of what is done while it does not wait.
-    pub(crate) fn when_agreed(
-        &self,
-        mut ticket: Ticket,
-    ) -> impl Future<Output = Result<Admitted, ApprovalError>> + Send + use<> {
-        let gate = self.clone();
-        async move {
-            let mut watch = gate.shared().store().hints().watch(ticket.request);
-            loop {
-                if let Some(approved) = Box::pin(gate.claim_if_agreed(&mut ticket)).await? {
-                    metrics::counter!("approvals_decisions_total", "outcome" => "approved")
-                        .increment(1);
-                    return Ok(Admitted(Ready::Approved(Box::new(approved))));
-                }
-                watch.changed().await;
             }
         }
     }
@@ -315,9 +332,10 @@ impl Gate {
         }
         let directory = self.shared().directory();
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
+        let groups: Vec<&GroupId> = groups.iter().collect();
         let people = people_behind(directory, requester).await;
         for person in &people.map_err(of_chain)? {
-            let of_person = memberships(directory, person, groups).await;
+            let of_person = memberships(directory, person, &groups).await;
             found.extend(of_person.map_err(unavailable)?.iter().cloned());
         }
         Ok(found)

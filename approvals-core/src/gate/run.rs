@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::agreed::Agreed;
 use super::errors::{from_refused, of_chain};
 use super::review::Ticket;
 use super::{Gate, Job};
-use crate::call::Call;
-use crate::digest::Digest;
+use crate::call::{Arguments, Call, Capturing};
 use crate::directory::{ChainError, Whom};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
+use crate::non_empty::NonEmpty;
 use crate::permit::Permit;
 use crate::policy::Verdict;
-use crate::review::{Choice, ClaimNow, Command, Phase, Refused, VoterNow};
+use crate::review::{Choice, ClaimNow, Command, Phase, Refused, VoterNow, groups_of};
 use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 
 /// A claim on an approved request. Dropping it gives the claim back.
@@ -22,7 +23,7 @@ use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 pub(super) struct Approved {
     gate: Gate,
     request: RequestId,
-    arguments: Digest,
+    agreed: Agreed,
     fence: u64,
     snapshot: Snapshot,
     released: bool,
@@ -104,7 +105,7 @@ impl Gate {
         let approved = Approved {
             gate: self.clone(),
             request,
-            arguments: ticket.arguments,
+            agreed: ticket.agreed.clone(),
             fence: record.fence,
             snapshot: Snapshot {
                 now: now.max(record.changed_at),
@@ -129,17 +130,12 @@ impl Gate {
         verdict: Verdict,
     ) -> Result<ClaimNow, ApprovalError> {
         let record = &snapshot.record;
-        let mut groups = record.asked.groups();
-        match &verdict {
-            Verdict::Allow(_) | Verdict::Deny(_) => {}
-            Verdict::Review(tracks, _) => {
-                for group in tracks.iter().flat_map(|track| track.groups()) {
-                    if !groups.contains(group) {
-                        groups.push(group.clone());
-                    }
-                }
-            }
-        }
+        let asks_now = match &verdict {
+            Verdict::Allow(_) | Verdict::Deny(_) => None,
+            Verdict::Review(tracks, _) => Some(tracks),
+        };
+        let asks_now = asks_now.into_iter().flat_map(NonEmpty::iter);
+        let groups = groups_of(record.asked.tracks.iter().chain(asks_now));
         let votes = record.votes.iter();
         let stands = votes.filter(|vote| vote.choice != Choice::Withdrawn);
         let stands: Vec<_> = stands.collect();
@@ -181,10 +177,24 @@ impl Approved {
         anew.is_ok_and(|call| self.snapshot.record.asked.digest == call.digest())
     }
 
+    /// An empty capture of the same arguments.
+    pub(super) fn capture(&self) -> Capturing {
+        let redaction = Some(Arc::clone(&self.gate.shared().redaction));
+        match self.agreed.first() {
+            Some(first) => Capturing::again(redaction, first),
+            None => Capturing::new(redaction),
+        }
+    }
+
+    /// Whether these are the arguments that people agreed to.
+    pub(super) fn is_with(&self, again: &Arguments) -> bool {
+        self.agreed.is(again)
+    }
+
     /// Starts the execution, if what will run is what was approved and the claim still holds.
-    pub(super) async fn start(mut self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
+    pub(super) async fn start(mut self, unchanged: bool) -> Result<Permit, ApprovalError> {
         // Invariant 3: what was shown is what runs.
-        if again != Some(self.arguments) {
+        if !unchanged {
             return Err(ApprovalError::new(
                 Kind::Changed,
                 "its arguments changed while people were asked: what would run is not what they approved",

@@ -62,17 +62,24 @@ impl Asked {
     }
 
     /// Every group that a track asks or may ask.
-    pub fn groups(&self) -> Vec<GroupId> {
-        let mut groups: Vec<GroupId> = self
-            .tracks
-            .iter()
-            .flat_map(|track| track.groups())
-            .cloned()
-            .collect();
-        groups.sort_unstable();
-        groups.dedup();
-        groups
+    pub fn groups(&self) -> Vec<&GroupId> {
+        groups_of(self.tracks.iter())
     }
+}
+
+/// Every group that one of these requirements asks or may ask, each once.
+pub(crate) fn groups_of<'a>(
+    tracks: impl Iterator<Item = &'a Arc<Requirement>>,
+) -> Vec<&'a GroupId> {
+    let mut groups: Vec<&GroupId> = Vec::new();
+    tracks.for_each(|track| {
+        track.groups().for_each(|group| {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        });
+    });
+    groups
 }
 
 /// How far one track has come.

@@ -63,7 +63,7 @@ impl World {
         let revision = transition.record.revision;
         Ok(Swap {
             expected: record.revision,
-            record: transition.record,
+            record: transition.record.into(),
             events: transition
                 .events
                 .into_iter()
