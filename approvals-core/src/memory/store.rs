@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::alike::Alike;
 use super::index::Index;
 use super::outbox::Outbox;
 use crate::audit::{Event, NewEvent};
@@ -36,6 +37,7 @@ struct Stored {
     latest: Option<Timestamp>,
     /// Ordered by time of creation: what is busy stands together, and nothing grows by doubling.
     rows: Packed<RequestId, Row>,
+    alike: Alike,
     index: Index,
     due: Packed<(Timestamp, RequestId), ()>,
     /// Requests that only one gate waits for, by gate.
@@ -141,7 +143,7 @@ impl Stored {
             id,
             Row {
                 record: Arc::clone(&record),
-                deliveries: deliveries.into(),
+                deliveries: self.alike.share(deliveries),
             },
         );
         record
@@ -394,20 +396,19 @@ impl RequestStore for MemoryStore {
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
         let mut stored = self.stored();
-        let Some(row) = stored.rows.get_mut(&id) else {
+        let Stored { rows, alike, .. } = &mut *stored;
+        let Some(row) = rows.get_mut(&id) else {
             return Ok(());
         };
-        let place = row
-            .deliveries
-            .iter()
-            .position(|known| known.channel == delivery.channel);
-        match place.and_then(|place| Arc::make_mut(&mut row.deliveries).get_mut(place)) {
+        let mut deliveries = row.deliveries.to_vec();
+        let known = deliveries
+            .iter_mut()
+            .find(|known| known.channel == delivery.channel);
+        match known {
             Some(known) => *known = delivery,
-            None => {
-                let known = row.deliveries.iter().cloned();
-                row.deliveries = known.chain([delivery]).collect();
-            }
+            None => deliveries.push(delivery),
         }
+        row.deliveries = alike.share(deliveries);
         Ok(())
     }
 
