@@ -34,6 +34,7 @@ use serde::Serialize;
 pub use self::error::CanonicalError;
 pub use self::string::write_str;
 use self::writer::Writer;
+pub(crate) use self::writer::write_unsigned;
 
 /// How large a canonical form may become. Judged while writing.
 #[derive(Debug, Clone, PartialEq, Eq)]

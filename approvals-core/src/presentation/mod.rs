@@ -1,7 +1,9 @@
 //! What a reviewer is shown: made once here, rendered by every channel.
 
+mod form;
+
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -122,13 +124,8 @@ impl<'a> Presentation<'a> {
     /// The hash that a vote on it carries as `shown`.
     #[must_use]
     pub fn hash(&self) -> Digest {
-        let mut text = String::with_capacity(1024);
-        let limits = canonical::Limits {
-            bytes: usize::MAX,
-            ..canonical::Limits::default()
-        };
-        // Strings, numbers and lists of them always have a canonical form.
-        let _ = canonical::write(self, &mut text, &limits);
+        let mut text = String::with_capacity(form::size(self));
+        form::write(self, &mut text);
         Digest::of(Domain::Presentation, text.as_bytes())
     }
 
@@ -218,19 +215,22 @@ fn describe(requirement: &Requirement) -> String {
                 }
                 for (index, quorum) in stage.quorums().iter().enumerate() {
                     let and = if index == 0 { "" } else { " and " };
-                    text.push_str(&format!("{and}{} of {}", quorum.count(), quorum.from()));
+                    // Writing to a string does not fail.
+                    let _ = write!(text, "{and}{} of {}", quorum.count(), quorum.from());
                 }
-                text.push_str(&format!(" within {}", span(stage.time())));
+                text.push_str(" within ");
+                text.push_str(&span(stage.time()));
                 if let OnTimeout::EscalateTo(audience) = stage.on_timeout() {
-                    text.push_str(&format!(", after that also {audience}"));
+                    let _ = write!(text, ", after that also {audience}");
                 }
             }
         }
     }
     if let Some(group) = requirement.break_glass_group() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "; in an emergency one of {group} alone, with a reason"
-        ));
+        );
     }
     text
 }
