@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::id::{ChannelId, GroupId, PersonId};
 use crate::policy::Membership;
 use crate::principal::{ChannelIdentity, PrincipalId, Requester};
+use crate::shared_set::{Groups, People};
 
 /// The directory could not answer. Whoever asked refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -134,7 +135,7 @@ pub struct Whom<'a> {
     /// The voters' channel identities.
     pub identities: &'a [&'a ChannelIdentity],
     /// The groups that count.
-    pub groups: &'a [GroupId],
+    pub groups: &'a [&'a GroupId],
 }
 
 /// What a directory answers to [`Whom`].
@@ -142,7 +143,7 @@ pub struct Whom<'a> {
 pub struct Resolved {
     /// The people of the requester's chain and the owners of its agents and services; or the
     /// person of the chain that the directory does not know.
-    pub chain: Result<BTreeSet<PersonId>, PrincipalId>,
+    pub chain: Result<People, PrincipalId>,
     /// Who is behind each of the channel identities, in their order; `None` where that is nobody.
     pub voters: Vec<Option<Voter>>,
 }
@@ -163,7 +164,7 @@ pub struct Voter {
     /// The person, known and active.
     pub person: PersonId,
     /// Those of the groups that they are a member of; `Unknown` is no.
-    pub groups: BTreeSet<GroupId>,
+    pub groups: Groups,
 }
 
 async fn one_by_one<D: Directory + ?Sized>(
@@ -194,18 +195,18 @@ async fn one_by_one<D: Directory + ?Sized>(
 pub(crate) async fn memberships<D: Directory + ?Sized>(
     directory: &D,
     person: &PersonId,
-    groups: &[GroupId],
-) -> Result<BTreeSet<GroupId>, DirectoryError> {
-    let mut found = BTreeSet::new();
+    groups: &[&GroupId],
+) -> Result<Groups, DirectoryError> {
+    let mut found = Vec::new();
     for group in groups {
         match directory.membership(person, group).await? {
             Membership::Member => {
-                found.insert(group.clone());
+                found.push((*group).clone());
             }
             Membership::NotMember | Membership::Unknown => {}
         }
     }
-    Ok(found)
+    Ok(found.into())
 }
 
 /// The people of a requester's chain and the owners of its agents and services; or the person of
@@ -213,20 +214,20 @@ pub(crate) async fn memberships<D: Directory + ?Sized>(
 async fn people_of_chain<D: Directory + ?Sized>(
     directory: &D,
     requester: &Requester,
-) -> Result<Result<BTreeSet<PersonId>, PrincipalId>, DirectoryError> {
-    let mut people = BTreeSet::new();
+) -> Result<Result<People, PrincipalId>, DirectoryError> {
+    let mut people = Vec::new();
     for principal in requester.chain() {
         match principal.as_person() {
             Some(person) => {
                 if !directory.exists(person).await? {
                     return Ok(Err(principal.clone()));
                 }
-                people.insert(person.clone());
+                people.push(person.clone());
             }
             None => people.extend(directory.owners(principal).await?),
         }
     }
-    Ok(Ok(people))
+    Ok(Ok(people.into()))
 }
 
 /// Why it cannot be said who is behind a requester.
@@ -256,7 +257,7 @@ impl From<ChainError> for DirectoryError {
 pub(crate) async fn people_behind(
     directory: &dyn Directory,
     requester: &Requester,
-) -> Result<BTreeSet<PersonId>, ChainError> {
+) -> Result<People, ChainError> {
     let whom = Whom {
         requester,
         identities: &[],

@@ -220,31 +220,38 @@ fn next_count() -> u64 {
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// 80 bits that tell processes apart, 48 bits that count.
+fn counted() -> u128 {
+    (origin() << 48) | u128::from(next_count() & 0xffff_ffff_ffff)
+}
+
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(u128);
+        // Bytes, not a number: a number of 16 bytes is aligned to as many, which doubles what an
+        // optional one takes in a record and pads every key that has one.
+        pub struct $name([u8; 16]);
 
         impl $name {
             /// The 16 bytes, big-endian.
             #[must_use]
             pub const fn to_bytes(self) -> [u8; 16] {
-                self.0.to_be_bytes()
+                self.0
             }
 
             /// The id with these 16 bytes, big-endian.
             #[must_use]
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-                Self(u128::from_be_bytes(bytes))
+                Self(bytes)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut digits = [0; 32];
-                for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.to_bytes()) {
+                for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
                     *pair = hex_pair(byte);
                 }
                 f.write_str($prefix)?;
@@ -264,7 +271,7 @@ macro_rules! identifier {
                 text.strip_prefix($prefix)
                     .filter(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
                     .and_then(|hex| u128::from_str_radix(hex, 16).ok())
-                    .map(Self)
+                    .map(|number| Self(number.to_be_bytes()))
                     .ok_or_else(|| IdError { text: text.to_owned(), prefix: $prefix })
             }
         }
@@ -311,7 +318,8 @@ impl RequestId {
     pub fn new(now: Timestamp) -> Self {
         let time = u128::from(now.as_millis()) << 80;
         let count = u128::from(next_count() & 0x00ff_ffff) << 56;
-        Self(time | count | (origin() & ((1 << 56) - 1)))
+        let number = time | count | (origin() & ((1 << 56) - 1));
+        Self(number.to_be_bytes())
     }
 }
 
@@ -319,7 +327,7 @@ impl EventId {
     /// A new id: 80 bits that tell processes apart, 48 bits that count.
     #[must_use]
     pub fn new() -> Self {
-        Self((origin() << 48) | u128::from(next_count() & 0xffff_ffff_ffff))
+        Self(counted().to_be_bytes())
     }
 }
 
@@ -333,7 +341,7 @@ impl OwnerId {
     /// A new id.
     #[must_use]
     pub fn new() -> Self {
-        Self((origin() << 48) | u128::from(next_count() & 0xffff_ffff_ffff))
+        Self(counted().to_be_bytes())
     }
 }
 

@@ -27,6 +27,7 @@ pub mod principal;
 pub mod registry;
 pub mod review;
 pub mod secrets;
+pub mod shared_set;
 pub mod store;
 pub mod text;
 pub mod time;
@@ -63,6 +64,7 @@ pub use principal::{ChannelIdentity, PrincipalId, PrincipalKind, Requester};
 pub use refusable::Refusable;
 pub use registry::{GuardedAction, guarded_actions};
 pub use review::{Choice, Limits, Phase, Record, State};
+pub use shared_set::{Groups, People, SharedSet};
 pub use store::{RequestStore, StoreError};
 pub use time::{Clock, ClockError, SystemClock, Timestamp, TokioClock};
 

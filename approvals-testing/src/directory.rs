@@ -250,7 +250,7 @@ async fn at_once(town: Town) -> Judgment {
         let whom = Whom {
             requester,
             identities: &identities,
-            groups: &groups,
+            groups: &groups.iter().collect::<Vec<_>>(),
         };
         let resolved = town.directory.resolve(&whom).await?;
         let mut chain = BTreeSet::new();
@@ -264,7 +264,7 @@ async fn at_once(town: Town) -> Judgment {
                 None => chain.extend(town.directory.owners(principal).await?),
             }
         }
-        let chain = unknown.map_or(Ok(chain), Err);
+        let chain = unknown.map_or(Ok(chain.into()), Err);
         ensure!(
             resolved.chain == chain,
             "behind {requester} are {:?}, and one by one {chain:?}",
@@ -306,6 +306,6 @@ async fn one_by_one(
     }
     Ok(Some(Voter {
         person,
-        groups: found,
+        groups: found.into(),
     }))
 }

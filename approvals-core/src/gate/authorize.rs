@@ -330,12 +330,11 @@ impl Gate {
         }
         let directory = self.shared().directory();
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
-        for person in people_behind(directory, requester)
-            .await
-            .map_err(of_chain)?
-        {
-            let of_person = memberships(directory, &person, groups).await;
-            found.extend(of_person.map_err(unavailable)?);
+        let groups: Vec<&GroupId> = groups.iter().collect();
+        let people = people_behind(directory, requester).await;
+        for person in &people.map_err(of_chain)? {
+            let of_person = memberships(directory, person, &groups).await;
+            found.extend(of_person.map_err(unavailable)?.iter().cloned());
         }
         Ok(found)
     }

@@ -1,6 +1,5 @@
 //! What operators do: freeze, thaw, revoke, resolve, review afterwards, look around.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::errors::{from_refused, of_chain};
@@ -10,6 +9,7 @@ use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
 use crate::id::{PersonId, RequestId};
 use crate::review::{Command, Record, WithdrawnBy};
+use crate::shared_set::People;
 use crate::store::{Filter, Freeze, Outcome, RequestStore, StoreError, carry_out};
 
 fn unavailable(error: StoreError) -> ApprovalError {
@@ -142,7 +142,7 @@ impl Gate {
         let directory = self.shared().directory();
         let known = directory.exists(by).await;
         let excluded = people_behind(directory, record.asked.call.requester()).await;
-        let (known, excluded): (bool, BTreeSet<PersonId>) = match (known, excluded) {
+        let (known, excluded): (bool, People) = match (known, excluded) {
             (Ok(known), Ok(excluded)) => (known, excluded),
             (Err(error), _) => return Err(ApprovalError::unavailable("the directory", error)),
             (_, Err(error)) => return Err(of_chain(error)),

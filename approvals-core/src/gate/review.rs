@@ -1,6 +1,5 @@
 //! A call that people must agree to: asking them, and waiting for what they say.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -20,6 +19,7 @@ use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
 use crate::review::{Asked, Command, Opening, Phase, Record, State, WithdrawnBy};
+use crate::shared_set::SharedSet;
 use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
 use crate::time::Timestamp;
 
@@ -196,7 +196,7 @@ impl Gate {
         call: Call,
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
-        principals: BTreeSet<PersonId>,
+        principals: SharedSet<PersonId>,
         now: Timestamp,
     ) -> Result<Asking, NotAsked> {
         let shared = self.shared();

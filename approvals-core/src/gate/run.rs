@@ -12,9 +12,10 @@ use crate::call::{Arguments, Call, Capturing};
 use crate::directory::{ChainError, Whom};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
+use crate::non_empty::NonEmpty;
 use crate::permit::Permit;
 use crate::policy::Verdict;
-use crate::review::{Choice, ClaimNow, Command, Phase, Refused, VoterNow};
+use crate::review::{Choice, ClaimNow, Command, Phase, Refused, VoterNow, groups_of};
 use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 
 /// A claim on an approved request. Dropping it gives the claim back.
@@ -129,17 +130,12 @@ impl Gate {
         verdict: Verdict,
     ) -> Result<ClaimNow, ApprovalError> {
         let record = &snapshot.record;
-        let mut groups = record.asked.groups();
-        match &verdict {
-            Verdict::Allow(_) | Verdict::Deny(_) => {}
-            Verdict::Review(tracks, _) => {
-                for group in tracks.iter().flat_map(|track| track.groups()) {
-                    if !groups.contains(group) {
-                        groups.push(group.clone());
-                    }
-                }
-            }
-        }
+        let asks_now = match &verdict {
+            Verdict::Allow(_) | Verdict::Deny(_) => None,
+            Verdict::Review(tracks, _) => Some(tracks),
+        };
+        let asks_now = asks_now.into_iter().flat_map(NonEmpty::iter);
+        let groups = groups_of(record.asked.tracks.iter().chain(asks_now));
         let votes = record.votes.iter();
         let stands = votes.filter(|vote| vote.choice != Choice::Withdrawn);
         let stands: Vec<_> = stands.collect();

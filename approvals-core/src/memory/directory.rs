@@ -9,6 +9,7 @@ use crate::directory::{Directory, DirectoryError, Members, Resolved, Voter, Whom
 use crate::id::{ChannelId, GroupId, NameError, PersonId};
 use crate::policy::Membership;
 use crate::principal::{ChannelIdentity, PrincipalError, PrincipalId, Requester};
+use crate::shared_set::{self, Groups};
 
 /// People, groups and channel identities that are set in code. Can be changed while a gate uses it.
 ///
@@ -127,17 +128,22 @@ impl People {
         self.unknown.is_empty() || !self.unknown.contains(&(person.clone(), group.clone()))
     }
 
-    fn voter(&self, identity: &ChannelIdentity, asked: &[GroupId]) -> Option<Voter> {
+    fn voter(&self, identity: &ChannelIdentity, asked: &[&GroupId]) -> Option<Voter> {
         let (person, groups) = self.behind(identity)?;
-        let counts = |group: &&GroupId| groups.contains(*group) && self.knows(person, group);
+        let mut counts = Groups::new();
+        for group in asked {
+            if groups.contains(*group) && self.knows(person, group) {
+                counts.insert((*group).clone());
+            }
+        }
         Some(Voter {
             person: person.clone(),
-            groups: asked.iter().filter(counts).cloned().collect(),
+            groups: counts,
         })
     }
 
-    fn chain(&self, requester: &Requester) -> Result<BTreeSet<PersonId>, PrincipalId> {
-        let mut people = BTreeSet::new();
+    fn chain(&self, requester: &Requester) -> Result<shared_set::People, PrincipalId> {
+        let mut people = shared_set::People::new();
         for principal in requester.chain() {
             match principal.as_person() {
                 Some(person) if self.groups_of.contains_key(person) => {

@@ -183,7 +183,7 @@ impl Index {
         traffic.pending = traffic.pending.saturating_sub(1);
         if let State::Denied { by, proposal, .. } = &after.state {
             // A denial that is shared with equal requests was said once.
-            let said_here = |vote: &Vote| vote.person == *by && vote.choice == Choice::Deny;
+            let said_here = |vote: &Arc<Vote>| vote.person == *by && vote.choice == Choice::Deny;
             if !after.votes.iter().any(said_here) {
                 return;
             }

@@ -155,9 +155,8 @@ impl Stored {
     }
 
     /// Puts a record in place of the one that stands.
-    fn replace(&mut self, record: Record, now: Timestamp) -> Option<Arc<Record>> {
+    fn replace(&mut self, record: Arc<Record>, now: Timestamp) -> Option<Arc<Record>> {
         let id = record.id();
-        let record = Arc::new(record);
         let row = self.rows.get_mut(&id)?;
         let before = std::mem::replace(&mut row.record, Arc::clone(&record));
         let (was_due, is_due) = (before.due_at(), record.due_at());
@@ -307,7 +306,7 @@ impl RequestStore for MemoryStore {
                 } = *grantor;
                 let granted_by = poorer.id();
                 stored.push(&poorer, events, now);
-                stored.replace(poorer, now);
+                stored.replace(Arc::new(poorer), now);
                 // Nobody is asked, so no channel is given anything.
                 let record = stored.insert(*record, Vec::new(), opening.key, now);
                 let last_event = stored.outbox.last();

@@ -55,7 +55,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone)]
 pub struct Swap {
     /// The record's next form.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// The revision that it replaces.
     pub expected: u64,
     /// What happened: stored in the same commit.
