@@ -37,10 +37,9 @@ impl Domain {
 impl Digest {
     /// The hash of `bytes` in a domain.
     pub(crate) fn of(domain: Domain, bytes: &[u8]) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(domain.prefix());
-        hash.update(bytes);
-        Self(hash.finalize().into())
+        let mut hashing = Hashing::of(domain);
+        hashing.update(bytes);
+        hashing.finish()
     }
 
     /// The 32 bytes.
@@ -100,6 +99,26 @@ pub(crate) const fn hex_pair(byte: u8) -> [u8; 2] {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// A hash that is being taken.
+pub(crate) struct Hashing(Sha256);
+
+impl Hashing {
+    /// Of nothing yet, in a domain.
+    pub(crate) fn of(domain: Domain) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(domain.prefix());
+        Self(hash)
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
     }
 }
 

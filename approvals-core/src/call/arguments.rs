@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{preimage, redaction};
+use crate::canonical;
 use crate::digest::{Digest, Domain};
 
 /// How an argument is bound to the digest, and so what a reviewer's yes covers.
@@ -183,7 +184,8 @@ impl Arguments {
     /// Nothing yet, with room for as much as these arguments hold.
     pub(super) fn as_large_as(other: &Self) -> Self {
         Self {
-            text: String::with_capacity(other.text.len()),
+            // The serializer wants some room beyond what it writes.
+            text: String::with_capacity(other.text.len() + canonical::ROOM),
             slots: Vec::with_capacity(other.slots.len()),
         }
     }
@@ -224,6 +226,7 @@ impl Arguments {
         if self.text.capacity() == 0 {
             // Room for the arguments of most calls.
             self.text.reserve(256);
+            self.slots.reserve(8);
         }
         &mut self.text
     }
@@ -243,8 +246,15 @@ impl Arguments {
 
     /// Gives back what growing left over: a parked call should not hold spare capacity.
     pub(super) fn shrink(&mut self) {
-        self.text.shrink_to_fit();
-        self.slots.shrink_to_fit();
+        // Copied, not shrunk in place: that would leave the allocator with scraps.
+        if self.text.capacity() > self.text.len() {
+            self.text = self.text.as_str().to_owned();
+        }
+        if self.slots.capacity() > self.slots.len() {
+            let mut exact = Vec::with_capacity(self.slots.len());
+            exact.append(&mut self.slots);
+            self.slots = exact;
+        }
     }
 
     /// Whether something may have to be masked.

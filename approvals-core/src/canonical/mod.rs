@@ -83,6 +83,9 @@ impl BigIntegers {
     }
 }
 
+/// The room for a value that is made before it is known how long it is, in bytes.
+pub(crate) const ROOM: usize = 128;
+
 /// Appends the canonical form of `value` to `out`.
 ///
 /// ```
@@ -105,7 +108,7 @@ pub fn write<T: Serialize + ?Sized>(
     limits: &Limits,
 ) -> Result<BigIntegers, CanonicalError> {
     let former_length = out.len();
-    out.reserve(limits.bytes.min(128));
+    out.reserve(limits.bytes.min(ROOM));
     let mut writer = Writer::new(out, limits);
     let written = value.serialize(&mut writer).and_then(|()| writer.finish());
     written.map_err(|fault| {

@@ -8,8 +8,12 @@ use std::borrow::Cow;
 use super::{Presentation, ShownArgument};
 use crate::canonical::{write_str, write_unsigned};
 
-/// Appends the canonical form.
-pub(super) fn write(presentation: &Presentation<'_>, out: &mut String) {
+/// Appends the canonical form. `pause` is called now and then, and may take what was written.
+pub(super) fn write(
+    presentation: &Presentation<'_>,
+    out: &mut String,
+    mut pause: impl FnMut(&mut String),
+) {
     // A member that is forgotten here is a compile error.
     let Presentation {
         action,
@@ -38,6 +42,7 @@ pub(super) fn write(presentation: &Presentation<'_>, out: &mut String) {
     write_str(action, out);
     out.push_str(",\"arguments\":");
     list(arguments, out, shown);
+    pause(out);
     out.push_str(",\"asked_at\":");
     write_unsigned(asked_at.as_millis(), out);
     out.push_str(",\"claim\":");
@@ -50,6 +55,7 @@ pub(super) fn write(presentation: &Presentation<'_>, out: &mut String) {
     write_unsigned(expires_at.as_millis(), out);
     out.push_str(",\"fields\":");
     list(fields, out, shown);
+    pause(out);
     out.push_str(",\"labels\":");
     list(labels, out, pair);
     out.push_str(",\"masked\":");
@@ -58,6 +64,7 @@ pub(super) fn write(presentation: &Presentation<'_>, out: &mut String) {
     optional(model.as_deref(), out);
     out.push_str(",\"origin\":");
     write_str(origin, out);
+    pause(out);
     out.push_str(",\"reasons\":");
     list(reasons, out, pair);
     out.push_str(",\"request\":");
@@ -66,6 +73,7 @@ pub(super) fn write(presentation: &Presentation<'_>, out: &mut String) {
     write_str(requester, out);
     out.push_str(",\"requirements\":");
     list(requirements, out, |line, out| write_str(line, out));
+    pause(out);
     out.push_str(",\"resource\":");
     optional(resource.as_deref(), out);
     out.push_str(",\"risk\":\"");
@@ -77,37 +85,6 @@ pub(super) fn write(presentation: &Presentation<'_>, out: &mut String) {
     out.push_str(",\"warnings\":");
     list(warnings, out, |line, out| write_str(line, out));
     out.push('}');
-}
-
-/// About as many bytes as the form takes, so that it is written without growing.
-pub(super) fn size(presentation: &Presentation<'_>) -> usize {
-    // The names of all members, digest, ids and times.
-    const FRAME: usize = 640;
-    let shown: usize = [&presentation.arguments, &presentation.fields]
-        .into_iter()
-        .flatten()
-        // Quotes in JSON are escaped.
-        .map(|argument| {
-            40 + argument.name.len() + argument.remark.len() + argument.text.len() * 5 / 4
-        })
-        .sum();
-    let texts: usize = presentation
-        .labels
-        .iter()
-        .chain(&presentation.reasons)
-        .map(|(name, text)| 8 + name.len() + text.len())
-        .chain(presentation.requirements.iter().map(|line| 4 + line.len()))
-        .chain([presentation.origin.len(), presentation.requester.len()])
-        .chain(
-            [
-                &presentation.claim,
-                &presentation.resource,
-                &presentation.summary,
-            ]
-            .map(|text| text.as_deref().map_or(0, str::len)),
-        )
-        .sum();
-    FRAME + shown + texts
 }
 
 fn shown(argument: &ShownArgument<'_>, out: &mut String) {
@@ -152,7 +129,7 @@ mod tests {
     use super::*;
     use crate::call::Risk;
     use crate::canonical::{self, Limits};
-    use crate::digest::Digest;
+    use crate::digest::{Digest, Domain};
     use crate::time::Timestamp;
 
     fn argument(name: &str, remark: &str, text: &str) -> ShownArgument<'static> {
@@ -166,8 +143,17 @@ mod tests {
     fn assert_canonical(presentation: &Presentation<'_>) {
         let (mut general, mut ours) = (String::new(), String::new());
         canonical::write(presentation, &mut general, &Limits::default()).unwrap();
-        write(presentation, &mut ours);
+        write(presentation, &mut ours, |_| ());
         assert_eq!(ours, general);
+        let mut pieces = String::new();
+        let mut rest = String::new();
+        write(presentation, &mut rest, |text| {
+            pieces.push_str(text);
+            text.clear();
+        });
+        assert_eq!(pieces + &rest, general);
+        let whole = Digest::of(Domain::Presentation, general.as_bytes());
+        assert_eq!(presentation.hash(), whole);
     }
 
     #[test]
