@@ -137,21 +137,19 @@ impl<K: Ord + Copy, V> Packed<K, V> {
     /// The entries in order, beginning with this key or what comes after it.
     pub(crate) fn starting_at(&self, first: K) -> impl Iterator<Item = (&K, &V)> {
         let low = self.low(first);
-        self.chunks
-            .range(low..)
-            .flat_map(|(_, chunk)| chunk)
-            .skip_while(move |(k, _)| *k < first)
-            .map(|(k, v)| (k, v))
+        self.chunks.range(low..).flat_map(move |(_, chunk)| {
+            let before = chunk.partition_point(|(k, _)| *k < first);
+            chunk.iter().skip(before).map(|(k, v)| (k, v))
+        })
     }
 
     /// The entries in order, beginning with this key or what comes after it.
     pub(crate) fn starting_at_mut(&mut self, first: K) -> impl Iterator<Item = (&K, &mut V)> {
         let low = self.low(first);
-        self.chunks
-            .range_mut(low..)
-            .flat_map(|(_, chunk)| chunk)
-            .skip_while(move |(k, _)| *k < first)
-            .map(|(k, v)| (&*k, v))
+        self.chunks.range_mut(low..).flat_map(move |(_, chunk)| {
+            let before = chunk.partition_point(|(k, _)| *k < first);
+            chunk.iter_mut().skip(before).map(|(k, v)| (&*k, v))
+        })
     }
 
     /// The key of the chunk in which a key would be.
