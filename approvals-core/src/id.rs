@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::hex_pair;
 use crate::time::Timestamp;
 
 /// The longest name that is accepted, in bytes.
@@ -249,7 +250,12 @@ macro_rules! identifier {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{:032x}"), u128::from_be_bytes(self.0))
+                let mut digits = [0; 32];
+                for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+                    *pair = hex_pair(byte);
+                }
+                f.write_str($prefix)?;
+                f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
             }
         }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Bound;
+use crate::canonical;
 
 /// Ends a value and a name: canonical JSON has no line feed of its own.
 const END: char = '\n';
@@ -72,7 +73,8 @@ impl Slots {
     /// None yet, with room for as much as these take.
     pub(super) fn as_large_as(other: &Self) -> Self {
         Self {
-            text: String::with_capacity(other.text.len()),
+            // The serializer wants some room beyond what it writes.
+            text: String::with_capacity(other.text.len() + canonical::ROOM),
             slots: Vec::with_capacity(other.slots.len()),
             rare: None,
         }
@@ -132,6 +134,7 @@ impl Slots {
         if self.text.capacity() == 0 {
             // Room for the arguments of most calls.
             self.text.reserve(256);
+            self.slots.reserve(8);
         }
         &mut self.text
     }
@@ -175,8 +178,13 @@ impl Slots {
 
     /// Gives back what growing left over: a parked call should not hold spare capacity.
     pub(super) fn shrink(&mut self) {
-        self.text.shrink_to_fit();
-        self.slots.shrink_to_fit();
+        // Copied, not shrunk in place: that would leave the allocator with scraps.
+        if self.text.capacity() > self.text.len() {
+            self.text = self.text.as_str().to_owned();
+        }
+        if self.slots.capacity() > self.slots.len() {
+            self.slots = self.slots.as_slice().to_vec();
+        }
     }
 }
 
