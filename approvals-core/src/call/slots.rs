@@ -253,3 +253,74 @@ impl TryFrom<Form> for Slots {
         Ok(slots)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn some() -> Slots {
+        let mut slots = Slots::default();
+        for (name, json, bound, integers) in [
+            ("database", "\"db\"", Bound::Value, vec![]),
+            ("pool", "", Bound::Skipped, vec![]),
+            ("token", "\"f00\"", Bound::Redacted("key-1".into()), vec![]),
+            (
+                "rows",
+                "[\"9007199254740993\"]",
+                Bound::Value,
+                vec!["/0".to_owned()],
+            ),
+            ("where\nso", "\"x\"", Bound::Debug, vec![]),
+        ] {
+            slots.buffer().push_str(json);
+            slots.seal(name, bound, integers).unwrap();
+        }
+        slots
+    }
+
+    #[test]
+    fn what_is_stored_is_the_values_in_one_text_and_where_each_ends() {
+        let stored = serde_json::to_value(Form::from(&some())).unwrap();
+        assert_eq!(
+            stored,
+            json!({
+                "text": "\"db\"\"f00\"[\"9007199254740993\"]\"x\"",
+                "slots": [
+                    {"name": "database", "bound": "value", "end": 4},
+                    {"name": "pool", "bound": "skipped", "end": 4},
+                    {"name": "token", "bound": {"redacted": "key-1"}, "end": 9},
+                    {"name": "rows", "bound": "value", "end": 29, "integers": ["/0"]},
+                    {"name": "where\nso", "bound": "debug", "end": 32},
+                ],
+            })
+        );
+        let read: Form = serde_json::from_value(stored).unwrap();
+        let read = Slots::try_from(read).unwrap();
+        assert!(read == some());
+        let names: Vec<&str> = read.iter().map(|found| found.name).collect();
+        assert_eq!(names, ["database", "pool", "token", "rows", "where\nso"]);
+        assert!(read.names().eq(names));
+        let values: Vec<&str> = read.iter().map(|found| found.json).collect();
+        assert_eq!(
+            values,
+            ["\"db\"", "", "\"f00\"", "[\"9007199254740993\"]", "\"x\""]
+        );
+    }
+
+    #[test]
+    fn a_stored_argument_outside_of_the_text_or_of_canonical_form_is_an_error() {
+        for (text, ends) in [
+            ("12", [1, 3]),
+            ("12", [2, 1]),
+            ("\"é\"", [2, 4]),
+            ("1\n", [1, 2]),
+        ] {
+            let slots = ends.map(|end| json!({"name": "n", "bound": "value", "end": end}));
+            let form = json!({"text": text, "slots": slots});
+            let form: Form = serde_json::from_value(form).unwrap();
+            assert!(Slots::try_from(form).is_err(), "{text:?} {ends:?}");
+        }
+    }
+}
