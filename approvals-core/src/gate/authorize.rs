@@ -34,10 +34,6 @@ pub(super) enum Ready {
 
 /// What came of a call without waiting.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once; a box would be one more allocation for every call that people decide"
-)]
 pub(crate) enum AtOnce {
     /// It may run.
     Admitted(Admitted),
