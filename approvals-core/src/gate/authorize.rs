@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use super::Gate;
 use super::current::is_detached;
 use super::errors::of_chain;
-use super::review::{Asking, Ticket};
+use super::review::{Asker, Ticket};
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
@@ -35,10 +35,6 @@ pub(super) enum Ready {
 
 /// What came of a call without waiting.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once; a box would be one more allocation for every call that people decide"
-)]
 pub(crate) enum AtOnce {
     /// It may run.
     Admitted(Admitted),
@@ -228,20 +224,8 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
-                let asking = match (is_detached(), call.key()) {
-                    (false, _) => Asking::Waits,
-                    (true, Some(_)) => Asking::Detached,
-                    (true, None) => {
-                        let error = ApprovalError::new(
-                            Kind::Invalid,
-                            "it does not wait for people and has no key, so nothing would find its request again: name it with `key = …`",
-                        );
-                        Box::pin(self.refused(call, &error)).await;
-                        return Err(error);
-                    }
-                };
-                let ticket = Box::pin(self.ask_people(call, tracks, reasons, asking)).await?;
-                Ok(Step::Asked(ticket))
+                let asking = self.clone().ask_people(call, tracks, reasons, Asker::Stays);
+                Box::pin(asking).await
             }
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Gate;
 use super::agreed::Agreed;
-use super::authorize::{Admitted, Ready, denied_by_policy};
+use super::authorize::{Admitted, Ready, Step, denied_by_policy};
 use super::current::scope_detached;
-use super::review::{Asking, Ticket};
+use super::review::{Asker, Ticket};
 use crate::call::Call;
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
@@ -89,11 +89,18 @@ impl Gate {
                 Err(error)
             }
             (call, Verdict::Review(tracks, reasons)) => {
-                let ticket = self.ask_people(call, tracks, reasons, Asking::Detached);
-                let ticket = ticket.await?;
-                // What is over already is told here as well.
-                self.look(&ticket).await?;
-                Ok(Some(ticket.request))
+                let asking = self
+                    .clone()
+                    .ask_people(call, tracks, reasons, Asker::ComesBack);
+                match asking.await? {
+                    // What policy asks people about is never simply admitted.
+                    Step::Admitted(_) => Ok(None),
+                    Step::Asked(ticket) => {
+                        // What is over already is told here as well.
+                        self.look(&ticket).await?;
+                        Ok(Some(ticket.request))
+                    }
+                }
             }
         }
     }

@@ -31,6 +31,7 @@ pub(crate) use capture::{Decided, no_gate};
 pub use current::{InstallError, spawn};
 pub(crate) use current::{current_gate, current_requester};
 pub use detached::detached;
+pub(crate) use review::Asker;
 pub(crate) use shared::Shared;
 
 use crate::id::RequestId;

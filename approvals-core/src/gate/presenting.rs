@@ -47,7 +47,7 @@ pub(super) fn coverage(approver: &dyn Approver, presentation: &Presentation<'_>)
 
 impl Gate {
     /// Puts a request before people on every channel.
-    pub(super) async fn present(&self, record: &Arc<Record>) {
+    pub(super) fn present(&self, record: &Arc<Record>) {
         for channel in &self.shared().channels {
             if let Some(turn) = Turn::take(self.shared(), record.id(), channel) {
                 let notice = Notice::new(Arc::clone(record));

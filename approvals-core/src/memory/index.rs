@@ -1,12 +1,13 @@
 //! What the store looks up when a request is opened: keys, equal digests, busy buckets, proposals.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::id::{PersonId, RequestId};
+use crate::packed::Packed;
 use crate::review::{Asked, Bucket, Choice, Phase, Proposal, Record, State, Vote};
 use crate::time::Timestamp;
 
@@ -14,7 +15,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a request is found by its digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     /// It is pending: it shares a denial of another one.
     Pending,
@@ -26,9 +27,9 @@ enum Found {
 pub(super) struct Index {
     /// Keys are never forgotten: they name one logical call for good.
     pub(super) by_key: HashMap<Digest, RequestId>,
-    /// By the beginning of the digest: whoever looks compares the digest itself. Only what somebody
-    /// may look for, so that a call repeated all day is not looked at all day.
-    by_digest: BTreeSet<(u64, Found, RequestId)>,
+    /// By the beginning of the digest, whose last bit says why: whoever looks compares the digest
+    /// itself. Only what somebody may look for, so that a call repeated all day is not looked at all day.
+    by_digest: Packed<(u64, RequestId), ()>,
     /// By a hash of (root principal, action, resource).
     buckets: HashMap<u64, Traffic>,
     /// The seconds in which a bucket was busy, the oldest first: when an hour has passed over the
@@ -54,8 +55,12 @@ struct LastHour {
 }
 
 impl Index {
-    fn digest_key(digest: &Digest) -> u64 {
+    fn digest_key(digest: &Digest, found: Found) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
+        let h = match found {
+            Found::Pending => h & !1,
+            Found::Decides => h | 1,
+        };
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
@@ -80,12 +85,13 @@ impl Index {
     }
 
     fn with_digest(&self, digest: &Digest, found: Found) -> impl Iterator<Item = RequestId> {
-        let key = Self::digest_key(digest);
+        let key = Self::digest_key(digest, found);
         let first = RequestId::from_bytes([0; 16]);
-        let last = RequestId::from_bytes([u8::MAX; 16]);
         self.by_digest
-            .range((key, found, first)..=(key, found, last))
-            .map(|(_, _, id)| *id)
+            .starting_at((key, first))
+            .map(|(entry, ())| *entry)
+            .take_while(move |(of, _)| *of == key)
+            .map(|(_, id)| id)
     }
 
     /// Has a record found by its digest as what it is now, no longer as what it was.
@@ -94,12 +100,12 @@ impl Index {
         let Some(record) = after.or(before).filter(|_| was != is) else {
             return;
         };
-        let key = Self::digest_key(&record.asked.digest);
+        let key = |found| (Self::digest_key(&record.asked.digest, found), record.id());
         if let Some(was) = was {
-            self.by_digest.remove(&(key, was, record.id()));
+            self.by_digest.remove(&key(was));
         }
         if let Some(is) = is {
-            self.by_digest.insert((key, is, record.id()));
+            self.by_digest.insert(key(is), ());
         }
     }
 
