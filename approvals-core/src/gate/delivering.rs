@@ -92,6 +92,10 @@ async fn deliver_on(shared: &Arc<Shared>, channel: &Channel) -> Result<(), NotTr
         if channel.approver.is_local() && !store.hints().is_watched(request) {
             continue;
         }
+        // First, so that what is read stands: whoever posts it has the turn until that is noted.
+        let Some(turn) = Turn::take(shared, request, channel) else {
+            continue;
+        };
         let Some(snapshot) = store.read(request).await? else {
             continue;
         };
@@ -110,26 +114,18 @@ async fn deliver_on(shared: &Arc<Shared>, channel: &Channel) -> Result<(), NotTr
             acknowledged.map_err(NotTried::Sink)?;
         }
         licensed = true;
-        work_on(shared, channel, &snapshot.record, delivery, snapshot.now).await;
+        work_on(turn, &snapshot.record, delivery, snapshot.now).await;
     }
     Ok(())
 }
 
 /// Posts or updates one copy, or gives it up where that has become pointless.
-async fn work_on(
-    shared: &Arc<Shared>,
-    channel: &Channel,
-    record: &Arc<Record>,
-    delivery: &Delivery,
-    now: Timestamp,
-) {
+async fn work_on(turn: Turn, record: &Arc<Record>, delivery: &Delivery, now: Timestamp) {
+    let (shared, channel) = (&turn.shared, &turn.channel);
     let request = record.id();
     let known = delivery.clone();
     match &delivery.state {
         DeliveryState::Intended | DeliveryState::Failed { .. } => {
-            let Some(turn) = Turn::take(shared, request, channel) else {
-                return;
-            };
             let over = record.state.phase() != Phase::Pending;
             let state = attempted(&delivery.state, over, now);
             // Noted before posting: another process does not post it as well.

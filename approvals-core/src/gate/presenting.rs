@@ -107,9 +107,9 @@ impl Gate {
 /// The right to put one request before people on one channel, so that two callers in one process
 /// do not post it twice.
 pub(super) struct Turn {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     request: RequestId,
-    channel: Channel,
+    pub(super) channel: Channel,
 }
 
 impl Turn {
