@@ -45,6 +45,8 @@ CREATE INDEX requests_denied_in_bucket ON requests (bucket, denied_here_at)
     WHERE denied_here_at IS NOT NULL;
 CREATE INDEX requests_proposed ON requests (proposed_to, denied_here_at)
     WHERE proposed_to IS NOT NULL;
+CREATE INDEX requests_finished ON requests (changed_at) WHERE phase IN
+    ('succeeded', 'failed', 'denied', 'withdrawn', 'expired', 'revoked', 'lapsed');
 
 -- Whom a request is of: actor, principals and root.
 CREATE TABLE requesters (
