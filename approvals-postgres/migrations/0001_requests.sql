@@ -100,7 +100,7 @@ CREATE TABLE head (
 INSERT INTO head (last_event, latest) VALUES (0, 0);
 
 -- One row while the gate is frozen.
-CREATE TABLE freeze (
+CREATE TABLE frozen (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     body text NOT NULL
 );

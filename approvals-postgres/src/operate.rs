@@ -16,10 +16,10 @@ use crate::read::NOW;
 use crate::rows;
 use crate::transaction::{Ended, Locks, Work};
 
-const FREEZE: &str = "INSERT INTO freeze (body) VALUES ($1) \
+const FREEZE: &str = "INSERT INTO frozen (body) VALUES ($1) \
      ON CONFLICT (one) DO UPDATE SET body = excluded.body";
 
-const THAW: &str = "DELETE FROM freeze";
+const THAW: &str = "DELETE FROM frozen";
 
 /// The time is kept as well: while any gate lives, no other process can be told an earlier one.
 const HEARTBEAT: &str = "WITH beat AS (INSERT INTO heartbeats (owner, until) VALUES ($1, $2) \
@@ -53,7 +53,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 impl PostgresStore {
     pub(crate) async fn frozen_by(&self) -> Result<Option<Freeze>, StoreError> {
         let rows = self
-            .rows(|| sqlx::query("SELECT body FROM freeze"))
+            .rows(|| sqlx::query("SELECT body FROM frozen"))
             .await?;
         let Some(row) = rows.first() else {
             return Ok(None);

@@ -20,7 +20,7 @@ pub(crate) const NOW: &str = timed!("SELECT clock, latest, now, last_event FROM 
 const READ: &str = timed!(
     "SELECT clock, latest, now, coalesce((SELECT record FROM requests WHERE id = $3), \
      (SELECT record FROM archived WHERE id = $3)) AS record, \
-     EXISTS (SELECT FROM freeze) AS frozen FROM time"
+     EXISTS (SELECT FROM frozen) AS frozen FROM time"
 );
 
 /// `owners` steps from one gate that is waited for to the next: however many requests wait for

@@ -21,7 +21,7 @@ use crate::transaction::{Ended, Locks, Work};
 /// to stand.
 const JUDGED_BY: &str = timed!(
     "SELECT clock, latest, now, last_event, r.revision, r.schema, r.phase, \
-     EXISTS (SELECT FROM freeze) AS frozen, \
+     EXISTS (SELECT FROM frozen) AS frozen, \
      CASE WHEN $4 THEN ARRAY(SELECT e.record FROM requests e WHERE e.digest = $5 AND e.decides \
      AND e.phase IN ('executing', 'in_doubt') AND e.id <> $3) ELSE '{}' END AS equal, \
      (SELECT g.record FROM requests g WHERE $4 AND g.id = $6) AS grantor \
