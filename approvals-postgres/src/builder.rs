@@ -1,5 +1,6 @@
 //! How a store is connected.
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,9 @@ use crate::migrations::migrate;
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL is not one of PostgreSQL.
-    #[error("the URL cannot be used: {0}: write `postgres://user@host/database?sslmode=verify-full`")]
+    #[error(
+        "the URL cannot be used: {0}: write `postgres://user@host/database?sslmode=verify-full`"
+    )]
     Url(String),
     /// A setting of the builder cannot be used.
     #[error("`{setting}` {why}")]
@@ -60,10 +63,9 @@ impl From<sqlx::Error> for ConnectError {
 }
 
 /// Settings of a [`PostgresStore`]. Made by [`PostgresStore::builder`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "call `connect`"]
 pub struct PostgresStoreBuilder {
-    // No `String`: a URL may hold a password.
     options: Result<PgConnectOptions, String>,
     /// Whether the URL says how TLS is used.
     tls_said: bool,
@@ -73,12 +75,39 @@ pub struct PostgresStoreBuilder {
     clock: Option<Arc<dyn Clock>>,
 }
 
+impl fmt::Debug for PostgresStoreBuilder {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = self.options.as_ref().ok();
+        f.debug_struct("PostgresStoreBuilder")
+            .field("host", &options.map(PgConnectOptions::get_host))
+            .field(
+                "database",
+                &options.and_then(PgConnectOptions::get_database),
+            )
+            .field("schema", &self.schema)
+            .field("max_connections", &self.max_connections)
+            .field("answer_within", &self.answer_within)
+            .finish_non_exhaustive()
+    }
+}
+
 impl PostgresStoreBuilder {
     pub(crate) fn new(url: &str) -> Self {
-        let tls_said = ["sslmode=", "ssl-mode="].iter().any(|key| url.contains(key))
+        let tls_said = ["sslmode=", "ssl-mode="]
+            .iter()
+            .any(|key| url.contains(key))
             || std::env::var_os("PGSSLMODE").is_some();
+        let is_ours = ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme));
+        let options = if is_ours {
+            PgConnectOptions::from_str(url).map_err(|e| e.to_string())
+        } else {
+            Err("it does not begin with `postgres://`".to_owned())
+        };
         Self {
-            options: PgConnectOptions::from_str(url).map_err(|e| e.to_string()),
+            options,
             tls_said,
             schema: "approvals".to_owned(),
             max_connections: 10,
@@ -143,12 +172,8 @@ impl PostgresStoreBuilder {
         let hints = Arc::default();
         let sender = OwnerId::new();
         let channel = format!("approvals_{}", self.schema);
-        let listener = Listener::start(
-            options.clone(),
-            channel.clone(),
-            sender,
-            Arc::clone(&hints),
-        );
+        let listener =
+            Listener::start(options.clone(), channel.clone(), sender, Arc::clone(&hints)).await?;
         Ok(PostgresStore {
             connections: Arc::new(Connections::new(options, self.max_connections)),
             time: StoreTime::new(self.clock),
@@ -169,13 +194,19 @@ impl PostgresStoreBuilder {
             return setting("schema", why);
         }
         if self.schema.starts_with("pg_") {
-            return setting("schema", "begins with `pg_`, which PostgreSQL keeps for itself");
+            return setting(
+                "schema",
+                "begins with `pg_`, which PostgreSQL keeps for itself",
+            );
         }
         if self.max_connections == 0 {
             return setting("max_connections", "is 0: allow at least 1");
         }
         if self.answer_within < Duration::from_millis(100) {
-            return setting("answer_within", "is less than 100 ms, in which nothing is answered");
+            return setting(
+                "answer_within",
+                "is less than 100 ms, in which nothing is answered",
+            );
         }
         let millis = self.answer_within.as_millis();
         let options = options
@@ -189,7 +220,10 @@ impl PostgresStoreBuilder {
             .application_name("approvals");
         let local = options.get_socket().is_some()
             || options.get_host().starts_with('/')
-            || matches!(options.get_host(), "localhost" | "127.0.0.1" | "::1" | "[::1]");
+            || matches!(
+                options.get_host(),
+                "localhost" | "127.0.0.1" | "::1" | "[::1]"
+            );
         if local || self.tls_said {
             return Ok(options);
         }
@@ -218,7 +252,9 @@ async fn commits_are_flushed(connection: &mut PgConnection) -> Result<bool, Conn
         ));
     }
     if row.try_get::<&str, _>("fsync")? == "off" {
-        tracing::warn!("PostgreSQL runs with `fsync = off`: a crash of its machine loses approvals");
+        tracing::warn!(
+            "PostgreSQL runs with `fsync = off`: a crash of its machine loses approvals"
+        );
     }
     Ok(row.try_get::<&str, _>("flushed")? != "off")
 }

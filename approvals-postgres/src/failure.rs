@@ -65,7 +65,10 @@ impl Failure {
             // Connection exceptions, and too_many_connections.
             code if code.starts_with("08") || code == "53300" => Self::Lost(message),
             // Insufficient resources, I/O errors of the server, authorization.
-            code if ["53", "58", "28"].iter().any(|class| code.starts_with(class)) => {
+            code if ["53", "58", "28"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+            {
                 Self::unreachable(format!("{message} ({code})"))
             }
             code => Self::invalid(format!("{message} ({code})")),

@@ -34,47 +34,53 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    pub(crate) fn start(
+    /// Returns when it listens: what is decided from then on is told.
+    pub(crate) async fn start(
         options: PgConnectOptions,
         channel: String,
         sender: OwnerId,
         hints: Arc<Hints>,
-    ) -> Self {
+    ) -> Result<Self, sqlx::Error> {
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ANSWER)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options);
+        let mut listening = Ok(listen(&pool, &channel).await?);
         let task = tokio::spawn(async move {
             let mut wait = FIRST_WAIT;
             loop {
-                match listen(&pool, &channel, sender, &hints, &mut wait).await {
-                    Ok(()) => tracing::debug!("the connection that listens was lost"),
+                match listening {
+                    Ok(listener) => {
+                        wait = FIRST_WAIT;
+                        let lost = hear(listener, sender, &hints).await;
+                        tracing::debug!(error = ?lost.err(), "the connection that listens was lost");
+                    }
                     Err(error) => tracing::warn!(%error, ?wait, "decisions are not listened for"),
                 }
                 sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
+                listening = listen(&pool, &channel).await;
+                if listening.is_ok() {
+                    // Whatever was decided meanwhile nobody heard of.
+                    hints.all_changed();
+                }
             }
         });
-        Self { task }
+        Ok(Self { task })
     }
 }
 
-/// Listens until the connection is lost.
-async fn listen(
-    pool: &PgPool,
-    channel: &str,
-    sender: OwnerId,
-    hints: &Hints,
-    wait: &mut Duration,
-) -> Result<(), sqlx::Error> {
+async fn listen(pool: &PgPool, channel: &str) -> Result<PgListener, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.listen(channel).await?;
-    *wait = FIRST_WAIT;
-    // Whatever was decided before nobody listened to.
-    hints.all_changed();
+    Ok(listener)
+}
+
+/// Hands hints on until the connection is lost.
+async fn hear(mut listener: PgListener, sender: OwnerId, hints: &Hints) -> Result<(), sqlx::Error> {
     loop {
         match timeout(SILENCE, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {

@@ -29,13 +29,19 @@ const LOCK: i64 = 0x6170_7072_6d69_6772;
 
 const STANDS: &str = "SELECT max(version) AS version, max(oldest) AS oldest FROM versions";
 
+/// Read from the catalogue as it stands: a name may still be resolved as it was before this
+/// connection waited for whoever made the tables.
+const ARE_THERE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c \
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     WHERE n.nspname = $1 AND c.relname = 'versions') AS there";
+
 /// Makes the tables, or brings them up to this version. Needs the right to make them only where
 /// something is to be made.
 pub(crate) async fn migrate(
     connection: &mut PgConnection,
     schema: &str,
 ) -> Result<(), ConnectError> {
-    if stands(connection).await? == Some(VERSION) {
+    if stands(connection, schema).await? == Some(VERSION) {
         return Ok(());
     }
     // Waiting for another process that migrates, or for an index on many rows, may take long.
@@ -47,14 +53,19 @@ pub(crate) async fn migrate(
         .execute(sqlx::raw_sql(AssertSqlSafe(begin)))
         .await?;
     let migrated = apply(connection, schema).await;
-    let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let end = if migrated.is_ok() {
+        "COMMIT"
+    } else {
+        "ROLLBACK"
+    };
     connection.execute(sqlx::raw_sql(end)).await?;
     migrated
 }
 
 /// The version of the tables, if there are any.
-async fn stands(connection: &mut PgConnection) -> Result<Option<i32>, ConnectError> {
-    let there: bool = sqlx::query("SELECT to_regclass('versions') IS NOT NULL AS there")
+async fn stands(connection: &mut PgConnection, schema: &str) -> Result<Option<i32>, ConnectError> {
+    let there: bool = sqlx::query(ARE_THERE)
+        .bind(schema)
         .fetch_one(&mut *connection)
         .await?
         .try_get("there")?;
@@ -77,7 +88,7 @@ async fn stands(connection: &mut PgConnection) -> Result<Option<i32>, ConnectErr
 
 async fn apply(connection: &mut PgConnection, schema: &str) -> Result<(), ConnectError> {
     // Another process may have been here meanwhile.
-    let stands = stands(connection).await?.unwrap_or(0);
+    let stands = stands(connection, schema).await?.unwrap_or(0);
     if stands == 0 {
         let first = format!(
             "CREATE SCHEMA IF NOT EXISTS \"{schema}\"; \

@@ -132,8 +132,7 @@ impl Work for OpeningIn<'_> {
                 let events = events_of(&grantor);
                 let was = poorer.state.phase().as_str();
                 let hint = store.hint();
-                let written =
-                    rows::replace(connection, poorer, was, &events, now, hint).await?;
+                let written = rows::replace(connection, poorer, was, &events, now, hint).await?;
                 if written.changed != 1 {
                     return Ok(Ended::Again);
                 }

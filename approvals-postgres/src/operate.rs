@@ -52,9 +52,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl PostgresStore {
     pub(crate) async fn frozen_by(&self) -> Result<Option<Freeze>, StoreError> {
-        let rows = self
-            .rows(|| sqlx::query("SELECT body FROM frozen"))
-            .await?;
+        let rows = self.rows(|| sqlx::query("SELECT body FROM frozen")).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
@@ -110,10 +108,7 @@ impl PostgresStore {
     }
 }
 
-async fn time(
-    store: &PostgresStore,
-    connection: &mut PgConnection,
-) -> Result<Timestamp, Failure> {
+async fn time(store: &PostgresStore, connection: &mut PgConnection) -> Result<Timestamp, Failure> {
     let asked = store.time.ask()?;
     let row = sqlx::query(NOW)
         .bind(asked.given)
@@ -139,7 +134,12 @@ impl Work for SetFreeze {
     ) -> Result<Ended<()>, Failure> {
         let now = time(store, connection).await?;
         match &self.body {
-            Some(body) => sqlx::query(FREEZE).bind(body).execute(&mut *connection).await?,
+            Some(body) => {
+                sqlx::query(FREEZE)
+                    .bind(body)
+                    .execute(&mut *connection)
+                    .await?
+            }
             None => sqlx::query(THAW).execute(&mut *connection).await?,
         };
         rows::append(connection, &self.event, now).await?;

@@ -148,16 +148,11 @@ impl PostgresStore {
         })
     }
 
-    pub(crate) async fn pending_equal(
-        &self,
-        digest: Digest,
-    ) -> Result<Vec<RequestId>, StoreError> {
+    pub(crate) async fn pending_equal(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
         let rows = self
             .rows(|| sqlx::query(PENDING_WITH).bind(digest.as_bytes().to_vec()))
             .await?;
-        rows.iter()
-            .map(|row| Ok(id(row)?))
-            .collect()
+        rows.iter().map(|row| Ok(id(row)?)).collect()
     }
 
     pub(crate) async fn page(

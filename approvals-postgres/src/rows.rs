@@ -60,7 +60,11 @@ const REPLACE: &str = with_events!(
      SELECT (SELECT count(*) FROM replaced) AS changed, \
      (SELECT last_event FROM numbered) AS last_event, (SELECT latest FROM numbered) AS at, \
      CASE WHEN $19 THEN pg_notify($20, $21) END",
-    "$1", "$2", "$3", "$4", "$5"
+    "$1",
+    "$2",
+    "$3",
+    "$4",
+    "$5"
 );
 
 const INSERT: &str = with_events!(
@@ -74,13 +78,21 @@ const INSERT: &str = with_events!(
      SELECT $6, d.channel, d.body FROM unnest($23::text[], $24::text[]) AS d (channel, body)) \
      SELECT (SELECT count(*) FROM made) AS changed, \
      (SELECT last_event FROM numbered) AS last_event, (SELECT latest FROM numbered) AS at",
-    "$1", "$2", "$3", "$4", "$5"
+    "$1",
+    "$2",
+    "$3",
+    "$4",
+    "$5"
 );
 
 const APPEND: &str = with_events!(
     " SELECT 0::bigint AS changed, (SELECT last_event FROM numbered) AS last_event, \
      (SELECT latest FROM numbered) AS at",
-    "$1", "$2", "$3", "$4", "$5"
+    "$1",
+    "$2",
+    "$3",
+    "$4",
+    "$5"
 );
 
 /// What a statement with events did.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::digest::Digest;
 use approvals_core::review::{Opening, Record};
-use approvals_core::store::{Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped};
+use approvals_core::store::{
+    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
+};
 use approvals_core::{OwnerId, RequestId, RequestStore, SinkId, StoreError, Timestamp};
 use async_trait::async_trait;
 

@@ -30,8 +30,7 @@ const ACKNOWLEDGE: &str =
     "UPDATE sinks SET acknowledged = greatest(acknowledged, $2) WHERE sink = $1";
 
 /// What every sink has is kept no longer.
-const FORGET: &str =
-    "DELETE FROM events WHERE number <= (SELECT min(acknowledged) FROM sinks)";
+const FORGET: &str = "DELETE FROM events WHERE number <= (SELECT min(acknowledged) FROM sinks)";
 
 impl PostgresStore {
     pub(crate) async fn appended(&self, events: &[NewEvent]) -> Result<u64, StoreError> {

@@ -59,7 +59,8 @@ impl Locks {
     /// names that share it wait for each other now and then.
     pub(crate) fn name(mut self, digest: &Digest) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
-        self.names.push(i64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        self.names
+            .push(i64::from_be_bytes([a, b, c, d, e, f, g, h]));
         self
     }
 
@@ -85,7 +86,9 @@ impl Locks {
         match self.freeze {
             None => {}
             Some(Share::Shared) => {
-                statement(format_args!("SELECT pg_advisory_xact_lock_shared({FREEZE})"));
+                statement(format_args!(
+                    "SELECT pg_advisory_xact_lock_shared({FREEZE})"
+                ));
             }
             Some(Share::Alone) => {
                 statement(format_args!("SELECT pg_advisory_xact_lock({FREEZE})"));
@@ -137,7 +140,9 @@ impl PostgresStore {
             let mut leased = self.connections.lease(deadline).await?;
             let ended = within(deadline, async {
                 let connection = leased.connection();
-                connection.execute(sqlx::raw_sql(AssertSqlSafe(begin.as_str()))).await?;
+                connection
+                    .execute(sqlx::raw_sql(AssertSqlSafe(begin.as_str())))
+                    .await?;
                 work.attempt(self, connection).await
             });
             let failure = match ended.await {

@@ -146,9 +146,7 @@ pub(crate) async fn carry(
     id: RequestId,
     command: &Command,
 ) -> Result<Swapped, StoreError> {
-    store
-        .compare_and_swap(swap(store, id, command).await)
-        .await
+    store.compare_and_swap(swap(store, id, command).await).await
 }
 
 pub(crate) async fn done(store: &PostgresStore, id: RequestId, command: &Command) -> Arc<Record> {
@@ -200,4 +198,31 @@ pub(crate) async fn finished(store: &PostgresStore, sample: &Sample) -> Arc<Reco
         summary: None,
     };
     done(store, id, &finish).await
+}
+
+impl Place {
+    /// Returns when a connection of a store on this schema waits for such a lock.
+    pub(crate) async fn until_somebody_waits(&self, for_what: &str) {
+        let mut connection = self.connection().await;
+        let looking = async {
+            loop {
+                let waiting: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+                     WHERE NOT l.granted AND l.locktype = $1 AND a.application_name = 'approvals' \
+                     AND EXISTS (SELECT FROM pg_locks o JOIN pg_class c ON c.oid = o.relation \
+                     JOIN pg_namespace n ON n.oid = c.relnamespace \
+                     WHERE n.nspname = $2 AND (o.pid = a.pid OR $1 = 'advisory'))",
+                )
+                .bind(for_what)
+                .bind(&self.schema)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+                if waiting > 0 {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, looking).await.unwrap();
+    }
 }
