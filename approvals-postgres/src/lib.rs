@@ -48,6 +48,8 @@ mod listen;
 mod migrations;
 mod open;
 mod operate;
+#[cfg(test)]
+mod plans;
 mod read;
 mod rows;
 mod store;

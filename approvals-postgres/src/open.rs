@@ -24,7 +24,7 @@ use crate::transaction::{Ended, Locks, Work};
 /// `$8` and `$9` are how long traffic and proposals count, in milliseconds.
 ///
 /// Of the denials of a digest only the latest decides.
-const STANDING: &str = timed!(
+pub(crate) const STANDING: &str = timed!(
     "SELECT clock, latest, now, last_event, \
      EXISTS (SELECT FROM requests WHERE id = $3) OR EXISTS (SELECT FROM archived WHERE id = $3) \
      AS known, \

@@ -19,7 +19,7 @@ use crate::transaction::{Ended, Locks, Work};
 
 /// Everything that a swap is judged by, read after its locks were taken. `$4` says whether it has
 /// to stand.
-const JUDGED_BY: &str = timed!(
+pub(crate) const JUDGED_BY: &str = timed!(
     "SELECT clock, latest, now, last_event, r.revision, r.schema, r.phase, \
      EXISTS (SELECT FROM frozen) AS frozen, \
      CASE WHEN $4 THEN ARRAY(SELECT e.record FROM requests e WHERE e.digest = $5 AND e.decides \

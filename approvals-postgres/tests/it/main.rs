@@ -7,7 +7,6 @@ mod clock;
 mod conformance;
 mod crash;
 mod partition;
-mod plans;
 mod proxy;
 mod settings;
 mod shared;
