@@ -209,15 +209,18 @@ impl PostgresStoreBuilder {
             );
         }
         let millis = self.answer_within.as_millis();
-        let options = options
-            .options([
-                // Objects of other schemas are never found in place of ours.
-                ("search_path", format!("{},pg_temp", self.schema)),
-                ("statement_timeout", millis.to_string()),
-                ("lock_timeout", (millis / 2).to_string()),
-                ("idle_in_transaction_session_timeout", millis.to_string()),
-            ])
-            .application_name("approvals");
+        let options = options.options([
+            // Objects of other schemas are never found in place of ours.
+            ("search_path", format!("{},pg_temp", self.schema)),
+            ("statement_timeout", millis.to_string()),
+            ("lock_timeout", (millis / 2).to_string()),
+            ("idle_in_transaction_session_timeout", millis.to_string()),
+        ]);
+        let options = if options.get_application_name().is_none() {
+            options.application_name("approvals")
+        } else {
+            options
+        };
         let local = options.get_socket().is_some()
             || options.get_host().starts_with('/')
             || matches!(

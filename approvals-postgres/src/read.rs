@@ -63,7 +63,8 @@ pub(crate) fn list_by_phase(phases: &[&'static str], of_action: bool) -> String 
             )
         })
         .collect();
-    format!("{} ORDER BY id LIMIT $2", pages.join(" UNION ALL "))
+    let pages = pages.join(" UNION ALL ");
+    format!("SELECT id, record FROM ({pages}) AS pages ORDER BY id LIMIT $2")
 }
 
 /// Few owe a review: they have an index of their own.

@@ -103,7 +103,7 @@ impl Locks {
         if let Some(row) = self.row {
             let id = u128::from_be_bytes(row.to_bytes());
             statement(format_args!(
-                "SELECT FROM requests WHERE id = '\\x{id:032x}' FOR NO KEY UPDATE"
+                "SELECT FROM requests WHERE id = decode('{id:032x}', 'hex') FOR NO KEY UPDATE"
             ));
         }
         sql
