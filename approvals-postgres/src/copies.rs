@@ -1,5 +1,7 @@
 //! Deliveries: the copies of requests that channels have.
 
+use std::sync::Arc;
+
 use approvals_core::store::Delivery;
 use approvals_core::{RequestId, StoreError};
 use sqlx::Row;
@@ -21,7 +23,7 @@ pub(crate) fn body(delivery: &Delivery) -> Result<String, StoreError> {
 }
 
 impl PostgresStore {
-    pub(crate) async fn copies(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    pub(crate) async fn copies(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let rows = self
             .rows(|| sqlx::query(OF).bind(id.to_bytes().to_vec()))
             .await?;

@@ -3,13 +3,26 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use approvals_core::{Directory, Requirement, memory::InMemoryDirectory};
+//! # let directory: Arc<dyn Directory> = Arc::new(InMemoryDirectory::new());
+//! # let key = approvals_core::RedactionKey::random()?;
 //! use std::sync::Arc;
+//! use std::time::Duration;
 //! use approvals_core::Gate;
 //! use approvals_postgres::PostgresStore;
 //!
-//! let store = PostgresStore::connect("postgres://approvals@db.internal/prod").await?;
-//! let gate = Gate::builder().store(Arc::new(store));
-//! # let _ = gate; Ok(())
+//! let store = PostgresStore::builder("postgres://approvals@db.internal/production")
+//!     .max_connections(20)
+//!     .answer_within(Duration::from_secs(5))
+//!     .connect()
+//!     .await?;
+//! let gate = Gate::builder(Arc::new(store), directory)
+//!     .policy("prod-db", Requirement::one_of("senior-engineers")?)
+//!     // Every process on the same tables has the same key.
+//!     .redaction_key(key)
+//!     .build()
+//!     .await?;
+//! # Ok(())
 //! # }
 //! ```
 //!

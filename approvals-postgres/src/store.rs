@@ -52,7 +52,7 @@ impl RequestStore for PostgresStore {
         self.acknowledged(sink, number).await
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         self.copies(id).await
     }
 

@@ -45,7 +45,7 @@ impl PostgresStore {
             Judged::Done { last_event } => {
                 self.hints().changed(id);
                 Swapped::Done {
-                    record: Arc::new(swap.record),
+                    record: swap.record,
                     last_event,
                 }
             }

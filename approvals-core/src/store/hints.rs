@@ -55,12 +55,14 @@ impl Hints {
 
     /// Wakes whoever waits for this request.
     pub fn changed(&self, id: RequestId) {
-        for (_, slot) in self.waiting().range_mut((id, 0)..=(id, u32::MAX)) {
-            slot.wake();
-        }
         if self.changes.receiver_count() > 0 {
             // Nobody listening any more is no error.
             let _ = self.changes.send(id);
+        }
+        // Last, so that a scheduler that runs next what was woken last takes the caller that
+        // waits, and not whoever shows the change on the channels.
+        for (_, slot) in self.waiting().range_mut((id, 0)..=(id, u32::MAX)) {
+            slot.wake();
         }
     }
 

@@ -171,7 +171,7 @@ pub fn denial(before: &Record, after: &Record) -> Option<Said> {
     let State::Denied { by, proposal, .. } = &after.state else {
         return None;
     };
-    let said_here = |vote: &Vote| vote.person == *by && vote.choice == Choice::Deny;
+    let said_here = |vote: &Arc<Vote>| vote.person == *by && vote.choice == Choice::Deny;
     after.votes.iter().any(said_here).then(|| Said {
         by: by.clone(),
         proposal: proposal.clone(),

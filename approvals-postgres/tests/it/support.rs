@@ -133,7 +133,7 @@ pub(crate) fn swap_at(record: &Record, command: &Command, now: Timestamp) -> Swa
     let about = |what| NewEvent::about(id, revision, what);
     Swap {
         expected: record.revision,
-        record: transition.record,
+        record: Arc::new(transition.record),
         events: transition.events.into_iter().map(about).collect(),
         not_after: None,
         unfrozen: false,
@@ -169,9 +169,9 @@ pub(crate) fn claim(owner: OwnerId) -> Command {
         verdict: Verdict::Allow(Reasons::rule("sample", "allowed now").unwrap()),
         voters: vec![VoterNow {
             person: person("alice"),
-            groups: BTreeSet::from([GroupId::new(REVIEWERS).unwrap()]),
+            groups: BTreeSet::from([GroupId::new(REVIEWERS).unwrap()]).into(),
         }],
-        excluded: BTreeSet::new(),
+        excluded: BTreeSet::new().into(),
     }))
 }
 
