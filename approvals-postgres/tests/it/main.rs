@@ -12,6 +12,7 @@ mod archive;
 mod clock;
 mod conformance;
 mod crash;
+mod failures;
 mod partition;
 mod proxy;
 mod settings;
