@@ -39,6 +39,8 @@ fn main() -> Result<(), Failure> {
         .worker_threads(2)
         .enable_all()
         .build()?;
+    // What is dropped here ends its connections in the background.
+    let _entered = runtime.enter();
     println!("## PostgreSQL\n\n{}\n", machine::describe());
     cycle(&runtime, &url, effort.rounds(101))?;
     across(&runtime, &url, effort.rounds(1_001))?;

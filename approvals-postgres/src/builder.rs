@@ -212,6 +212,8 @@ impl PostgresStoreBuilder {
         let options = options.options([
             // Objects of other schemas are never found in place of ours.
             ("search_path", format!("{},pg_temp", self.schema)),
+            // Every statement is short; compiling one takes longer than any should.
+            ("jit", "off".to_owned()),
             ("statement_timeout", millis.to_string()),
             ("lock_timeout", (millis / 2).to_string()),
             ("idle_in_transaction_session_timeout", millis.to_string()),

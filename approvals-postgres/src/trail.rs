@@ -75,7 +75,8 @@ impl PostgresStore {
     }
 
     pub(crate) async fn acknowledged(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
-        let locks = Locks::default().sinks();
+        // Where a crash undoes it, the events are offered again: a sink knows what it has.
+        let locks = Locks::default().sinks().forgettable();
         let acknowledge = Acknowledge { sink, number };
         self.transaction(&locks, &acknowledge).await
     }
