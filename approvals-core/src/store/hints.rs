@@ -1,6 +1,5 @@
 //! Change hints: wake whoever waits for a request in this process.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::broadcast;
 
 use crate::id::RequestId;
+use crate::packed::Packed;
 
 /// How many changes a slow listener may lag behind before it looks at everything again.
 const LAG: usize = 4096;
@@ -22,7 +22,7 @@ pub struct Hints {
     changes: broadcast::Sender<RequestId>,
 }
 
-type Waiting = BTreeMap<(RequestId, u32), Slot>;
+type Waiting = Packed<(RequestId, u32), Slot>;
 
 #[derive(Debug)]
 struct Slot {
@@ -31,11 +31,11 @@ struct Slot {
 }
 
 impl Slot {
-    fn wake(&mut self) {
+    /// Notes the change. Whoever is to be woken is woken when the lock is free: another thread may
+    /// have them look before this one goes on.
+    fn change(&mut self) -> Option<Waker> {
         self.changed = true;
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.waker.take()
     }
 }
 
@@ -61,17 +61,26 @@ impl Hints {
         }
         // Last, so that a scheduler that runs next what was woken last takes the caller that
         // waits, and not whoever shows the change on the channels.
-        for (_, slot) in self.waiting().range_mut((id, 0)..=(id, u32::MAX)) {
-            slot.wake();
+        let (mut first, mut others) = (None, Vec::new());
+        let mut waiting = self.waiting();
+        let of_request = waiting.starting_at_mut((id, 0));
+        for (_, slot) in of_request.take_while(|((of, _), _)| *of == id) {
+            match slot.change() {
+                Some(waker) if first.is_none() => first = Some(waker),
+                waker => others.extend(waker),
+            }
         }
+        drop(waiting);
+        others.into_iter().chain(first).for_each(Waker::wake);
     }
 
     /// Starts to watch a request: a change from now on completes [`Watch::changed`].
     #[must_use]
     pub fn watch(self: &Arc<Self>, id: RequestId) -> Watch {
         let mut waiting = self.waiting();
-        let last = waiting.range((id, 0)..=(id, u32::MAX)).next_back();
-        let token = last.map_or(0, |((_, token), _)| token.saturating_add(1));
+        let token = watching(&waiting, id)
+            .last()
+            .map_or(0, |token| token.saturating_add(1));
         let slot = Slot {
             changed: false,
             waker: None,
@@ -93,32 +102,45 @@ impl Hints {
 
     /// Whether anybody in this process waits for this request.
     pub(crate) fn is_watched(&self, id: RequestId) -> bool {
-        let waiting = self.waiting();
-        waiting.range((id, 0)..=(id, u32::MAX)).next().is_some()
+        watching(&self.waiting(), id).next().is_some()
     }
 
     /// Wakes everybody: after hints may have been lost.
     pub fn all_changed(&self) {
-        for slot in self.waiting().values_mut() {
-            slot.wake();
-        }
+        let wakers: Vec<Waker> = self
+            .waiting()
+            .iter_mut()
+            .filter_map(|(_, slot)| slot.change())
+            .collect();
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Wakes an eighth of those who wait, another one at every turn: hints may have been lost where
     /// another process made the change, and a store should not have to answer everybody at once.
     pub(crate) fn some_may_have_changed(&self, turn: u8) {
-        for ((id, _), slot) in self.waiting().iter_mut() {
+        let its_turn = |id: RequestId| {
             // The lowest byte of what counts the ids of one process.
             let [_, _, _, _, _, _, _, _, count, ..] = id.to_bytes();
-            if count % 8 == turn % 8 {
-                slot.wake();
-            }
-        }
+            count % 8 == turn % 8
+        };
+        let mut waiting = self.waiting();
+        let slots = waiting.iter_mut().filter(|((id, _), _)| its_turn(*id));
+        let wakers: Vec<Waker> = slots.filter_map(|(_, slot)| slot.change()).collect();
+        drop(waiting);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<RequestId> {
         self.changes.subscribe()
     }
+}
+
+/// The tokens of those who wait for a request.
+fn watching(waiting: &Waiting, id: RequestId) -> impl Iterator<Item = u32> {
+    let of_request = waiting.starting_at((id, 0)).map(|(key, _)| *key);
+    of_request
+        .take_while(move |(of, _)| *of == id)
+        .map(|(_, token)| token)
 }
 
 /// One waiter for one request.
