@@ -3,7 +3,9 @@
 
 mod commands;
 mod delivering;
+pub mod encoding;
 mod hints;
+pub mod lookup;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,0 +1,233 @@
+//! What is asked of the store without changing anything.
+
+use std::sync::Arc;
+
+use approvals_core::digest::Digest;
+use approvals_core::review::{Phase, Record};
+use approvals_core::store::{Due, Filter, Snapshot};
+use approvals_core::{RequestId, StoreError, Timestamp};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::PostgresStore;
+use crate::clock::{Asked, timed};
+use crate::failure::Failure;
+use crate::rows;
+use crate::transaction::Statement;
+
+pub(crate) const NOW: &str = timed!("SELECT clock, latest, now, last_event FROM time");
+
+const READ: &str = timed!(
+    "SELECT clock, latest, now, coalesce((SELECT record FROM requests WHERE id = $3), \
+     (SELECT record FROM archived WHERE id = $3)) AS record, \
+     EXISTS (SELECT FROM frozen) AS frozen FROM time"
+);
+
+/// `owners` steps from one gate that is waited for to the next: however many requests wait for
+/// one, it is looked at once.
+pub(crate) const DUE: &str = timed!(
+    "SELECT clock, latest, now, \
+     ARRAY(SELECT id FROM requests WHERE due_at <= time.now ORDER BY due_at, id LIMIT $3) AS due, \
+     (SELECT due_at FROM requests WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1) AS next, \
+     ARRAY(WITH RECURSIVE owners AS ( \
+     (SELECT awaited_by AS owner FROM requests WHERE awaited_by IS NOT NULL \
+     ORDER BY awaited_by LIMIT 1) \
+     UNION ALL \
+     SELECT (SELECT r.awaited_by FROM requests r WHERE r.awaited_by > o.owner \
+     ORDER BY r.awaited_by LIMIT 1) FROM owners o WHERE o.owner IS NOT NULL) \
+     SELECT r.id FROM owners o \
+     CROSS JOIN LATERAL (SELECT id FROM requests WHERE awaited_by = o.owner ORDER BY id LIMIT $3) r \
+     WHERE o.owner IS NOT NULL AND NOT EXISTS \
+     (SELECT FROM heartbeats h WHERE h.owner = o.owner AND h.until > time.now) LIMIT $3) AS abandoned \
+     FROM time"
+);
+
+pub(crate) const PENDING_WITH: &str =
+    "SELECT id FROM requests WHERE digest = $1 AND phase = 'pending' ORDER BY id";
+
+/// A page of the list. What it looks for stands in the statement, which is planned for it: a rare
+/// phase or action is looked for as a rare one. Only a requester's name is a parameter.
+///
+/// Each phase is a range of an index in the order of the list, and a page is merged from theirs.
+pub(crate) fn page_statement(filter: &Filter, after: Option<RequestId>, limit: usize) -> String {
+    let after = after.map_or(0, |id| u128::from_be_bytes(id.to_bytes()));
+    let limit = at_most(limit);
+    // No id is zero.
+    let after = format!("decode('{after:032x}', 'hex')");
+    let mut phases: Vec<&str> = filter.phases.iter().map(|phase| phase.as_str()).collect();
+    // One that is named twice is listed once.
+    phases.sort_unstable();
+    phases.dedup();
+    // A name has no quotes; two would be one.
+    let action = filter.action.as_ref().map_or_else(String::new, |action| {
+        format!(" AND action = '{}'", action.as_str().replace('\'', "''"))
+    });
+    if filter.requester.is_some() || filter.review_owed {
+        let phases = if phases.is_empty() {
+            String::new()
+        } else {
+            format!(" AND phase IN ('{}')", phases.join("', '"))
+        };
+        let owed = if filter.review_owed {
+            " AND review_owed"
+        } else {
+            ""
+        };
+        return if filter.requester.is_some() {
+            format!(
+                "SELECT id, record FROM requesters JOIN requests ON id = request \
+                 WHERE principal = $1 AND request > {after}{phases}{action}{owed} \
+                 ORDER BY request LIMIT {limit}"
+            )
+        } else {
+            format!(
+                "SELECT id, record FROM requests WHERE id > {after}{phases}{action}{owed} \
+                 ORDER BY id LIMIT {limit}"
+            )
+        };
+    }
+    if phases.is_empty() && action.is_empty() {
+        return format!(
+            "SELECT id, record FROM requests WHERE id > {after} ORDER BY id LIMIT {limit}"
+        );
+    }
+    if phases.is_empty() {
+        phases = PHASES.iter().map(|phase| phase.as_str()).collect();
+    }
+    let pages: Vec<String> = phases
+        .iter()
+        .map(|phase| {
+            format!(
+                "(SELECT id, record FROM requests WHERE phase = '{phase}'{action} AND id > {after} \
+                 ORDER BY id LIMIT {limit})"
+            )
+        })
+        .collect();
+    let pages = pages.join(" UNION ALL ");
+    format!("SELECT id, record FROM ({pages}) AS pages ORDER BY id LIMIT {limit}")
+}
+
+const PHASES: [Phase; 12] = [
+    Phase::Pending,
+    Phase::Approved,
+    Phase::Claimed,
+    Phase::Executing,
+    Phase::Succeeded,
+    Phase::Failed,
+    Phase::InDoubt,
+    Phase::Denied,
+    Phase::Withdrawn,
+    Phase::Expired,
+    Phase::Revoked,
+    Phase::Lapsed,
+];
+
+impl PostgresStore {
+    /// One row of a statement that reads the time, with the time.
+    async fn timed_row<'q>(
+        &self,
+        statement: impl Fn(Asked) -> Statement<'q>,
+    ) -> Result<(PgRow, Timestamp), StoreError> {
+        let (mut rows, asked) = self
+            .timed_rows(|| {
+                let asked = self.time.ask()?;
+                Ok((asked, statement(asked)))
+            })
+            .await?;
+        let row = rows.pop().ok_or_else(|| {
+            StoreError::Invalid("the table `head` is empty: restore the store from a backup".into())
+        })?;
+        let now = self.time.of(&row, asked)?;
+        Ok((row, now))
+    }
+
+    pub(crate) async fn time_now(&self) -> Result<Timestamp, StoreError> {
+        let (_, now) = self
+            .timed_row(|asked| sqlx::query(NOW).bind(asked.given).bind(asked.told))
+            .await?;
+        Ok(now)
+    }
+
+    pub(crate) async fn snapshot(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
+        let (row, now) = self
+            .timed_row(|asked| {
+                sqlx::query(READ)
+                    .bind(asked.given)
+                    .bind(asked.told)
+                    .bind(id.to_bytes().to_vec())
+            })
+            .await?;
+        let text: Option<&str> = row.try_get("record").map_err(Failure::of)?;
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        Ok(Some(Snapshot {
+            record: rows::record(&id.to_string(), text)?,
+            now,
+            frozen: row.try_get("frozen").map_err(Failure::of)?,
+        }))
+    }
+
+    pub(crate) async fn what_is_due(&self, limit: usize) -> Result<Due, StoreError> {
+        let (row, _) = self
+            .timed_row(|asked| {
+                sqlx::query(DUE)
+                    .bind(asked.given)
+                    .bind(asked.told)
+                    .bind(at_most(limit))
+            })
+            .await?;
+        let next: Option<i64> = row.try_get("next").map_err(Failure::of)?;
+        Ok(Due {
+            requests: ids(&row, "due")?,
+            abandoned: ids(&row, "abandoned")?,
+            next: next.map(rows::time),
+        })
+    }
+
+    pub(crate) async fn pending_equal(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
+        let rows = self
+            .rows(|| sqlx::query(PENDING_WITH).bind(digest.as_bytes().to_vec()))
+            .await?;
+        rows.iter().map(|row| Ok(id(row)?)).collect()
+    }
+
+    pub(crate) async fn page(
+        &self,
+        filter: &Filter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, StoreError> {
+        let statement = page_statement(filter, after, limit);
+        let requester = filter.requester.as_ref().map(ToString::to_string);
+        let rows = self
+            .rows(|| {
+                let page = sqlx::query(AssertSqlSafe(statement.as_str())).persistent(false);
+                match &requester {
+                    Some(requester) => page.bind(requester.clone()),
+                    None => page,
+                }
+            })
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let text: &str = row.try_get("record").map_err(Failure::of)?;
+                rows::record(&id(row)?.to_string(), text)
+            })
+            .collect()
+    }
+}
+
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn id(row: &PgRow) -> Result<RequestId, Failure> {
+    rows::request(row.try_get("id")?)
+}
+
+fn ids(row: &PgRow, column: &str) -> Result<Vec<RequestId>, StoreError> {
+    let ids: Vec<Vec<u8>> = row.try_get(column).map_err(Failure::of)?;
+    let ids = ids.iter().map(|id| Ok(rows::request(id)?));
+    ids.collect()
+}
