@@ -238,6 +238,10 @@ impl ChannelDesk {
         let deliveries = self.desk.store.deliveries(cast.request).await?;
         let here = deliveries.iter().find(|d| d.channel == self.channel);
         let Some(Delivery { coverage, .. }) = here else {
+            // A store forgets what is long over, also between two looks at it.
+            if self.desk.store.read(cast.request).await?.is_none() {
+                return Err(VoteError::UnknownRequest(cast.request));
+            }
             return Err(VoteError::NotPresentedHere {
                 request: cast.request,
                 channel: self.channel.clone(),
