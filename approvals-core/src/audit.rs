@@ -65,7 +65,7 @@ pub enum What {
     /// A vote was counted.
     Voted {
         /// The vote.
-        vote: Box<Vote>,
+        vote: Arc<Vote>,
         /// The hash of the presentation that the reviewer saw.
         shown: Digest,
         /// The revision that the reviewer saw.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::approver::Coverage;
 use crate::audit::{NewEvent, What};
 use crate::digest::Digest;
-use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
+use crate::directory::{ChainError, Directory, DirectoryError, Resolved, Whom};
 use crate::id::{ChannelId, PersonId, RequestId};
 use crate::principal::ChannelIdentity;
 use crate::review::{Ballot, Choice, Command, Proposal, Record, Refused, State};
@@ -163,17 +163,27 @@ impl ChannelDesk {
             return Err(VoteError::UnknownRequest(cast.request));
         };
         let identity = ChannelIdentity::new(self.channel.clone(), &cast.tenant, &cast.user);
-        let person = self.desk.directory.person(&identity).await?;
-        let judged = match &person {
-            None => Err(VoteError::UnknownPerson(identity.clone())),
-            Some(person) => self.judge(&cast, &snapshot, person, &identity).await,
+        let asked = &snapshot.record.asked;
+        let whom = Whom {
+            requester: asked.call.requester(),
+            identities: &[&identity],
+            groups: &asked.groups(),
+        };
+        let resolved = self.desk.directory.resolve(&whom).await;
+        let voter = resolved.as_ref().ok().and_then(|found| found.voter());
+        let person = voter.map(|voter| voter.person.clone());
+        let judged = match resolved {
+            Ok(resolved) => self.judge(&cast, snapshot, &identity, resolved).await,
+            Err(error) => Err(VoteError::Directory(error)),
         };
         // Of a store that did not answer nobody knows whether the vote counted.
         if let Err(error) = &judged
             && !matches!(error, VoteError::Store(_))
-            && let Err(lost) = self.record_refusal(&cast, person, identity, error).await
         {
-            tracing::error!(request = %cast.request, error = %lost, "a refused vote was not recorded");
+            let recorded = Box::pin(self.record_refusal(&cast, person, identity, error)).await;
+            if let Err(lost) = recorded {
+                tracing::error!(request = %cast.request, error = %lost, "a refused vote was not recorded");
+            }
         }
         judged
     }
@@ -181,21 +191,22 @@ impl ChannelDesk {
     async fn judge(
         &self,
         cast: &CastVote,
-        snapshot: &Snapshot,
-        person: &PersonId,
+        snapshot: Snapshot,
         identity: &ChannelIdentity,
+        resolved: Resolved,
     ) -> Result<Arc<Record>, VoteError> {
+        let Some(voter) = resolved.voter().cloned() else {
+            return Err(VoteError::UnknownPerson(identity.clone()));
+        };
+        // Who owns the agent may have changed since the request was made.
+        let chain = resolved.chain.map_err(ChainError::Unknown);
+        let excluded = chain.map_err(DirectoryError::from)?;
         self.presented(cast).await?;
-        let record = &snapshot.record;
-        let directory = self.desk.directory.as_ref();
         let ballot = Ballot {
-            person: person.clone(),
+            person: voter.person,
             identity: identity.clone(),
-            groups: memberships(directory, person, &record.asked.groups()).await?,
-            // Who owns the agent may have changed since the request was made.
-            excluded: people_of_chain(directory, record.asked.call.requester())
-                .await
-                .map_err(DirectoryError::from)?,
+            groups: voter.groups,
+            excluded,
             choice: cast.choice,
             comment: cast.comment.as_deref().map(Arc::from),
             proposal: cast.proposal.clone().map(Arc::new),
@@ -205,13 +216,13 @@ impl ChannelDesk {
         };
         let command = Command::Vote(Box::new(ballot));
         let store = self.desk.store.as_ref();
-        match carry_out(store, cast.request, &command, Some(snapshot.clone())).await? {
+        match carry_out(store, cast.request, &command, Some(snapshot)).await? {
             Outcome::Done { record, .. } => {
                 tracing::info!(
-                    request = %record.id(), %person, choice = ?cast.choice,
+                    request = %record.id(), %identity, choice = ?cast.choice,
                     phase = %record.state.phase(), "vote counted"
                 );
-                metrics::counter!("approvals_votes_total", "channel" => self.channel.to_string())
+                metrics::counter!("approvals_votes_total", "channel" => Arc::<str>::from(self.channel.clone()))
                     .increment(1);
                 Ok(record)
             }

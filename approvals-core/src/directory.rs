@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::id::{ChannelId, GroupId, PersonId};
 use crate::policy::Membership;
 use crate::principal::{ChannelIdentity, PrincipalId, Requester};
+use crate::shared_set::{Groups, People};
 
 /// The directory could not answer. Whoever asked refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,29 +113,121 @@ pub trait Directory: fmt::Debug + Send + Sync {
         person: &PersonId,
         channel: &ChannelId,
     ) -> Result<Vec<ChannelIdentity>, DirectoryError>;
+
+    /// Everything that a vote or a claim needs to know of people, asked at once. The provided
+    /// method asks the questions above one after the other; a directory that can answer them in one
+    /// go, such as one behind a network, may do that, with the same answers.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn resolve(&self, whom: &Whom<'_>) -> Result<Resolved, DirectoryError> {
+        one_by_one(self, whom).await
+    }
 }
 
 const _: fn(&dyn Directory) = |_| {};
+
+/// Whom a vote or a claim needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Whom<'a> {
+    /// Whose chain.
+    pub requester: &'a Requester,
+    /// The voters' channel identities.
+    pub identities: &'a [&'a ChannelIdentity],
+    /// The groups that count.
+    pub groups: &'a [&'a GroupId],
+}
+
+/// What a directory answers to [`Whom`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The people of the requester's chain and the owners of its agents and services; or the
+    /// person of the chain that the directory does not know.
+    pub chain: Result<People, PrincipalId>,
+    /// Who is behind each of the channel identities, in their order; `None` where that is nobody.
+    pub voters: Vec<Option<Voter>>,
+}
+
+impl Resolved {
+    /// Who is behind the one identity that was asked for; nobody where the answer is not about one.
+    pub(crate) fn voter(&self) -> Option<&Voter> {
+        match self.voters.as_slice() {
+            [voter] => voter.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Who is behind a channel identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voter {
+    /// The person, known and active.
+    pub person: PersonId,
+    /// Those of the groups that they are a member of; `Unknown` is no.
+    pub groups: Groups,
+}
+
+async fn one_by_one<D: Directory + ?Sized>(
+    directory: &D,
+    whom: &Whom<'_>,
+) -> Result<Resolved, DirectoryError> {
+    let mut voters = Vec::with_capacity(whom.identities.len());
+    for identity in whom.identities {
+        let mut voter = None;
+        if let Some(person) = directory.person(identity).await?
+            && directory.exists(&person).await?
+        {
+            let groups = memberships(directory, &person, whom.groups).await?;
+            voter = Some(Voter { person, groups });
+        }
+        voters.push(voter);
+    }
+    Ok(Resolved {
+        chain: people_of_chain(directory, whom.requester).await?,
+        voters,
+    })
+}
 
 /// Those of `groups` that a person is a member of now; `Unknown` is no.
 ///
 /// # Errors
 /// [`DirectoryError`] when the directory cannot say of any of them.
-pub(crate) async fn memberships(
-    directory: &dyn Directory,
+pub(crate) async fn memberships<D: Directory + ?Sized>(
+    directory: &D,
     person: &PersonId,
-    groups: &[GroupId],
-) -> Result<BTreeSet<GroupId>, DirectoryError> {
-    let mut found = BTreeSet::new();
+    groups: &[&GroupId],
+) -> Result<Groups, DirectoryError> {
+    let mut found = Vec::new();
     for group in groups {
         match directory.membership(person, group).await? {
             Membership::Member => {
-                found.insert(group.clone());
+                found.push((*group).clone());
             }
             Membership::NotMember | Membership::Unknown => {}
         }
     }
-    Ok(found)
+    Ok(found.into())
+}
+
+/// The people of a requester's chain and the owners of its agents and services; or the person of
+/// the chain that the directory does not know.
+async fn people_of_chain<D: Directory + ?Sized>(
+    directory: &D,
+    requester: &Requester,
+) -> Result<Result<People, PrincipalId>, DirectoryError> {
+    let mut people = Vec::new();
+    for principal in requester.chain() {
+        match principal.as_person() {
+            Some(person) => {
+                if !directory.exists(person).await? {
+                    return Ok(Err(principal.clone()));
+                }
+                people.push(person.clone());
+            }
+            None => people.extend(directory.owners(principal).await?),
+        }
+    }
+    Ok(Ok(people.into()))
 }
 
 /// Why it cannot be said who is behind a requester.
@@ -157,25 +250,19 @@ impl From<ChainError> for DirectoryError {
     }
 }
 
-/// The people of a requester's chain and the owners of its agents and services.
+/// The people behind a requester.
 ///
 /// # Errors
 /// [`ChainError`] when the directory cannot say, or does not know a person of the chain.
-pub(crate) async fn people_of_chain(
+pub(crate) async fn people_behind(
     directory: &dyn Directory,
     requester: &Requester,
-) -> Result<BTreeSet<PersonId>, ChainError> {
-    let mut people = BTreeSet::new();
-    for principal in requester.chain() {
-        match principal.as_person() {
-            Some(person) => {
-                if !directory.exists(person).await? {
-                    return Err(ChainError::Unknown(principal.clone()));
-                }
-                people.insert(person.clone());
-            }
-            None => people.extend(directory.owners(principal).await?),
-        }
-    }
-    Ok(people)
+) -> Result<People, ChainError> {
+    let whom = Whom {
+        requester,
+        identities: &[],
+        groups: &[],
+    };
+    let resolved = directory.resolve(&whom).await?;
+    resolved.chain.map_err(ChainError::Unknown)
 }

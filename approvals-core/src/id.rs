@@ -144,6 +144,12 @@ macro_rules! name {
             }
         }
 
+        impl From<$name> for Arc<str> {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
         impl From<$name> for String {
             fn from(name: $name) -> String {
                 name.0.as_ref().to_owned()
@@ -213,30 +219,37 @@ fn next_count() -> u64 {
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// 80 bits that tell processes apart, 48 bits that count.
+fn counted() -> u128 {
+    (origin() << 48) | u128::from(next_count() & 0xffff_ffff_ffff)
+}
+
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(u128);
+        // Bytes, not a number: a number of 16 bytes is aligned to as many, which doubles what an
+        // optional one takes in a record and pads every key that has one.
+        pub struct $name([u8; 16]);
 
         impl $name {
             /// The 16 bytes, big-endian.
             #[must_use]
             pub const fn to_bytes(self) -> [u8; 16] {
-                self.0.to_be_bytes()
+                self.0
             }
 
             /// The id with these 16 bytes, big-endian.
             #[must_use]
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-                Self(u128::from_be_bytes(bytes))
+                Self(bytes)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{:032x}"), self.0)
+                write!(f, concat!($prefix, "{:032x}"), u128::from_be_bytes(self.0))
             }
         }
 
@@ -252,7 +265,7 @@ macro_rules! identifier {
                 text.strip_prefix($prefix)
                     .filter(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
                     .and_then(|hex| u128::from_str_radix(hex, 16).ok())
-                    .map(Self)
+                    .map(|number| Self(number.to_be_bytes()))
                     .ok_or_else(|| IdError { text: text.to_owned(), prefix: $prefix })
             }
         }
@@ -299,7 +312,8 @@ impl RequestId {
     pub fn new(now: Timestamp) -> Self {
         let time = u128::from(now.as_millis()) << 80;
         let count = u128::from(next_count() & 0x00ff_ffff) << 56;
-        Self(time | count | (origin() & ((1 << 56) - 1)))
+        let number = time | count | (origin() & ((1 << 56) - 1));
+        Self(number.to_be_bytes())
     }
 }
 
@@ -307,7 +321,7 @@ impl EventId {
     /// A new id: 80 bits that tell processes apart, 48 bits that count.
     #[must_use]
     pub fn new() -> Self {
-        Self((origin() << 48) | u128::from(next_count() & 0xffff_ffff_ffff))
+        Self(counted().to_be_bytes())
     }
 }
 
@@ -321,7 +335,7 @@ impl OwnerId {
     /// A new id.
     #[must_use]
     pub fn new() -> Self {
-        Self((origin() << 48) | u128::from(next_count() & 0xffff_ffff_ffff))
+        Self(counted().to_be_bytes())
     }
 }
 

@@ -27,6 +27,7 @@ pub mod principal;
 pub mod registry;
 pub mod review;
 pub mod secrets;
+pub mod shared_set;
 pub mod store;
 pub mod text;
 pub mod time;
@@ -45,7 +46,7 @@ pub use audit::{AuditError, AuditSink, Event, NewEvent, What};
 pub use call::{Argument, Arguments, Bound, Call, CallError, Declaration, RedactionKey, Risk};
 pub use desk::{CastVote, ChannelDesk, Desk, VoteError};
 pub use digest::Digest;
-pub use directory::{Directory, DirectoryError, Members};
+pub use directory::{Directory, DirectoryError, Members, Resolved, Voter, Whom};
 pub use error::{ApprovalError, Kind};
 pub use gate::{Admitted, AllowRecording, Gate, GateBuilder, GateError, InstallError, spawn};
 pub use id::{
@@ -63,6 +64,7 @@ pub use principal::{ChannelIdentity, PrincipalId, PrincipalKind, Requester};
 pub use refusable::Refusable;
 pub use registry::{GuardedAction, guarded_actions};
 pub use review::{Choice, Limits, Phase, Record, State};
+pub use shared_set::{Groups, People, SharedSet};
 pub use store::{RequestStore, StoreError};
 pub use time::{Clock, ClockError, SystemClock, Timestamp, TokioClock};
 

@@ -326,9 +326,9 @@ pub struct ChannelIdentity {
     /// The channel.
     pub channel: crate::id::ChannelId,
     /// The workspace or organisation; empty where the channel has none.
-    pub tenant: Box<str>,
+    pub tenant: Arc<str>,
     /// The vendor's immutable user id.
-    pub user: Box<str>,
+    pub user: Arc<str>,
 }
 
 impl ChannelIdentity {

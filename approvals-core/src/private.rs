@@ -10,11 +10,10 @@ pub use inventory;
 pub use crate::call::Risk;
 pub use crate::registry::{GuardedAction, Registered};
 
-use crate::call::CallBuilder;
+use crate::call::{CallBuilder, Capturing};
 use crate::error::{ApprovalError, Kind};
 use crate::gate::{Admitted as Started, AtOnce, Decided, Gate, Step};
 use crate::gate::{current_gate, current_requester, no_gate};
-use crate::id::ActionName;
 use crate::permit::Permit;
 use crate::policy::Verdict;
 use crate::principal::Requester;
@@ -140,7 +139,7 @@ impl Attempt {
     /// An empty capture.
     #[must_use]
     pub fn capture(&self) -> Capture {
-        Capture(match &self.0 {
+        let builder = match &self.0 {
             State::Captures {
                 gate,
                 requester,
@@ -153,12 +152,13 @@ impl Attempt {
                 ..
             } => gate.start_capture(declared, requester),
             State::Refused(_) => None,
-        })
+        };
+        Capture(builder.map_or(Captured::Nothing, Captured::Call))
     }
 
     /// Decides about the call.
     pub fn authorize(self, capture: Option<Capture>) -> Authorizing {
-        let (progress, again) = match self.0 {
+        let (progress, declared) = match self.0 {
             State::Refused(error) => (Progress::Done(Err(error)), None),
             State::Decided {
                 gate,
@@ -178,7 +178,7 @@ impl Attempt {
                 declared,
             } => captured(gate, requester, declared, capture),
         };
-        Authorizing { progress, again }
+        Authorizing { progress, declared }
     }
 }
 
@@ -191,7 +191,8 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApprovalError>> + Send
 #[must_use = "a call is decided about when it is awaited"]
 pub struct Authorizing {
     progress: Progress,
-    again: Option<Again>,
+    /// Whose action errors of the slow ways name.
+    declared: Option<&'static GuardedAction>,
 }
 
 enum Progress {
@@ -215,27 +216,18 @@ impl Future for Authorizing {
                     Ok(Step::Admitted(started)) => Ok(started),
                     Err(error) => Err(error),
                     Ok(Step::Asked(ticket)) => {
-                        let again = self.again.as_ref();
-                        let Some(gate) = again.map(|again| &again.gate) else {
-                            return Poll::Ready(Err(told()));
-                        };
-                        self.progress = Progress::Waits(Box::pin(gate.when_agreed(ticket)));
+                        self.progress = Progress::Waits(Box::pin(ticket.when_agreed()));
                         continue;
                     }
                 },
                 Progress::Waits(waits) => {
                     let waited = ready!(waits.as_mut().poll(context));
-                    let action = self.again.as_ref().and_then(Again::action);
-                    waited.map_err(|error| of_action(error, action))
+                    waited.map_err(|error| of_action(error, self.declared))
                 }
                 Progress::Told => Err(told()),
             };
             self.progress = Progress::Told;
-            let again = self.again.take();
-            return Poll::Ready(started.map(|started| Admitted {
-                again: again.filter(|_| started.was_reviewed()),
-                started,
-            }));
+            return Poll::Ready(started.map(Admitted));
         }
     }
 }
@@ -245,10 +237,11 @@ fn told() -> ApprovalError {
     ApprovalError::new(Kind::Unavailable, "what became of it was told already")
 }
 
-fn of_action(error: ApprovalError, action: Option<&ActionName>) -> ApprovalError {
-    match action {
-        Some(action) => error.action(action),
-        None => error,
+/// Names the action, where it is declared well.
+fn of_action(error: ApprovalError, declared: Option<&'static GuardedAction>) -> ApprovalError {
+    match declared.map(GuardedAction::declaration) {
+        Some(Ok(declaration)) => error.action(&declaration.action),
+        Some(Err(_)) | None => error,
     }
 }
 
@@ -257,29 +250,23 @@ fn captured(
     requester: Requester,
     declared: &'static GuardedAction,
     capture: Option<Capture>,
-) -> (Progress, Option<Again>) {
-    let Some(builder) = capture.and_then(|capture| capture.0) else {
+) -> (Progress, Option<&'static GuardedAction>) {
+    let Some(Capture(Captured::Call(builder))) = capture else {
         return (Progress::Done(Err(no_gate())), None);
     };
-    let again = Again {
-        gate: gate.clone(),
-        requester: requester.clone(),
-        declared,
-    };
-    let action = again.action();
     let progress = match gate.finish_capture(builder) {
         Ok(call) => match gate.decide_at_once(call) {
             AtOnce::Admitted(started) => Progress::Done(Ok(started)),
             AtOnce::Later(call, verdict) => Progress::Asks(Box::pin(async move {
                 let step = gate.decide_or_ask(call, verdict).await;
-                step.map_err(|error| of_action(error, action))
+                step.map_err(|error| of_action(error, Some(declared)))
             })),
         },
         Err(error) => Progress::Waits(Box::pin(async move {
             Err(gate.refuse_capture(declared, requester, error).await)
         })),
     };
-    (progress, Some(again))
+    (progress, Some(declared))
 }
 
 fn begin(
@@ -323,54 +310,36 @@ fn begin(
 }
 
 /// A call that may run, once its arguments are found unchanged.
-pub struct Admitted {
-    started: Started,
-    again: Option<Again>,
-}
-
-/// What a second capture of the arguments needs.
-struct Again {
-    gate: Gate,
-    requester: Requester,
-    declared: &'static GuardedAction,
-}
-
-impl Again {
-    /// The action, where it is declared well.
-    fn action(&self) -> Option<&'static ActionName> {
-        let declaration = self.declared.declaration().ok()?;
-        Some(&declaration.action)
-    }
-}
+pub struct Admitted(Started);
 
 impl Admitted {
     /// Whether the arguments are to be captured again.
     #[must_use]
-    pub const fn wants_arguments(&self) -> bool {
-        self.again.is_some()
+    pub fn wants_arguments(&self) -> bool {
+        self.0.was_reviewed()
     }
 
     /// An empty capture.
     #[must_use]
     pub fn capture(&self) -> Capture {
-        let again = self.again.as_ref();
-        Capture(again.and_then(|again| again.gate.start_capture(again.declared, &again.requester)))
+        let arguments = self.0.capture();
+        Capture(arguments.map_or(Captured::Nothing, Captured::Arguments))
     }
 
     /// Starts the execution.
     pub fn start(self, capture: Option<Capture>) -> Starting {
-        let started = match self.started.start_now() {
+        let started = match self.0.start_now() {
             Ok(permit) => return Starting(Some(Ok(permit)), None),
             Err(started) => started,
         };
-        let again = match capture.and_then(|capture| capture.0) {
-            None => None,
-            Some(builder) => match builder.build() {
-                Ok(call) => Some(call.arguments_digest()),
+        let unchanged = match capture {
+            Some(Capture(Captured::Arguments(arguments))) => match arguments.finish() {
+                Ok(again) => started.is_with(&again),
                 Err(error) => return Starting(Some(Err(ApprovalError::invalid(error))), None),
             },
+            Some(Capture(Captured::Call(_) | Captured::Nothing)) | None => false,
         };
-        Starting(None, Some(Box::pin(started.start_with(again))))
+        Starting(None, Some(Box::pin(started.start_with(unchanged))))
     }
 }
 
@@ -398,43 +367,70 @@ impl Future for Starting {
 }
 
 /// Collects a call's arguments. Errors are remembered and told by the gate.
-pub struct Capture(Option<CallBuilder>);
+pub struct Capture(Captured);
+
+enum Captured {
+    Nothing,
+    /// The first time: the whole call.
+    Call(CallBuilder),
+    /// The second time: what is compared.
+    Arguments(Capturing),
+}
 
 impl Capture {
+    fn arguments(&mut self) -> Option<&mut Capturing> {
+        match &mut self.0 {
+            Captured::Nothing => None,
+            Captured::Call(call) => Some(call.arguments()),
+            Captured::Arguments(arguments) => Some(arguments),
+        }
+    }
+
     fn with(&mut self, step: impl FnOnce(&mut CallBuilder)) {
-        if let Some(builder) = &mut self.0 {
-            step(builder);
+        match &mut self.0 {
+            Captured::Call(call) => step(call),
+            Captured::Nothing | Captured::Arguments(_) => {}
         }
     }
 
     /// An argument by its value.
     pub fn argument<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.with(|call| call.capture_value(name.into(), value, false));
+        if let Some(arguments) = self.arguments() {
+            arguments.value(name.into(), value);
+        }
     }
 
     /// An argument by its fingerprint.
     pub fn redacted<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.with(|call| call.capture_redacted(name.into(), value));
+        if let Some(arguments) = self.arguments() {
+            arguments.redacted(name.into(), value);
+        }
     }
 
     /// An argument by its `Debug` text.
     pub fn debug<T: ShownInDebug + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.with(|call| call.capture_debug(name, value));
+        if let Some(arguments) = self.arguments() {
+            arguments.debug(name, value);
+        }
     }
 
     /// An argument by its `Display` text.
     pub fn display<T: ShownDisplayed + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.with(|call| call.capture_display(name, value));
+        if let Some(arguments) = self.arguments() {
+            arguments.display(name, value);
+        }
     }
 
     /// An argument that does not change what the call does.
     pub fn skipped(&mut self, name: &'static str) {
-        self.with(|call| call.capture_skipped(name));
+        if let Some(arguments) = self.arguments() {
+            arguments.skipped(name);
+        }
     }
 
     /// An extra field.
     pub fn field<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) -> Recorded {
-        self.with(|call| call.capture_value(name.into(), value, true));
+        self.with(|call| call.capture_field(name, value));
         Recorded(())
     }
 

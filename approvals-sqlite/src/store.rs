@@ -20,7 +20,7 @@ use crate::clock::StoreClock;
 use crate::error::OpenError;
 use crate::readers::Readers;
 use crate::script::Script;
-use crate::work::{Done, Exchange, Queued, Selection, Step, Work};
+use crate::work::{Done, Queued, Selection, Step, Work};
 use crate::{changing, listing, reading, rows, writer};
 
 /// How many finished requests are looked at in one step of archiving: others wait meanwhile.
@@ -188,23 +188,7 @@ impl RequestStore for SqliteStore {
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
-        let Swap {
-            record,
-            expected,
-            events,
-            not_after,
-            unfrozen,
-            stands,
-        } = swap;
-        let work = Work::Swap(Box::new(Exchange {
-            record: Arc::new(record),
-            expected,
-            events,
-            not_after,
-            unfrozen,
-            stands,
-        }));
-        match self.change(work).await? {
+        match self.change(Work::Swap(Box::new(swap))).await? {
             Done::Swapped(swapped) => Ok(swapped),
             other => Err(unexpected(&other)),
         }
@@ -242,13 +226,13 @@ impl RequestStore for SqliteStore {
             .await
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let mut script =
             Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");
         script.bind(id.to_bytes().to_vec());
         match self.readers.rows(script).await?.first() {
-            Some(row) => rows::deliveries(row, "deliveries"),
-            None => Ok(Vec::new()),
+            Some(row) => rows::deliveries(row, "deliveries").map(Arc::from),
+            None => Ok(Arc::from([])),
         }
     }
 

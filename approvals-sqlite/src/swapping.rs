@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use approvals_core::review::{Refused, State, stands};
 use approvals_core::store::lookup::{Columns, denial, proposals};
-use approvals_core::store::{StoreError, Swapped, encoding};
+use approvals_core::store::{StoreError, Swap, Swapped, encoding};
 use approvals_core::{Phase, Record, RequestId, Timestamp};
 
 use crate::opening::bounded;
@@ -12,7 +12,6 @@ use crate::rows;
 use crate::script::Script;
 use crate::traffic::Traffic;
 use crate::transaction::{Failure, Transaction};
-use crate::work::Exchange;
 
 pub(crate) const STANDS_AS: &str =
     "SELECT revision, schema, phase FROM requests INDEXED BY requests_by_id WHERE id = ?";
@@ -27,10 +26,10 @@ SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = 
 /// Judges and carries out a swap.
 pub(crate) async fn swap(
     transaction: &mut Transaction<'_>,
-    exchange: &Exchange,
+    swap: &Swap,
 ) -> Result<Swapped, Failure> {
     let now = transaction.now()?;
-    let record = &exchange.record;
+    let record = &swap.record;
     let id = record.id();
     let mut script = Script::new(STANDS_AS);
     script.bind(id.to_bytes().to_vec());
@@ -41,16 +40,16 @@ pub(crate) async fn swap(
     };
     let schema: i64 = rows::value(&row, "schema")?;
     encoding::may_replace(&id.to_string(), u16::try_from(schema).unwrap_or(u16::MAX))?;
-    if rows::number(&row, "revision")? != exchange.expected {
+    if rows::number(&row, "revision")? != swap.expected {
         return Ok(Swapped::Conflict);
     }
-    if exchange.unfrozen && transaction.head.frozen.is_some() {
+    if swap.unfrozen && transaction.head.frozen.is_some() {
         return Ok(Swapped::Frozen);
     }
-    if exchange.not_after.is_some_and(|deadline| deadline <= now) {
+    if swap.not_after.is_some_and(|deadline| deadline <= now) {
         return Ok(Swapped::TooLate);
     }
-    if exchange.stands
+    if swap.stands
         && let Err(fallen) = leans(transaction, record, now).await?
     {
         return Ok(Swapped::Fallen(fallen));
@@ -61,7 +60,7 @@ pub(crate) async fn swap(
     if was_pending && record.state.phase() != Phase::Pending {
         left_pending(transaction, &mut script, record, now).await?;
     }
-    transaction.events(&mut script, &exchange.events, now)?;
+    transaction.events(&mut script, &swap.events, now)?;
     transaction.changed(&mut script, id);
     transaction.write(script).await?;
     Ok(Swapped::Done {

@@ -1,19 +1,18 @@
 //! What is handed to the writer, and what it answers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::Opening;
-use approvals_core::store::{Delivery, Freeze, Opened, StoreError, Swapped};
-use approvals_core::{OwnerId, Record, RequestId, SinkId, Timestamp};
+use approvals_core::store::{Delivery, Freeze, Opened, StoreError, Swap, Swapped};
+use approvals_core::{OwnerId, RequestId, SinkId, Timestamp};
 use tokio::sync::oneshot;
 
 /// One change, carried out whole or not at all.
 #[derive(Debug)]
 pub(crate) enum Work {
     Open(Box<Opening>, Vec<Delivery>),
-    Swap(Box<Exchange>),
+    Swap(Box<Swap>),
     Append(Vec<NewEvent>),
     RegisterSink(SinkId),
     Acknowledge(SinkId, u64),
@@ -21,17 +20,6 @@ pub(crate) enum Work {
     SetFreeze(Option<Freeze>, Box<NewEvent>),
     Heartbeat(OwnerId, Duration),
     Archive(Selection),
-}
-
-/// A [`Swap`](approvals_core::store::Swap) whose record is shared with the answer.
-#[derive(Debug)]
-pub(crate) struct Exchange {
-    pub(crate) record: Arc<Record>,
-    pub(crate) expected: u64,
-    pub(crate) events: Vec<NewEvent>,
-    pub(crate) not_after: Option<Timestamp>,
-    pub(crate) unfrozen: bool,
-    pub(crate) stands: bool,
 }
 
 /// Which finished requests are looked at in one step of archiving.

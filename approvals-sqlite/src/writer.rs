@@ -311,7 +311,7 @@ async fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Fai
         Work::Open(opening, deliveries) => {
             Done::Opened(opening::open(transaction, opening, deliveries).await?)
         }
-        Work::Swap(exchange) => Done::Swapped(swapping::swap(transaction, exchange).await?),
+        Work::Swap(swap) => Done::Swapped(swapping::swap(transaction, swap).await?),
         Work::Append(events) => Done::Appended(changing::append(transaction, events).await?),
         Work::RegisterSink(sink) => {
             changing::register_sink(transaction, sink).await?;

@@ -111,7 +111,7 @@ pub(crate) fn run(shared: &Shared, jobs: &Receiver<Job>) {
             Job::Tell(notice, runtime) => {
                 let (record, id) = (notice.record(), notice.asked().id);
                 let denied_here =
-                    |vote: &Vote| is_here(shared, vote) && vote.choice == Choice::Deny;
+                    |vote: &Arc<Vote>| is_here(shared, vote) && vote.choice == Choice::Deny;
                 let known =
                     record.state.phase() == Phase::Denied && record.votes.iter().any(denied_here);
                 if !known && let Some(text) = render::outcome(record) {
@@ -147,7 +147,7 @@ fn ask(shared: &Shared, notice: &Notice, runtime: &Handle, later: &mut HashMap<R
             }
             break;
         }
-        let theirs = |vote: &Vote| is_here(shared, vote) && *vote.identity.user == **identity;
+        let theirs = |vote: &Arc<Vote>| is_here(shared, vote) && *vote.identity.user == **identity;
         if record.votes.iter().any(theirs) {
             continue;
         }

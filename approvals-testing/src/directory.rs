@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use approvals_core::{
-    ChannelIdentity, Directory, GroupId, Members, Membership, PersonId, PrincipalId,
+    ChannelIdentity, Directory, DirectoryError, GroupId, Members, Membership, PersonId,
+    PrincipalId, Requester, Voter, Whom,
 };
 
 use crate::report::{Judgment, Report, Rule, ensure, rules};
@@ -61,6 +62,7 @@ const RULES: &[Rule<Town>] = rules![Town:
     "the members of a group are those whose membership says so" => members,
     "a group that does not exist is said not to exist, and has no members" => no_group,
     "owners are told whole, and an agent that nobody owns has none" => owners,
+    "asked at once, it answers as it does one by one" => at_once,
 ];
 
 async fn told(town: Town) -> Judgment {
@@ -222,4 +224,88 @@ async fn owners(town: Town) -> Judgment {
         ensure!(found.is_empty(), "the owners of {agent} are {found:?}");
     }
     Ok(())
+}
+
+async fn at_once(town: Town) -> Judgment {
+    let known = town.people.iter().flat_map(|one| &one.identities);
+    let identities: Vec<_> = known.chain(&town.strangers).collect();
+    let everywhere = town.people.iter().map(|one| one.groups.union(&one.not_in));
+    let mut groups: Vec<GroupId> = everywhere.flatten().cloned().collect();
+    groups.push(town.no_group.clone());
+    let person = |person: &PersonId| Requester::person(person.as_str());
+    let mut requesters = vec![person(&town.nobody)?];
+    for one in &town.people {
+        requesters.push(person(&one.person)?);
+    }
+    for agent in town
+        .owned
+        .iter()
+        .map(|(agent, _)| agent)
+        .chain(&town.unowned)
+    {
+        let requester = Requester::service("service")?.acting_for(&agent.to_string())?;
+        requesters.push(requester);
+    }
+    for requester in &requesters {
+        let whom = Whom {
+            requester,
+            identities: &identities,
+            groups: &groups.iter().collect::<Vec<_>>(),
+        };
+        let resolved = town.directory.resolve(&whom).await?;
+        let mut chain = BTreeSet::new();
+        let mut unknown = None;
+        for principal in requester.chain() {
+            match principal.as_person() {
+                Some(person) if town.directory.exists(person).await? => {
+                    chain.insert(person.clone());
+                }
+                Some(_) => unknown = Some(principal.clone()),
+                None => chain.extend(town.directory.owners(principal).await?),
+            }
+        }
+        let chain = unknown.map_or(Ok(chain.into()), Err);
+        ensure!(
+            resolved.chain == chain,
+            "behind {requester} are {:?}, and one by one {chain:?}",
+            resolved.chain
+        );
+        ensure!(
+            resolved.voters.len() == identities.len(),
+            "it was asked for {} identities, and answers about {}",
+            identities.len(),
+            resolved.voters.len()
+        );
+        for (identity, found) in identities.iter().zip(&resolved.voters) {
+            let voter = one_by_one(&town, identity, &groups).await?;
+            ensure!(
+                *found == voter,
+                "{identity} is {found:?}, and one by one {voter:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn one_by_one(
+    town: &Town,
+    identity: &ChannelIdentity,
+    groups: &[GroupId],
+) -> Result<Option<Voter>, DirectoryError> {
+    let Some(person) = town.directory.person(identity).await? else {
+        return Ok(None);
+    };
+    if !town.directory.exists(&person).await? {
+        return Ok(None);
+    }
+    let mut found = BTreeSet::new();
+    for group in groups {
+        if town.directory.membership(&person, group).await? == Membership::Member {
+            found.insert(group.clone());
+        }
+    }
+    Ok(Some(Voter {
+        person,
+        groups: found.into(),
+    }))
 }

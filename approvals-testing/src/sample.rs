@@ -1,6 +1,5 @@
 //! Ready-made calls and requests, for suites and for tests of adapters.
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +8,8 @@ use approvals_core::call::Declaration;
 use approvals_core::digest::Digest;
 use approvals_core::review::{Asked, Ballot, Choice, Limits, Opening};
 use approvals_core::{
-    Call, ChannelId, ChannelIdentity, GroupId, NonEmpty, OwnerId, PersonId, Presentation, Reasons,
-    RequestId, Requester, Requirement, Risk, Timestamp,
+    Call, ChannelId, ChannelIdentity, GroupId, Groups, NonEmpty, OwnerId, People, PersonId,
+    Presentation, Reasons, RequestId, Requester, Requirement, Risk, Timestamp,
 };
 
 /// The group whose members are asked.
@@ -116,7 +115,7 @@ impl Sample {
             policy_version: None,
             risk: Risk::Low,
             root: requester().root().clone(),
-            principals: BTreeSet::from([person("bob")]),
+            principals: People::from([person("bob")]),
             asked_at: self.now,
             expires_at: self.now.plus(self.requirement.whole_time()),
             may_have_run: None,
@@ -150,7 +149,7 @@ pub fn ballot(asked: &Asked, revision: u64, who: &str, choice: Choice) -> Ballot
     Ballot {
         person: person(who),
         identity: ChannelIdentity::new(known(ChannelId::new("sample")), "", who),
-        groups: BTreeSet::from([known(GroupId::new(REVIEWERS))]),
+        groups: Groups::from([known(GroupId::new(REVIEWERS))]),
         excluded: asked.principals.clone(),
         choice,
         comment: None,

@@ -108,7 +108,7 @@ impl RequestStore for NotingStore {
     async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
         self.inner.acknowledge(sink, number).await
     }
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         self.inner.deliveries(id).await
     }
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {

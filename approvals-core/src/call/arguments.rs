@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::redaction;
+use super::{preimage, redaction};
+use crate::digest::{Digest, Domain};
 
 /// How an argument is bound to the digest, and so what a reviewer's yes covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +180,19 @@ impl Arguments {
         })
     }
 
+    /// Nothing yet, with room for as much as these arguments hold.
+    pub(super) fn as_large_as(other: &Self) -> Self {
+        Self {
+            text: String::with_capacity(other.text.len()),
+            slots: Vec::with_capacity(other.slots.len()),
+        }
+    }
+
+    /// Whether one of them has this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.slots.iter().any(|slot| slot.name == name)
+    }
+
     /// The argument of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Argument<'_>> {
@@ -207,7 +221,7 @@ impl Arguments {
 
     /// The buffer that the next argument's canonical JSON is appended to; [`Self::seal`] ends it.
     pub(super) fn buffer(&mut self) -> &mut String {
-        if self.slots.is_empty() {
+        if self.text.capacity() == 0 {
             // Room for the arguments of most calls.
             self.text.reserve(256);
         }
@@ -220,18 +234,27 @@ impl Arguments {
             .push(Slot::new(name, bound, end, integers.into_boxed_slice()));
     }
 
+    /// The hash of these arguments alone.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut text = String::with_capacity(64 + self.text.len() * 2);
+        preimage::write_arguments(self, &mut text);
+        Digest::of(Domain::Arguments, text.as_bytes())
+    }
+
     /// Gives back what growing left over: a parked call should not hold spare capacity.
     pub(super) fn shrink(&mut self) {
         self.text.shrink_to_fit();
         self.slots.shrink_to_fit();
     }
 
+    /// Whether something may have to be masked.
+    pub(super) fn may_hold_secrets(&self) -> bool {
+        self.iter().any(|argument| argument.is_told_by_name())
+            || !crate::secrets::find(&self.text).is_empty()
+    }
+
     /// Masks what looks like a secret in every value, and says where.
     pub(super) fn mask(&mut self, found: &mut Vec<Box<str>>) {
-        let told_by_name = self.iter().any(|argument| argument.is_told_by_name());
-        if !told_by_name && crate::secrets::find(&self.text).is_empty() {
-            return;
-        }
         let mut masked = String::with_capacity(self.text.len());
         let mut ends = Vec::with_capacity(self.slots.len());
         for argument in self.iter() {

@@ -1,13 +1,14 @@
 //! Building a call: arguments in, the first error remembered, one immutable call out.
 
 use std::borrow::Cow;
-use std::fmt::{Debug, Display, Write as _};
+use std::fmt::{Display, Write as _};
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
-use super::{Arguments, Bound, Call, Declaration, RedactionKey};
-use crate::canonical::{self, CanonicalError, Limits};
+use super::capturing::{Bounded, Capturing, append};
+use super::{Arguments, Call, Declaration, RedactionKey};
+use crate::canonical::CanonicalError;
 use crate::id::{Environment, IdempotencyKey, NameError};
 use crate::principal::Requester;
 
@@ -57,16 +58,12 @@ pub enum CallError {
 /// The longest resource, justification, summary or label, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 
-/// The deepest value that serde_json reads back: a policy can look into whatever is carried.
-const READABLE_DEPTH: usize = 127;
-
 /// Collects one call.
 pub struct CallBuilder {
     declaration: Arc<Declaration>,
     requester: Requester,
-    redaction: Option<Arc<RedactionKey>>,
-    limits: Limits,
-    arguments: Arguments,
+    /// With the first error of the whole call.
+    arguments: Capturing,
     fields: Arguments,
     resource: Option<Box<str>>,
     environment: Option<Environment>,
@@ -74,7 +71,6 @@ pub struct CallBuilder {
     justification: Option<Box<str>>,
     summary: Option<Box<str>>,
     key: Option<IdempotencyKey>,
-    error: Option<CallError>,
 }
 
 impl std::fmt::Debug for CallBuilder {
@@ -83,7 +79,7 @@ impl std::fmt::Debug for CallBuilder {
         f.debug_struct("CallBuilder")
             .field("action", &self.declaration.action)
             .field("requester", &self.requester)
-            .field("arguments", &self.arguments)
+            .field("arguments", self.arguments.so_far())
             .field("fields", &self.fields)
             .finish_non_exhaustive()
     }
@@ -98,12 +94,7 @@ impl CallBuilder {
         Self {
             declaration,
             requester,
-            redaction,
-            limits: Limits {
-                depth: READABLE_DEPTH,
-                ..Limits::default()
-            },
-            arguments: Arguments::default(),
+            arguments: Capturing::new(redaction),
             fields: Arguments::default(),
             resource: None,
             environment: None,
@@ -111,14 +102,13 @@ impl CallBuilder {
             justification: None,
             summary: None,
             key: None,
-            error: None,
         }
     }
 
     /// Fingerprints redacted arguments under this key.
     #[must_use]
     pub fn redaction_key(mut self, key: Arc<RedactionKey>) -> Self {
-        self.redaction = Some(key);
+        self.arguments.set_redaction(key);
         self
     }
 
@@ -129,7 +119,10 @@ impl CallBuilder {
         name: impl Into<Cow<'static, str>>,
         value: &T,
     ) -> Self {
-        self.capture_value(name.into(), value, false);
+        let name = name.into();
+        if self.is_free(&name) {
+            self.arguments.value(name, value);
+        }
         self
     }
 
@@ -140,7 +133,10 @@ impl CallBuilder {
         name: impl Into<Cow<'static, str>>,
         value: &T,
     ) -> Self {
-        self.capture_redacted(name.into(), value);
+        let name = name.into();
+        if self.is_free(&name) {
+            self.arguments.redacted(name, value);
+        }
         self
     }
 
@@ -191,14 +187,12 @@ impl CallBuilder {
     /// # Errors
     /// The first [`CallError`] that was met.
     pub fn build(mut self) -> Result<Call, CallError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
+        let arguments = self.arguments.finish()?;
         self.labels.sort_unstable();
         Ok(Call {
             declaration: self.declaration,
             requester: self.requester,
-            arguments: self.arguments,
+            arguments,
             fields: self.fields,
             resource: self.resource,
             environment: self.environment,
@@ -216,109 +210,29 @@ impl CallBuilder {
     }
 
     fn fail(&mut self, error: CallError) {
-        self.error.get_or_insert(error);
+        self.arguments.fail(error);
     }
 
-    /// Makes room for a new name in the arguments or the extra fields.
-    fn place(&mut self, name: &str, field: bool) -> Option<&mut Arguments> {
-        if self.error.is_some() {
-            return None;
-        }
-        if self.arguments.get(name).is_some() || self.fields.get(name).is_some() {
+    /// Whether neither an argument nor an extra field has this name.
+    fn is_free(&mut self, name: &str) -> bool {
+        let free = !self.arguments.so_far().has(name) && !self.fields.has(name);
+        if !free {
             self.fail(CallError::Duplicate(name.to_owned()));
-            return None;
         }
-        Some(if field {
-            &mut self.fields
-        } else {
-            &mut self.arguments
-        })
+        free
     }
 
-    pub(crate) fn capture_value<T: Serialize + ?Sized>(
-        &mut self,
-        name: Cow<'static, str>,
-        value: &T,
-        field: bool,
-    ) {
-        let limits = self.limits.clone();
-        let Some(arguments) = self.place(&name, field) else {
-            return;
-        };
-        match canonical::write(value, arguments.buffer(), &limits) {
-            Ok(integers) => arguments.seal(
-                name,
-                Bound::Value,
-                integers.iter().map(str::to_owned).collect(),
-            ),
-            Err(cause) => self.fail(CallError::Argument {
-                argument: name.into_owned(),
-                cause,
-            }),
-        }
+    /// Where the macro's arguments go. They are captured before any extra field.
+    pub(crate) const fn arguments(&mut self) -> &mut Capturing {
+        &mut self.arguments
     }
 
-    pub(crate) fn capture_redacted<T: Serialize + ?Sized>(
-        &mut self,
-        name: Cow<'static, str>,
-        value: &T,
-    ) {
-        let Some(key) = self.redaction.clone() else {
-            self.fail(CallError::NoRedactionKey(name.into_owned()));
-            return;
-        };
-        let mut json = String::new();
-        if let Err(cause) = canonical::write(value, &mut json, &self.limits) {
-            self.fail(CallError::Argument {
-                argument: name.into_owned(),
-                cause,
-            });
+    pub(crate) fn capture_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+        if self.arguments.failed() || !self.is_free(name) {
             return;
         }
-        let fingerprint = key.fingerprint(&name, &json);
-        if let Some(arguments) = self.place(&name, false) {
-            canonical::write_str(&fingerprint, arguments.buffer());
-            arguments.seal(name, Bound::Redacted(key.id().into()), Vec::new());
-        }
-    }
-
-    pub(crate) fn capture_formatted(
-        &mut self,
-        name: Cow<'static, str>,
-        text: std::fmt::Arguments<'_>,
-        bound: Bound,
-    ) {
-        let limit = self.limits.bytes;
-        let mut written = Bounded::new(limit);
-        if written.write_fmt(text).is_err() {
-            let argument = name.into_owned();
-            self.fail(if written.full {
-                CallError::Argument {
-                    argument,
-                    cause: CanonicalError::TooLarge { limit },
-                }
-            } else {
-                CallError::Formatting { argument }
-            });
-            return;
-        }
-        if let Some(arguments) = self.place(&name, false) {
-            canonical::write_str(&written.text, arguments.buffer());
-            arguments.seal(name, bound, Vec::new());
-        }
-    }
-
-    pub(crate) fn capture_debug<T: Debug + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.capture_formatted(name.into(), format_args!("{value:?}"), Bound::Debug);
-    }
-
-    pub(crate) fn capture_display<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.capture_formatted(name.into(), format_args!("{value}"), Bound::Display);
-    }
-
-    pub(crate) fn capture_skipped(&mut self, name: &'static str) {
-        if let Some(arguments) = self.place(name, false) {
-            arguments.seal(name.into(), Bound::Skipped, Vec::new());
+        if let Err(error) = append(&mut self.fields, name.into(), value) {
+            self.fail(error);
         }
     }
 
@@ -368,33 +282,5 @@ impl CallBuilder {
                 Err(error) => self.fail(error.into()),
             }
         }
-    }
-}
-
-/// A text that refuses to grow past a limit.
-struct Bounded {
-    text: String,
-    limit: usize,
-    full: bool,
-}
-
-impl Bounded {
-    const fn new(limit: usize) -> Self {
-        Self {
-            text: String::new(),
-            limit,
-            full: false,
-        }
-    }
-}
-
-impl std::fmt::Write for Bounded {
-    fn write_str(&mut self, part: &str) -> std::fmt::Result {
-        if self.text.len().saturating_add(part.len()) > self.limit {
-            self.full = true;
-            return Err(std::fmt::Error);
-        }
-        self.text.push_str(part);
-        Ok(())
     }
 }

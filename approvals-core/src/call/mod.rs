@@ -2,6 +2,7 @@
 
 mod arguments;
 mod builder;
+mod capturing;
 mod preimage;
 mod redaction;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use arguments::{Argument, Arguments, Bound};
 pub use builder::{CallBuilder, CallError};
+pub(crate) use capturing::Capturing;
 pub use redaction::{RedactionKey, RedactionKeyError};
 
 use crate::digest::{Digest, Domain};
@@ -214,13 +216,6 @@ impl Call {
         Ok(self)
     }
 
-    /// The hash of the arguments alone: what is captured again just before the body runs.
-    pub(crate) fn arguments_digest(&self) -> Digest {
-        let mut text = String::with_capacity(64 + self.arguments.bytes() * 2);
-        preimage::write_arguments(&self.arguments, &mut text);
-        Digest::of(Domain::Arguments, text.as_bytes())
-    }
-
     /// Where patterns found secrets that the author did not redact: `` `query`: GitHub token ``.
     pub fn masked(&self) -> impl Iterator<Item = &str> {
         self.masked.iter().map(|place| &**place)
@@ -240,11 +235,22 @@ impl Call {
     /// The call as it may be stored, shown and recorded: what looks like a secret is masked in
     /// every text, after the digest was taken over what will run.
     #[must_use]
-    pub fn into_masked(mut self) -> Self {
+    pub fn into_masked(self) -> Self {
+        self.mask().0
+    }
+
+    /// The same, with the hash of the arguments as they were where they had to be masked.
+    pub(crate) fn mask(mut self) -> (Self, Option<Digest>) {
         let _ = self.digest();
         let mut masked = Vec::new();
-        self.arguments.mask(&mut masked);
-        self.fields.mask(&mut masked);
+        let mut unmasked = None;
+        if self.arguments.may_hold_secrets() {
+            unmasked = Some(self.arguments.digest());
+            self.arguments.mask(&mut masked);
+        }
+        if self.fields.may_hold_secrets() {
+            self.fields.mask(&mut masked);
+        }
         for (what, text) in [
             ("resource", &mut self.resource),
             ("justification", &mut self.justification),
@@ -261,7 +267,7 @@ impl Call {
         // What is stored may be stored for long.
         self.arguments.shrink();
         self.fields.shrink();
-        self
+        (self, unmasked)
     }
 }
 

@@ -45,13 +45,18 @@ pub struct Limits {
     pub depth: usize,
 }
 
+impl Limits {
+    /// 4 MiB and 128 levels.
+    pub(crate) const DEFAULT: Self = Self {
+        bytes: 4 << 20,
+        depth: 128,
+    };
+}
+
 impl Default for Limits {
     /// 4 MiB and 128 levels.
     fn default() -> Self {
-        Self {
-            bytes: 4 << 20,
-            depth: 128,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -65,6 +70,10 @@ impl BigIntegers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<String> {
+        self.0
     }
 
     /// The pointers in order.

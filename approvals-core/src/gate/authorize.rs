@@ -13,14 +13,14 @@ use super::review::Ticket;
 use super::run::Approved;
 use super::shared::Named;
 use crate::audit::What;
-use crate::call::Call;
-use crate::digest::Digest;
-use crate::directory::{memberships, people_of_chain};
+use crate::call::{Arguments, Call, Capturing};
+use crate::directory::{memberships, people_behind};
 use crate::error::{ApprovalError, Kind};
 use crate::id::{Environment, GroupId};
 use crate::permit::Permit;
 use crate::policy::{Facts, Verdict};
 use crate::principal::{PrincipalKind, Requester};
+use crate::time::Timestamp;
 
 /// A call that may run: policy allows it, or people agreed and a claim is held. Dropping it gives
 /// the claim back.
@@ -72,12 +72,13 @@ impl Admitted {
     /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
         // Invariant 3: the same arguments for something else are another call.
-        let same = match &self.0 {
+        let unchanged = match &self.0 {
             Ready::Allowed => true,
-            Ready::Approved(approved) => approved.is_for(again),
+            Ready::Approved(approved) => {
+                approved.is_for(again) && approved.is_with(again.arguments())
+            }
         };
-        self.start_with(same.then(|| again.arguments_digest()))
-            .await
+        self.start_with(unchanged).await
     }
 
     /// The permit of a call that policy allowed: there is nothing to wait for.
@@ -88,10 +89,47 @@ impl Admitted {
         }
     }
 
-    pub(crate) async fn start_with(self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
+    /// An empty capture of the arguments that people agreed to; `None` where nobody was asked.
+    pub(crate) fn capture(&self) -> Option<Capturing> {
+        match &self.0 {
+            Ready::Allowed => None,
+            Ready::Approved(approved) => Some(approved.capture()),
+        }
+    }
+
+    /// Whether people agreed to a call with these arguments.
+    pub(crate) fn is_with(&self, again: &Arguments) -> bool {
+        match &self.0 {
+            Ready::Allowed => false,
+            Ready::Approved(approved) => approved.is_with(again),
+        }
+    }
+
+    pub(crate) async fn start_with(self, unchanged: bool) -> Result<Permit, ApprovalError> {
         match self.0 {
             Ready::Allowed => Ok(Permit::allowed()),
-            Ready::Approved(approved) => approved.start(again).await,
+            Ready::Approved(approved) => approved.start(unchanged).await,
+        }
+    }
+}
+
+impl Ticket {
+    /// Waits until people agree, and claims. Parked calls are in here by the thousand, so it holds
+    /// little: no argument twice, and nothing of what is done while it does not wait.
+    pub(crate) fn when_agreed(
+        self,
+    ) -> impl Future<Output = Result<Admitted, ApprovalError>> + Send + use<> {
+        let (gate, mut ticket) = (self.gate().clone(), self);
+        async move {
+            let mut watch = gate.shared().store().hints().watch(ticket.request);
+            loop {
+                if let Some(approved) = Box::pin(gate.claim_if_agreed(&mut ticket)).await? {
+                    metrics::counter!("approvals_decisions_total", "outcome" => "approved")
+                        .increment(1);
+                    return Ok(Admitted(Ready::Approved(Box::new(approved))));
+                }
+                watch.changed().await;
+            }
         }
     }
 }
@@ -110,7 +148,7 @@ impl Gate {
             let call = call.judged_anew().map_err(ApprovalError::invalid)?;
             match self.decide_or_ask(call, None).await? {
                 Step::Admitted(admitted) => Ok(admitted),
-                Step::Asked(ticket) => self.when_agreed(ticket).await,
+                Step::Asked(ticket) => ticket.when_agreed().await,
             }
         };
         authorized.await.map_err(|error| error.action(&action))
@@ -168,7 +206,7 @@ impl Gate {
             Some(verdict) => verdict,
             None => {
                 self.shared().refuse_if_frozen().await?;
-                match Box::pin(self.judge(&call)).await {
+                match Box::pin(self.judge_now(&call)).await {
                     Ok(verdict) => verdict,
                     Err(error) => {
                         Box::pin(self.refused(call, &error)).await;
@@ -202,31 +240,6 @@ impl Gate {
         }
     }
 
-    /// Waits until people agree, and claims. Parked calls are in here by the thousand, so it holds
-    /// little: no argument twice, and nothing of what is done while it does not wait.
-    pub(crate) fn when_agreed(
-        &self,
-        mut ticket: Ticket,
-    ) -> impl Future<Output = Result<Admitted, ApprovalError>> + Send + use<> {
-        let gate = self.clone();
-        async move {
-            let mut watch = gate.shared().store().hints().watch(ticket.request);
-            loop {
-                let Some(snapshot) = Box::pin(gate.look(&ticket)).await? else {
-                    watch.changed().await;
-                    continue;
-                };
-                // Whoever waited for the same logical call may have been quicker: then its outcome
-                // is waited for.
-                if let Some(approved) = Box::pin(gate.claim(&mut ticket, snapshot)).await? {
-                    metrics::counter!("approvals_decisions_total", "outcome" => "approved")
-                        .increment(1);
-                    return Ok(Admitted(Ready::Approved(Box::new(approved))));
-                }
-            }
-        }
-    }
-
     async fn refused(&self, call: Call, error: &ApprovalError) {
         count(error.kind().as_str());
         let what = What::Refused {
@@ -239,17 +252,21 @@ impl Gate {
         self.record_refused(what).await;
     }
 
-    /// What policy says about a call now.
-    pub(super) async fn judge(&self, call: &Call) -> Result<Verdict, ApprovalError> {
-        let shared = self.shared();
+    async fn judge_now(&self, call: &Call) -> Result<Verdict, ApprovalError> {
+        let now = self.shared().store().now().await;
+        let now = now.map_err(|e| ApprovalError::unavailable("the store", e))?;
+        self.judge(call, now).await
+    }
+
+    /// What policy says about a call at this time.
+    pub(super) async fn judge(
+        &self,
+        call: &Call,
+        now: Timestamp,
+    ) -> Result<Verdict, ApprovalError> {
         let named = self.policy_named(call.declaration().policy.as_str())?;
         self.check_environment(call)?;
         self.check_requester(call.requester()).await?;
-        let now = shared
-            .store()
-            .now()
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))?;
         let facts = Facts {
             now,
             requester_groups: self
@@ -293,7 +310,7 @@ impl Gate {
         if !needs_owner(requester) {
             return Ok(());
         }
-        let owners = people_of_chain(self.shared().directory(), requester)
+        let owners = people_behind(self.shared().directory(), requester)
             .await
             .map_err(|e| ApprovalError::unavailable("the directory", e))?;
         if owners.is_empty() {
@@ -319,12 +336,11 @@ impl Gate {
         }
         let directory = self.shared().directory();
         let unavailable = |e| ApprovalError::unavailable("the directory", e);
-        for person in people_of_chain(directory, requester)
-            .await
-            .map_err(of_chain)?
-        {
-            let of_person = memberships(directory, &person, groups).await;
-            found.extend(of_person.map_err(unavailable)?);
+        let groups: Vec<&GroupId> = groups.iter().collect();
+        let people = people_behind(directory, requester).await;
+        for person in &people.map_err(of_chain)? {
+            let of_person = memberships(directory, person, &groups).await;
+            found.extend(of_person.map_err(unavailable)?.iter().cloned());
         }
         Ok(found)
     }

@@ -1,5 +1,6 @@
 //! The gate: calls in, permits out. One gate decides; everything else observes or carries.
 
+mod agreed;
 mod allow;
 mod authorize;
 mod builder;

@@ -1,15 +1,15 @@
 //! What operators do: freeze, thaw, revoke, resolve, review afterwards, look around.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::errors::{from_refused, of_chain};
 use super::{Gate, Job};
 use crate::audit::{NewEvent, What};
-use crate::directory::people_of_chain;
+use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
 use crate::id::{PersonId, RequestId};
 use crate::review::{Command, Record, WithdrawnBy};
+use crate::shared_set::People;
 use crate::store::{Filter, Freeze, Outcome, RequestStore, StoreError, carry_out};
 
 fn unavailable(error: StoreError) -> ApprovalError {
@@ -141,8 +141,8 @@ impl Gate {
         let record = self.request(request).await?;
         let directory = self.shared().directory();
         let known = directory.exists(by).await;
-        let excluded = people_of_chain(directory, record.asked.call.requester()).await;
-        let (known, excluded): (bool, BTreeSet<PersonId>) = match (known, excluded) {
+        let excluded = people_behind(directory, record.asked.call.requester()).await;
+        let (known, excluded): (bool, People) = match (known, excluded) {
             (Ok(known), Ok(excluded)) => (known, excluded),
             (Err(error), _) => return Err(ApprovalError::unavailable("the directory", error)),
             (_, Err(error)) => return Err(of_chain(error)),

@@ -16,7 +16,7 @@ use crate::error::ApprovalError;
 use crate::id::{ChannelId, RequestId};
 use crate::presentation::Presentation;
 use crate::review::Record;
-use crate::store::{Delivery, DeliveryState, StoreError};
+use crate::store::{Delivery, DeliveryState, Snapshot, StoreError};
 use crate::time::Timestamp;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -185,7 +185,13 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
         }
     };
     let failed = matches!(state, DeliveryState::Failed { .. });
-    note(&shared, &channel, &notice, state).await;
+    match delivery(&shared, &channel, request).await {
+        Ok(Some(known)) => note(&shared, request, known, notice.revision(), state).await,
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!(%request, channel = %channel.id, %error, "a delivery was not noted");
+        }
+    }
     // A vote may have come while the channel was still at it: the copy shows less than what stands.
     match shared.store().read(request).await {
         Ok(Some(now)) if now.record.revision > notice.revision() => {
@@ -201,23 +207,21 @@ async fn present_on(shared: Arc<Shared>, channel: Channel, notice: Notice) {
 }
 
 /// Notes how far a channel's copy came, keeping what was committed of what it shows.
-async fn note(shared: &Shared, channel: &Channel, notice: &Notice, state: DeliveryState) {
-    let request = notice.asked().id;
-    let noted = async {
-        let known = shared.store().deliveries(request).await?;
-        let Some(known) = known.into_iter().find(|d| d.channel == channel.id) else {
-            return Ok(());
-        };
-        let delivery = Delivery {
-            state,
-            revision: notice.revision(),
-            ..known
-        };
-        shared.store().note_delivery(request, delivery).await
+async fn note(
+    shared: &Shared,
+    request: RequestId,
+    known: Delivery,
+    revision: u64,
+    state: DeliveryState,
+) {
+    let channel = known.channel.clone();
+    let delivery = Delivery {
+        state,
+        revision,
+        ..known
     };
-    let noted: Result<(), crate::store::StoreError> = noted.await;
-    if let Err(error) = noted {
-        tracing::error!(%request, channel = %channel.id, %error, "a delivery was not noted");
+    if let Err(error) = shared.store().note_delivery(request, delivery).await {
+        tracing::error!(%request, %channel, %error, "a delivery was not noted");
     }
 }
 
@@ -230,7 +234,7 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
             return;
         }
     };
-    for delivery in deliveries {
+    for delivery in deliveries.iter() {
         let channel = shared.channels.iter().find(|c| c.id == delivery.channel);
         if let (Some(channel), Some(_)) = (channel, delivery.state.receipt())
             && delivery.revision < record.revision
@@ -245,7 +249,9 @@ pub(super) async fn update_copies(shared: &Arc<Shared>, record: &Arc<Record>) {
 /// Has one copy, which is in hand, show what its request has become.
 async fn update_on(shared: Arc<Shared>, channel: Channel, request: RequestId) {
     loop {
-        update_copy(&shared, &channel, request).await;
+        if let Err(error) = update_copy(&shared, &channel, request).await {
+            tracing::error!(%request, channel = %channel.id, %error, "a message was not updated");
+        }
         if shared.copies.let_go(request, &channel.id) {
             return;
         }
@@ -258,35 +264,40 @@ async fn delivery(
     request: RequestId,
 ) -> Result<Option<Delivery>, StoreError> {
     let deliveries = shared.store().deliveries(request).await?;
-    Ok(deliveries.into_iter().find(|d| d.channel == channel.id))
+    let mut here = deliveries.iter().filter(|d| d.channel == channel.id);
+    Ok(here.next().cloned())
 }
 
-async fn update_copy(shared: &Shared, channel: &Channel, request: RequestId) {
-    let current = async {
-        let delivery = delivery(shared, channel, request).await?;
-        Ok((delivery, shared.store().read(request).await?))
+/// Why a copy still shows what a request was.
+#[derive(Debug, thiserror::Error)]
+enum NotUpdated {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Channel(#[from] ApproverError),
+}
+
+async fn update_copy(
+    shared: &Shared,
+    channel: &Channel,
+    request: RequestId,
+) -> Result<(), NotUpdated> {
+    // The copy is in hand, so what is read of it now stands until it is noted.
+    let Some(delivery) = delivery(shared, channel, request).await? else {
+        return Ok(());
     };
-    let current: Result<_, StoreError> = current.await;
-    let (delivery, record) = match current {
-        Ok((Some(delivery), Some(snapshot))) => (delivery, snapshot.record),
-        Ok(_) => return,
-        Err(error) => {
-            tracing::error!(%request, channel = %channel.id, %error, "a message was not updated");
-            return;
-        }
+    let Some(Snapshot { record, .. }) = shared.store().read(request).await? else {
+        return Ok(());
     };
     let Some(receipt) = delivery.state.receipt().cloned() else {
-        return;
+        return Ok(());
     };
     if delivery.revision >= record.revision {
-        return;
+        return Ok(());
     }
     let notice = Notice::new(record);
-    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
-    match updated {
-        Ok(()) => note(shared, channel, &notice, DeliveryState::Delivered(receipt)).await,
-        Err(error) => {
-            tracing::error!(%request, channel = %channel.id, %error, "a message was not updated");
-        }
-    }
+    answer(Unpanicked(channel.approver.update(&notice, &receipt)).await)?;
+    let state = DeliveryState::Delivered(receipt);
+    note(shared, request, delivery, notice.revision(), state).await;
+    Ok(())
 }

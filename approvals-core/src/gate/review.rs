@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::agreed::Agreed;
 use super::allow::worker_gone;
 use super::authorize::count;
 use super::errors::{from_refusal, from_state, of_chain};
@@ -11,7 +12,7 @@ use super::{Gate, Job};
 use crate::approver::Coverage;
 use crate::call::Call;
 use crate::digest::{Digest, Domain};
-use crate::directory::people_of_chain;
+use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
@@ -26,8 +27,8 @@ use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreErro
 pub(crate) struct Ticket {
     gate: Gate,
     pub(super) request: RequestId,
-    /// The digest of the arguments that will be captured again.
-    pub(super) arguments: Digest,
+    /// The arguments that will be captured again.
+    pub(super) agreed: Agreed,
     withdraws: bool,
     /// Whether it counts among those that wait for people.
     waits: bool,
@@ -45,6 +46,10 @@ impl Drop for Ticket {
 }
 
 impl Ticket {
+    pub(crate) const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// The request is decided: dropping the ticket changes nothing any more.
     pub(super) const fn settle(&mut self) {
         self.withdraws = false;
@@ -64,13 +69,12 @@ impl Gate {
         let version = self.policy_named(policy.as_str())?.policy.version();
         let version = version.map(Arc::from);
         let keyed = call.key().is_some();
-        let arguments = call.arguments_digest();
-        let (opening, deliveries) = self.opening(call, tracks, reasons, version).await?;
+        let (opening, deliveries, unmasked) = self.opening(call, tracks, reasons, version).await?;
         // From here on, a crash or a dropped future must not leave people asked for nobody.
         let mut ticket = Ticket {
             gate: self.clone(),
             request: opening.asked.id,
-            arguments,
+            agreed: Agreed::new(&opening.asked.call, unmasked, !shared.store().is_durable()),
             withdraws: !keyed,
             waits: false,
         };
@@ -83,6 +87,7 @@ impl Gate {
             }
             Opened::Found(record) => {
                 ticket.request = record.id();
+                ticket.agreed = ticket.agreed.hashed();
                 ticket.settle();
                 if record.state.phase() == Phase::Pending {
                     self.look_by(record.due_at());
@@ -150,10 +155,10 @@ impl Gate {
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
         policy_version: Option<Arc<str>>,
-    ) -> Result<(Opening, Vec<Delivery>), ApprovalError> {
+    ) -> Result<(Opening, Vec<Delivery>, Option<Digest>), ApprovalError> {
         let shared = self.shared();
         let requester = call.requester().clone();
-        let principals = people_of_chain(shared.directory(), &requester)
+        let principals = people_behind(shared.directory(), &requester)
             .await
             .map_err(of_chain)?;
         let now = shared
@@ -176,7 +181,8 @@ impl Gate {
             Digest::of(Domain::Key, text.as_bytes())
         });
         let keyed = key.is_some();
-        let call = Arc::new(call.into_masked());
+        let (call, unmasked) = call.mask();
+        let call = Arc::new(call);
         let mut asked = Asked {
             id: RequestId::new(now),
             digest: call.digest(),
@@ -203,7 +209,7 @@ impl Gate {
             waiter: (!keyed).then_some(shared.owner),
             limits: shared.limits,
         };
-        Ok((opening, deliveries))
+        Ok((opening, deliveries, unmasked))
     }
 
     /// Takes the hash of what reviewers will see. Invariant 4: says what each channel will be able

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::agreed::Agreed;
 use super::errors::{from_refused, of_chain};
 use super::review::Ticket;
 use super::{Gate, Job};
-use crate::call::Call;
-use crate::digest::Digest;
-use crate::directory::{Directory, DirectoryError, memberships, people_of_chain};
+use crate::call::{Arguments, Call, Capturing};
+use crate::directory::{ChainError, Whom};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
+use crate::non_empty::NonEmpty;
 use crate::permit::Permit;
 use crate::policy::Verdict;
-use crate::review::{Choice, ClaimNow, Command, Phase, Record, Refused, VoterNow};
+use crate::review::{Choice, ClaimNow, Command, Phase, Refused, VoterNow, groups_of};
 use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 
 /// A claim on an approved request. Dropping it gives the claim back.
@@ -22,7 +23,7 @@ use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 pub(super) struct Approved {
     gate: Gate,
     request: RequestId,
-    arguments: Digest,
+    agreed: Agreed,
     fence: u64,
     snapshot: Snapshot,
     released: bool,
@@ -44,9 +45,23 @@ fn unavailable(error: StoreError) -> ApprovalError {
 }
 
 impl Gate {
+    /// Claims the request of a ticket, if it is approved by now. `None` while it has to be waited
+    /// for: for people, or for somebody who runs the same logical call.
+    pub(super) async fn claim_if_agreed(
+        &self,
+        ticket: &mut Ticket,
+    ) -> Result<Option<Approved>, ApprovalError> {
+        while let Some(snapshot) = self.look(ticket).await? {
+            if let Some(approved) = self.claim(ticket, snapshot).await? {
+                return Ok(Some(approved));
+            }
+        }
+        Ok(None)
+    }
+
     /// Claims an approved request: policy and voters are judged again, and required sinks have to
     /// have caught up. `None` when somebody else holds a claim on it.
-    pub(super) async fn claim(
+    async fn claim(
         &self,
         ticket: &mut Ticket,
         snapshot: Snapshot,
@@ -55,28 +70,16 @@ impl Gate {
         let shared = self.shared();
         let store = shared.store();
         let request = ticket.request;
+        let mut judged_at = snapshot.now;
         // Invariant 11: decided before claimed.
         if shared.sinks.any_required() {
             let number = store.append(Vec::new()).await.map_err(unavailable)?;
             shared.sinks.acknowledged(store, number).await?;
+            judged_at = store.now().await.map_err(unavailable)?;
         }
-        let asked = &snapshot.record.asked;
-        let verdict = self.judge(&asked.call).await?;
-        let directory = shared.directory();
-        let not_known = |e| ApprovalError::unavailable("the directory", e);
-        let voters = voters_now(directory, &snapshot.record, &verdict)
-            .await
-            .map_err(not_known)?;
-        let claim = Command::Claim(Box::new(ClaimNow {
-            owner: shared.owner,
-            lease: shared.lease,
-            frozen: snapshot.frozen,
-            verdict,
-            voters,
-            excluded: people_of_chain(directory, asked.call.requester())
-                .await
-                .map_err(of_chain)?,
-        }));
+        let call = &snapshot.record.asked.call;
+        let verdict = self.judge(call, judged_at).await?;
+        let claim = Command::Claim(Box::new(self.claim_now(&snapshot, verdict).await?));
         let now = snapshot.now;
         let (record, last_event) = match carry_out(store, request, &claim, Some(snapshot)).await {
             Ok(Outcome::Done { record, last_event }) => (record, last_event),
@@ -102,7 +105,7 @@ impl Gate {
         let approved = Approved {
             gate: self.clone(),
             request,
-            arguments: ticket.arguments,
+            agreed: ticket.agreed.clone(),
             fence: record.fence,
             snapshot: Snapshot {
                 now: now.max(record.changed_at),
@@ -117,39 +120,54 @@ impl Gate {
     }
 }
 
-/// Invariant 10: every voter as the directory knows them now. Whoever is unknown, or is no longer
-/// the one behind the channel identity, is left out. Their groups are those that were asked and
-/// those that policy asks now.
-async fn voters_now(
-    directory: &dyn Directory,
-    record: &Record,
-    verdict: &Verdict,
-) -> Result<Vec<VoterNow>, DirectoryError> {
-    let mut groups = record.asked.groups();
-    match verdict {
-        Verdict::Allow(_) | Verdict::Deny(_) => {}
-        Verdict::Review(tracks, _) => {
-            for group in tracks.iter().flat_map(|track| track.groups()) {
-                if !groups.contains(group) {
-                    groups.push(group.clone());
-                }
-            }
-        }
-    }
-    let mut voters = Vec::with_capacity(record.votes.len());
-    for vote in &record.votes {
-        if vote.choice == Choice::Withdrawn
-            || directory.person(&vote.identity).await?.as_ref() != Some(&vote.person)
-            || !directory.exists(&vote.person).await?
-        {
-            continue;
-        }
-        voters.push(VoterNow {
-            person: vote.person.clone(),
-            groups: memberships(directory, &vote.person, &groups).await?,
+impl Gate {
+    /// Invariant 10: every voter as the directory knows them now. Whoever is unknown, or is no
+    /// longer the one behind the channel identity, is left out. Their groups are those that were
+    /// asked and those that policy asks now.
+    async fn claim_now(
+        &self,
+        snapshot: &Snapshot,
+        verdict: Verdict,
+    ) -> Result<ClaimNow, ApprovalError> {
+        let record = &snapshot.record;
+        let asks_now = match &verdict {
+            Verdict::Allow(_) | Verdict::Deny(_) => None,
+            Verdict::Review(tracks, _) => Some(tracks),
+        };
+        let asks_now = asks_now.into_iter().flat_map(NonEmpty::iter);
+        let groups = groups_of(record.asked.tracks.iter().chain(asks_now));
+        let votes = record.votes.iter();
+        let stands = votes.filter(|vote| vote.choice != Choice::Withdrawn);
+        let stands: Vec<_> = stands.collect();
+        let identities: Vec<_> = stands.iter().map(|vote| &vote.identity).collect();
+        let whom = Whom {
+            requester: record.asked.call.requester(),
+            identities: &identities,
+            groups: &groups,
+        };
+        let shared = self.shared();
+        let resolved = shared.directory().resolve(&whom).await;
+        let resolved =
+            resolved.map_err(|error| ApprovalError::unavailable("the directory", error))?;
+        let voters = stands.iter().zip(resolved.voters);
+        let voters = voters.filter_map(|(vote, voter)| {
+            let voter = voter.filter(|voter| voter.person == vote.person)?;
+            Some(VoterNow {
+                person: voter.person,
+                groups: voter.groups,
+            })
         });
+        Ok(ClaimNow {
+            owner: shared.owner,
+            lease: shared.lease,
+            frozen: snapshot.frozen,
+            verdict,
+            voters: voters.collect(),
+            excluded: resolved
+                .chain
+                .map_err(|unknown| of_chain(ChainError::Unknown(unknown)))?,
+        })
     }
-    Ok(voters)
 }
 
 impl Approved {
@@ -159,10 +177,24 @@ impl Approved {
         anew.is_ok_and(|call| self.snapshot.record.asked.digest == call.digest())
     }
 
+    /// An empty capture of the same arguments.
+    pub(super) fn capture(&self) -> Capturing {
+        let redaction = Some(Arc::clone(&self.gate.shared().redaction));
+        match self.agreed.first() {
+            Some(first) => Capturing::again(redaction, first),
+            None => Capturing::new(redaction),
+        }
+    }
+
+    /// Whether these are the arguments that people agreed to.
+    pub(super) fn is_with(&self, again: &Arguments) -> bool {
+        self.agreed.is(again)
+    }
+
     /// Starts the execution, if what will run is what was approved and the claim still holds.
-    pub(super) async fn start(mut self, again: Option<Digest>) -> Result<Permit, ApprovalError> {
+    pub(super) async fn start(mut self, unchanged: bool) -> Result<Permit, ApprovalError> {
         // Invariant 3: what was shown is what runs.
-        if again != Some(self.arguments) {
+        if !unchanged {
             return Err(ApprovalError::new(
                 Kind::Changed,
                 "its arguments changed while people were asked: what would run is not what they approved",

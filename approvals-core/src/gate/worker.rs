@@ -19,6 +19,9 @@ use crate::store::{Filter, Outcome, carry_out};
 const TICK: Duration = Duration::from_secs(1);
 /// How many buffered events go to the store at once.
 const BATCH: usize = 1024;
+/// How long changes gather, after some were shown, before further ones are: a caller whose yes
+/// leads to claim, start and finish within the same moment is not slowed down by being watched.
+const GATHER: Duration = Duration::from_millis(2);
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
@@ -45,17 +48,21 @@ pub(super) async fn run(
     let mut look_at = Instant::now();
     let mut renewed = look_at;
     let mut turn = 0_u8;
+    let mut gathers_until: Option<Instant> = None;
     let (mut jobs_open, mut allowed_open) = (true, true);
     while jobs_open || allowed_open || !buffered.is_empty() {
         // Push-back: what a sink would have to catch up with waits where callers wait.
         let behind = jobs_open && shared.sinks.behind();
         let room = allowed_open && buffered.len() < BATCH && !behind;
+        let gathered = gathers_until.is_none();
         tokio::select! {
             biased;
-            () = sleep_until(look_at) => {}
+            () = sleep_until(gathers_until.map_or(look_at, |until| until.min(look_at))) => {}
             job = jobs.recv(), if jobs_open => match job {
                 Some(Job::LookAgain) => look_at = Instant::now(),
-                Some(job) => carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await,
+                Some(job) => {
+                    carry(&shared, job, &mut allowed, &mut buffered, &mut changes).await;
+                }
                 None => jobs_open = false,
             },
             received = allowed.recv_many(&mut arrived, BATCH), if room => {
@@ -65,7 +72,15 @@ pub(super) async fn run(
                 shared.sinks.news();
             }
             () = shared.sinks.progressed(), if behind => {}
-            change = changes.recv() => on_changes(&shared, change, &mut changes).await,
+            change = changes.recv(), if gathered => {
+                on_changes(&shared, change, &mut changes).await;
+                gathers_until = Some(Instant::now() + GATHER);
+            }
+        }
+        if gathers_until.is_some_and(|until| until <= Instant::now()) {
+            gathers_until = show_changes(&shared, &mut changes)
+                .await
+                .then(|| Instant::now() + GATHER);
         }
         // While it is busy it still looks on time.
         let now = Instant::now();
@@ -90,7 +105,9 @@ pub(super) async fn run(
     shared.sinks.close();
 }
 
-async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<RequestId>) {
+/// Shows what has changed meanwhile, and says whether anything has.
+async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<RequestId>) -> bool {
+    let mut any = false;
     loop {
         match changes.try_recv() {
             Ok(request) => on_changes(shared, Ok(request), changes).await,
@@ -98,8 +115,9 @@ async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<Re
             Err(TryRecvError::Lagged(missed)) => {
                 on_changes(shared, Err(RecvError::Lagged(missed)), changes).await;
             }
-            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return any,
         }
+        any = true;
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
-use crate::directory::{Directory, DirectoryError, Members};
+use crate::directory::{Directory, DirectoryError, Members, Resolved, Voter, Whom};
 use crate::id::{ChannelId, GroupId, NameError, PersonId};
 use crate::policy::Membership;
-use crate::principal::{ChannelIdentity, PrincipalError, PrincipalId};
+use crate::principal::{ChannelIdentity, PrincipalError, PrincipalId, Requester};
+use crate::shared_set::{self, Groups};
 
 /// People, groups and channel identities that are set in code. Can be changed while a gate uses it.
 ///
@@ -113,15 +114,54 @@ impl InMemoryDirectory {
     }
 }
 
+impl People {
+    /// The person behind a channel identity, and their groups.
+    fn behind(&self, identity: &ChannelIdentity) -> Option<(&PersonId, &BTreeSet<GroupId>)> {
+        match self.linked.get(identity) {
+            Some(person) => self.groups_of.get_key_value(person),
+            None => self.groups_of.get_key_value(&*identity.user),
+        }
+    }
+
+    /// What is known of one membership, if anything is.
+    fn knows(&self, person: &PersonId, group: &GroupId) -> bool {
+        self.unknown.is_empty() || !self.unknown.contains(&(person.clone(), group.clone()))
+    }
+
+    fn voter(&self, identity: &ChannelIdentity, asked: &[&GroupId]) -> Option<Voter> {
+        let (person, groups) = self.behind(identity)?;
+        let mut counts = Groups::new();
+        for group in asked {
+            if groups.contains(*group) && self.knows(person, group) {
+                counts.insert((*group).clone());
+            }
+        }
+        Some(Voter {
+            person: person.clone(),
+            groups: counts,
+        })
+    }
+
+    fn chain(&self, requester: &Requester) -> Result<shared_set::People, PrincipalId> {
+        let mut people = shared_set::People::new();
+        for principal in requester.chain() {
+            match principal.as_person() {
+                Some(person) if self.groups_of.contains_key(person) => {
+                    people.insert(person.clone());
+                }
+                Some(_) => return Err(principal.clone()),
+                None => people.extend(self.owners.get(principal).into_iter().flatten().cloned()),
+            }
+        }
+        Ok(people)
+    }
+}
+
 #[async_trait]
 impl Directory for InMemoryDirectory {
     async fn person(&self, identity: &ChannelIdentity) -> Result<Option<PersonId>, DirectoryError> {
         let people = self.answering()?;
-        let person = match people.linked.get(identity) {
-            Some(person) => Some(person.clone()),
-            None => PersonId::new(&identity.user).ok(),
-        };
-        Ok(person.filter(|person| people.groups_of.contains_key(person)))
+        Ok(people.behind(identity).map(|(person, _)| person.clone()))
     }
 
     async fn exists(&self, person: &PersonId) -> Result<bool, DirectoryError> {
@@ -134,7 +174,7 @@ impl Directory for InMemoryDirectory {
         group: &GroupId,
     ) -> Result<Membership, DirectoryError> {
         let people = self.answering()?;
-        if people.unknown.contains(&(person.clone(), group.clone())) {
+        if !people.knows(person, group) {
             return Ok(Membership::Unknown);
         }
         let groups = people.groups_of.get(person);
@@ -182,5 +222,14 @@ impl Directory for InMemoryDirectory {
             .filter(|(identity, linked)| *linked == person && identity.channel == *channel)
             .map(|(identity, _)| identity.clone());
         Ok(own.into_iter().chain(linked).collect())
+    }
+
+    async fn resolve(&self, whom: &Whom<'_>) -> Result<Resolved, DirectoryError> {
+        let people = self.answering()?;
+        let identities = whom.identities.iter();
+        Ok(Resolved {
+            chain: people.chain(whom.requester),
+            voters: identities.map(|i| people.voter(i, whom.groups)).collect(),
+        })
     }
 }

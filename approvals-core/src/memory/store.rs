@@ -52,7 +52,7 @@ struct Stored {
 #[derive(Debug)]
 struct Row {
     record: Arc<Record>,
-    deliveries: Box<[Delivery]>,
+    deliveries: Arc<[Delivery]>,
 }
 
 impl fmt::Debug for MemoryStore {
@@ -142,7 +142,7 @@ impl Stored {
             id,
             Row {
                 record: Arc::clone(&record),
-                deliveries: deliveries.into_boxed_slice(),
+                deliveries: deliveries.into(),
             },
         );
         record
@@ -156,9 +156,8 @@ impl Stored {
     }
 
     /// Puts a record in place of the one that stands.
-    fn replace(&mut self, record: Record, now: Timestamp) -> Option<Arc<Record>> {
+    fn replace(&mut self, record: Arc<Record>, now: Timestamp) -> Option<Arc<Record>> {
         let id = record.id();
-        let record = Arc::new(record);
         let row = self.rows.get_mut(&id)?;
         let before = std::mem::replace(&mut row.record, Arc::clone(&record));
         let (was_due, is_due) = (before.due_at(), record.due_at());
@@ -294,7 +293,7 @@ impl RequestStore for MemoryStore {
                 } = *grantor;
                 let granted_by = poorer.id();
                 stored.push(&poorer, events, now);
-                stored.replace(poorer, now);
+                stored.replace(Arc::new(poorer), now);
                 // Nobody is asked, so no channel is given anything.
                 let record = stored.insert(*record, Vec::new(), opening.key, now);
                 let last_event = stored.outbox.last();
@@ -374,10 +373,10 @@ impl RequestStore for MemoryStore {
         self.stored().outbox.acknowledge(sink, number)
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let stored = self.stored();
         let row = stored.rows.get(&id);
-        Ok(row.map_or_else(Vec::new, |row| row.deliveries.to_vec()))
+        Ok(row.map_or_else(|| Arc::from([]), |row| Arc::clone(&row.deliveries)))
     }
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
@@ -385,16 +384,15 @@ impl RequestStore for MemoryStore {
         let Some(row) = stored.rows.get_mut(&id) else {
             return Ok(());
         };
-        match row
+        let place = row
             .deliveries
-            .iter_mut()
-            .find(|known| known.channel == delivery.channel)
-        {
+            .iter()
+            .position(|known| known.channel == delivery.channel);
+        match place.and_then(|place| Arc::make_mut(&mut row.deliveries).get_mut(place)) {
             Some(known) => *known = delivery,
             None => {
-                let mut all = std::mem::take(&mut row.deliveries).into_vec();
-                all.push(delivery);
-                row.deliveries = all.into_boxed_slice();
+                let known = row.deliveries.iter().cloned();
+                row.deliveries = known.chain([delivery]).collect();
             }
         }
         Ok(())

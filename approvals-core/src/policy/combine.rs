@@ -33,13 +33,17 @@ impl Strictest {
 
 /// The strictest of these verdicts; `None` when there are none.
 pub(super) fn strictest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<Verdict> {
+    let mut verdicts = verdicts.into_iter();
+    let first = verdicts.next()?;
+    let Some(second) = verdicts.next() else {
+        // One alone stands as it is: its reasons are shared by every call that it judges.
+        return Some(first);
+    };
     let mut allowed: Vec<FiredRule> = Vec::new();
     let mut denied: Vec<FiredRule> = Vec::new();
     let mut asked: Vec<FiredRule> = Vec::new();
     let mut tracks: Vec<Arc<Requirement>> = Vec::new();
-    let mut any = false;
-    for verdict in verdicts {
-        any = true;
+    for verdict in [first, second].into_iter().chain(verdicts) {
         match verdict {
             Verdict::Allow(reasons) => allowed.extend(reasons.iter().cloned()),
             Verdict::Deny(reasons) => {
@@ -58,9 +62,6 @@ pub(super) fn strictest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<V
                 }
             }
         }
-    }
-    if !any {
-        return None;
     }
     if !denied.is_empty() {
         return Some(Verdict::Deny(Reasons::all(denied)));

@@ -10,6 +10,7 @@ use super::Reasons;
 use crate::call::Risk;
 use crate::id::{GroupId, NameError, PersonId, RuleId};
 use crate::non_empty::NonEmpty;
+use crate::shared_set::Groups;
 
 /// The longest deadline that is accepted.
 const MAX_DEADLINE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -112,7 +113,7 @@ impl Audience {
 
     /// Whether a person who is in these groups is asked.
     #[must_use]
-    pub fn includes(&self, person: &PersonId, groups: &BTreeSet<GroupId>) -> bool {
+    pub fn includes(&self, person: &PersonId, groups: &Groups) -> bool {
         self.0.iter().any(|member| match member {
             Member::Group(group) => groups.contains(group),
             Member::Person(asked) => asked == person,

@@ -1,6 +1,5 @@
 //! What becomes of a call that policy wants reviewed: ask, join, use a grant, or refuse.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use crate::digest::Digest;
 use crate::id::{OwnerId, PersonId, RequestId};
 use crate::policy::{RequirementError, checked};
 use crate::presentation::Presentation;
+use crate::shared_set::People;
 use crate::time::Timestamp;
 
 /// Limits that keep people from being worn down, per root principal, action and resource.
@@ -74,7 +74,7 @@ pub struct Opening {
     /// The hash of requester chain, action and idempotency key.
     pub key: Option<Digest>,
     /// Who may not vote.
-    pub excluded: BTreeSet<PersonId>,
+    pub excluded: People,
     /// The gate that waits, when dropping the call should withdraw the request.
     pub waiter: Option<OwnerId>,
     /// The limits that hold.
@@ -260,7 +260,7 @@ fn latest_denial(standing: &Standing) -> Option<(&Arc<Record>, Timestamp)> {
 fn open_grant<'a>(
     opening: &Opening,
     standing: &'a Standing,
-    excluded: &BTreeSet<PersonId>,
+    excluded: &People,
     denied_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Option<&'a Arc<Record>> {
@@ -280,7 +280,7 @@ fn open_grant<'a>(
 
 fn use_grant(
     opening: &Opening,
-    excluded: BTreeSet<PersonId>,
+    excluded: People,
     grantor: &Arc<Record>,
     now: Timestamp,
 ) -> Admission {
@@ -296,7 +296,7 @@ fn use_grant(
         until = until.min(grant.until);
     }
     let mut record = Record::pending(Arc::clone(&opening.asked), excluded, opening.waiter);
-    record.excluded.extend(grantor.excluded.iter().cloned());
+    record.excluded.unite(&grantor.excluded);
     record.granted_by = Some(grantor.id());
     // The votes come along, so that the claim judges their voters again.
     record.votes.clone_from(&grantor.votes);

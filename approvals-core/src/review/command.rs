@@ -1,12 +1,12 @@
 //! What can be asked of a record. Exhaustive on purpose.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::vote::{Ballot, Proposal};
-use crate::id::{GroupId, OwnerId, PersonId, RequestId};
+use crate::id::{OwnerId, PersonId, RequestId};
 use crate::policy::Verdict;
+use crate::shared_set::{Groups, People};
 
 /// A command on one record. Whichever commits first stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub enum Command {
         /// Who: not the one who broke it, and not of the requester's chain.
         by: PersonId,
         /// Who may not, as it holds now.
-        excluded: BTreeSet<PersonId>,
+        excluded: People,
         /// What they found: not empty.
         comment: Arc<str>,
     },
@@ -140,7 +140,7 @@ pub struct ClaimNow {
     pub voters: Vec<VoterNow>,
     /// The people of the requester's chain, as it holds now: their votes do not count, and only
     /// theirs confirm.
-    pub excluded: BTreeSet<PersonId>,
+    pub excluded: People,
 }
 
 /// A voter as the directory knows them now.
@@ -149,5 +149,5 @@ pub struct VoterNow {
     /// Who.
     pub person: PersonId,
     /// Those of the groups that the requirements mention which the person is in now.
-    pub groups: BTreeSet<GroupId>,
+    pub groups: Groups,
 }

@@ -12,6 +12,7 @@ mod vote;
 pub use admit::{Admission, Bucket, Limits, Opening, Refusal, Standing, admit, stands};
 pub use apply::{Transition, apply};
 pub use command::{ClaimNow, Command, VoterNow, WithdrawnBy};
+pub(crate) use record::groups_of;
 pub use record::{Asked, Grant, Progress, Record, SCHEMA};
 pub use refused::Refused;
 pub use state::{Claim, Phase, State};

@@ -1,6 +1,5 @@
 //! The record of one request.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::id::{GroupId, OwnerId, PersonId, RequestId};
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::principal::PrincipalId;
+use crate::shared_set::People;
 use crate::time::Timestamp;
 
 /// The version of [`Record`]'s form. A writer that knows an older one may read, not swap.
@@ -39,7 +39,7 @@ pub struct Asked {
     /// The higher of the author's hint and what policy says.
     pub risk: Risk,
     /// The people in the requester's chain and their owners: they cannot review; they may confirm.
-    pub principals: BTreeSet<PersonId>,
+    pub principals: People,
     /// On whose behalf this happens in the end: whom limits count against.
     pub root: PrincipalId,
     /// When it was asked.
@@ -62,17 +62,24 @@ impl Asked {
     }
 
     /// Every group that a track asks or may ask.
-    pub fn groups(&self) -> Vec<GroupId> {
-        let mut groups: Vec<GroupId> = self
-            .tracks
-            .iter()
-            .flat_map(|track| track.groups())
-            .cloned()
-            .collect();
-        groups.sort_unstable();
-        groups.dedup();
-        groups
+    pub fn groups(&self) -> Vec<&GroupId> {
+        groups_of(self.tracks.iter())
     }
+}
+
+/// Every group that one of these requirements asks or may ask, each once.
+pub(crate) fn groups_of<'a>(
+    tracks: impl Iterator<Item = &'a Arc<Requirement>>,
+) -> Vec<&'a GroupId> {
+    let mut groups: Vec<&GroupId> = Vec::new();
+    tracks.for_each(|track| {
+        track.groups().for_each(|group| {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        });
+    });
+    groups
 }
 
 /// How far one track has come.
@@ -113,9 +120,9 @@ pub struct Record {
     /// How far each track has come.
     pub progress: Vec<Progress>,
     /// Every reviewer's last word, in the order given.
-    pub votes: Vec<Vote>,
+    pub votes: Vec<Arc<Vote>>,
     /// Who may not vote: the union of what held whenever anybody looked.
-    pub excluded: BTreeSet<PersonId>,
+    pub excluded: People,
     /// The fence of the latest claim.
     pub fence: u64,
     /// What this yes covers beyond its own run.
@@ -134,11 +141,7 @@ impl Record {
     /// A request that asks people, as it is first stored. `excluded` are those of the chain and
     /// whoever proposed its values.
     #[must_use]
-    pub fn pending(
-        asked: Arc<Asked>,
-        excluded: BTreeSet<PersonId>,
-        waiter: Option<OwnerId>,
-    ) -> Self {
+    pub fn pending(asked: Arc<Asked>, excluded: People, waiter: Option<OwnerId>) -> Self {
         let progress = asked
             .tracks
             .iter()

@@ -1,15 +1,16 @@
 //! Who may take which seat, and whether every seat can be taken by another human.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::record::{Asked, Progress};
 use super::vote::{Choice, Seat, Vote};
-use crate::id::{GroupId, PersonId};
+use crate::id::PersonId;
 use crate::policy::{Agreement, OnTimeout, Quorum, Requirement, Stage};
+use crate::shared_set::Groups;
 use crate::time::Timestamp;
 
 /// The groups to judge a vote by, or `None` when it does not count.
-pub(super) type Counts<'a> = dyn Fn(&Vote) -> Option<BTreeSet<GroupId>> + 'a;
+pub(super) type Counts<'a> = dyn Fn(&Vote) -> Option<Groups> + 'a;
 
 /// When a stage that opens now is overdue.
 pub(super) fn stage_deadline(requirement: &Requirement, stage: usize, now: Timestamp) -> Timestamp {
@@ -27,7 +28,7 @@ fn may_sit(
     quorum: &Quorum,
     widened: bool,
     person: &PersonId,
-    groups: &BTreeSet<GroupId>,
+    groups: &Groups,
 ) -> bool {
     quorum.from().includes(person, groups)
         || match stage.on_timeout() {
@@ -45,7 +46,7 @@ pub(super) fn is_asked(
     requirement: &Requirement,
     progress: &Progress,
     person: &PersonId,
-    groups: &BTreeSet<GroupId>,
+    groups: &Groups,
 ) -> bool {
     let open = usize::from(progress.open);
     !progress.met
@@ -63,23 +64,27 @@ pub(super) fn stage_met(
     track: usize,
     stage_index: usize,
     progress: &Progress,
-    votes: &[Vote],
+    votes: &[Arc<Vote>],
     counts: &Counts<'_>,
 ) -> bool {
     let Some(stage) = requirement.stages().nth(stage_index) else {
         return false;
     };
     let widened = is_widened(progress, stage_index);
-    let voters: Vec<(&PersonId, BTreeSet<GroupId>)> = votes
+    let here =
+        |seat: &Seat| usize::from(seat.track) == track && usize::from(seat.stage) == stage_index;
+    // A human has one vote in the list, and so stands here once.
+    let voters = votes
         .iter()
-        .filter(|vote| vote.choice == Choice::Approve)
-        .filter(|vote| {
-            vote.seats.iter().any(|seat| {
-                usize::from(seat.track) == track && usize::from(seat.stage) == stage_index
-            })
-        })
-        .filter_map(|vote| Some((&vote.person, counts(vote)?)))
-        .collect();
+        .filter(|vote| vote.choice == Choice::Approve && vote.seats.iter().any(here))
+        .filter_map(|vote| Some((&vote.person, counts(vote)?)));
+    if stage.quorums().count() == 1 {
+        // Every seat is like the others: whoever may take one may take any.
+        let quorum = stage.quorums().first();
+        let seated = voters.filter(|(who, groups)| may_sit(stage, quorum, widened, who, groups));
+        return seated.count() >= quorum.count();
+    }
+    let voters: Vec<(&PersonId, Groups)> = voters.collect();
     let seats: Vec<&Quorum> = stage
         .quorums()
         .iter()
@@ -142,7 +147,7 @@ pub(super) fn track_met(
     track: usize,
     requirement: &Requirement,
     progress: &Progress,
-    votes: &[Vote],
+    votes: &[Arc<Vote>],
     counts: &Counts<'_>,
 ) -> bool {
     if glass_broken(requirement, votes, counts) {
@@ -156,7 +161,7 @@ pub(super) fn track_met(
 }
 
 /// Whether a principal has confirmed.
-pub(super) fn confirmed(asked: &Asked, votes: &[Vote], counts: &Counts<'_>) -> bool {
+pub(super) fn confirmed(asked: &Asked, votes: &[Arc<Vote>], counts: &Counts<'_>) -> bool {
     votes.iter().any(|vote| {
         vote.choice == Choice::Confirm
             && asked.principals.contains(&vote.person)
@@ -165,7 +170,11 @@ pub(super) fn confirmed(asked: &Asked, votes: &[Vote], counts: &Counts<'_>) -> b
 }
 
 /// Whether a member of the requirement's break-glass group has released it.
-pub(super) fn glass_broken(requirement: &Requirement, votes: &[Vote], counts: &Counts<'_>) -> bool {
+pub(super) fn glass_broken(
+    requirement: &Requirement,
+    votes: &[Arc<Vote>],
+    counts: &Counts<'_>,
+) -> bool {
     requirement.break_glass_group().is_some_and(|group| {
         votes.iter().any(|vote| {
             vote.choice == Choice::BreakGlass
@@ -179,7 +188,7 @@ pub(super) fn glass_broken(requirement: &Requirement, votes: &[Vote], counts: &C
 pub(super) fn would_meet(
     asked: &Asked,
     requirement: &Requirement,
-    votes: &[Vote],
+    votes: &[Arc<Vote>],
     counts: &Counts<'_>,
 ) -> bool {
     let mut progress = Progress {
@@ -188,9 +197,9 @@ pub(super) fn would_meet(
         widened: 0,
         deadline: asked.expires_at,
     };
-    let mut seated: Vec<Vote> = Vec::with_capacity(votes.len());
+    let mut seated: Vec<Arc<Vote>> = Vec::with_capacity(votes.len());
     for vote in votes {
-        let mut vote = vote.clone();
+        let mut vote = Vote::clone(vote);
         vote.seats.clear();
         let groups = counts(&vote);
         let said = vote
@@ -208,7 +217,7 @@ pub(super) fn would_meet(
                 stage: progress.open,
             });
         }
-        seated.push(vote);
+        seated.push(Arc::new(vote));
         let open = usize::from(progress.open);
         if stage_met(requirement, 0, open, &progress, &seated, counts) {
             progress.open = progress.open.saturating_add(1);

@@ -1,13 +1,14 @@
 //! Votes: what a reviewer said, on exactly what, and where it counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::id::{GroupId, PersonId};
+use crate::id::PersonId;
 use crate::principal::ChannelIdentity;
+use crate::shared_set::{Groups, People};
 use crate::time::Timestamp;
 
 /// Other values for arguments that a reviewer would agree to, by argument name.
@@ -38,10 +39,10 @@ pub struct Ballot {
     /// Through which channel identity.
     pub identity: ChannelIdentity,
     /// Those of the groups that the requirement mentions which the person is in now.
-    pub groups: BTreeSet<GroupId>,
+    pub groups: Groups,
     /// The people of the requester's chain, as it holds now: they may not vote, and only they may
     /// confirm.
-    pub excluded: BTreeSet<PersonId>,
+    pub excluded: People,
     /// What they said. `Withdrawn` takes an earlier vote back.
     pub choice: Choice,
     /// In their words.
@@ -73,7 +74,7 @@ pub struct Vote {
     /// Through which channel identity.
     pub identity: ChannelIdentity,
     /// The groups that counted, as they were when the vote was cast.
-    pub groups: BTreeSet<GroupId>,
+    pub groups: Groups,
     /// What they said.
     pub choice: Choice,
     /// In their words.

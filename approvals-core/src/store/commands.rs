@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{RequestStore, Snapshot, StoreError, Swap, Swapped};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
-use crate::review::{Command, Phase, Record, Refused, State, WithdrawnBy, apply};
+use crate::review::{Command, Phase, Record, Refused, State, Transition, WithdrawnBy, apply};
+use crate::time::Timestamp;
 
 /// How often a command is judged anew after losing a race, before the store is called unreachable.
 const ATTEMPTS: usize = 64;
@@ -50,41 +51,22 @@ pub(crate) async fn carry_out(
             },
         };
         let Snapshot { record, now, .. } = snapshot;
-        let (transition, due_first) = match apply(&record, command, now) {
-            Ok(transition) => (transition, false),
-            Err(refused @ Refused::Late(_)) => match apply(&record, &Command::Due, now) {
-                Ok(transition) => (transition, true),
-                Err(_) => return Ok(Outcome::Refused { refused, record }),
-            },
+        let Step { swap, due_first } = match step(&record, command, now) {
+            Ok(step) => step,
             Err(refused) => return Ok(Outcome::Refused { refused, record }),
         };
-        let effective = if due_first { &Command::Due } else { command };
         // A use in doubt closes its grant, also when a crash came before that: once it is resolved
         // nothing else would tell.
-        if let (Command::Resolve { .. }, Some(grantor)) = (effective, record.granted_by) {
+        if let (Command::Resolve { .. }, Some(grantor)) = (command, record.granted_by) {
             let why = "a use of it was in doubt".into();
-            let close = Command::CloseGrant { why };
-            Box::pin(carry_out(store, grantor, &close, None)).await?;
+            Box::pin(close_grant(store, grantor, why)).await?;
         }
-        let (not_after, unfrozen) = guards(effective, &record);
-        let revision = transition.record.revision;
-        let swap = Swap {
-            expected: record.revision,
-            record: transition.record,
-            events: transition
-                .events
-                .into_iter()
-                .map(|what| NewEvent::about(id, revision, what))
-                .collect(),
-            not_after,
-            unfrozen,
-            // Whatever leads to a run is judged for freeze and for what it leans on.
-            stands: unfrozen,
-        };
         match store.compare_and_swap(swap).await? {
             Swapped::Done { record, last_event } => {
                 // The command has taken effect, whatever becomes of what follows from it.
-                if let Err(error) = afterwards(store, &record).await {
+                if concerns_others(&record.state)
+                    && let Err(error) = Box::pin(afterwards(store, &record)).await
+                {
                     tracing::error!(request = %id, %error, "what follows from a change was not done");
                 }
                 if !due_first {
@@ -104,9 +86,44 @@ pub(crate) async fn carry_out(
     )))
 }
 
+/// What a command comes to on a record as it stands.
+struct Step {
+    swap: Swap,
+    /// Something else was due: the command itself is judged after that.
+    due_first: bool,
+}
+
+fn step(record: &Record, command: &Command, now: Timestamp) -> Result<Step, Refused> {
+    let (transition, due_first) = match apply(record, command, now) {
+        Ok(transition) => (transition, false),
+        Err(refused @ Refused::Late(_)) => match apply(record, &Command::Due, now) {
+            Ok(transition) => (transition, true),
+            Err(_) => return Err(refused),
+        },
+        Err(refused) => return Err(refused),
+    };
+    let effective = if due_first { &Command::Due } else { command };
+    let (not_after, unfrozen) = guards(effective, record);
+    let Transition {
+        record: next,
+        events,
+    } = transition;
+    let about = |what| NewEvent::about(record.id(), next.revision, what);
+    let swap = Swap {
+        expected: record.revision,
+        events: events.into_iter().map(about).collect(),
+        record: Arc::new(next),
+        not_after,
+        unfrozen,
+        // Whatever leads to a run is judged for freeze and for what it leans on.
+        stands: unfrozen,
+    };
+    Ok(Step { swap, due_first })
+}
+
 /// What the store judges once more inside the commit: invariant 9 for whatever a deadline ends,
 /// and freeze for whatever leads to a run.
-fn guards(command: &Command, record: &Record) -> (Option<crate::time::Timestamp>, bool) {
+fn guards(command: &Command, record: &Record) -> (Option<Timestamp>, bool) {
     match command {
         Command::Vote(_) | Command::Renew { .. } => (record.due_at(), false),
         Command::Claim(_) | Command::Start { .. } => (record.due_at(), true),
@@ -123,46 +140,10 @@ fn guards(command: &Command, record: &Record) -> (Option<crate::time::Timestamp>
     }
 }
 
-/// What follows from a change of one record for others. Each is a command of its own: a crash
-/// before it leaves the others as they were, and [`admit`](crate::review::admit) judges by the
-/// record that changed.
-async fn afterwards(store: &dyn RequestStore, record: &Arc<Record>) -> Result<(), StoreError> {
-    match &record.state {
-        State::InDoubt { why, .. } => {
-            if let Some(grantor) = record.granted_by {
-                let close = Command::CloseGrant {
-                    why: Arc::clone(why),
-                };
-                Box::pin(carry_out(store, grantor, &close, None)).await?;
-            }
-            // Invariant 7: an equal call that is asked already is refused like a later one.
-            if !record.asked.call.declaration().idempotent {
-                let withdraw = Command::Withdraw(WithdrawnBy::EqualInDoubt);
-                for id in store.pending_with(record.asked.digest).await? {
-                    Box::pin(carry_out(store, id, &withdraw, None)).await?;
-                }
-            }
-        }
-        State::Denied {
-            by,
-            comment,
-            proposal,
-            ..
-        } => {
-            // Identical pending calls share a denial, never a yes.
-            for id in store.pending_with(record.asked.digest).await? {
-                let share = Command::ShareDenial {
-                    of: record.id(),
-                    by: by.clone(),
-                    comment: comment.clone(),
-                    proposal: proposal.clone(),
-                };
-                let pending = store.read(id).await?;
-                if pending.is_some_and(|p| p.record.state.phase() == Phase::Pending) {
-                    Box::pin(share_denial(store, id, &share)).await?;
-                }
-            }
-        }
+/// Whether something follows from a state for other records.
+const fn concerns_others(state: &State) -> bool {
+    match state {
+        State::InDoubt { .. } | State::Denied { .. } => true,
         State::Pending
         | State::Approved { .. }
         | State::Claimed { .. }
@@ -172,7 +153,55 @@ async fn afterwards(store: &dyn RequestStore, record: &Arc<Record>) -> Result<()
         | State::Withdrawn { .. }
         | State::Expired { .. }
         | State::Revoked { .. }
-        | State::Lapsed { .. } => {}
+        | State::Lapsed { .. } => false,
+    }
+}
+
+async fn close_grant(
+    store: &dyn RequestStore,
+    grantor: RequestId,
+    why: Arc<str>,
+) -> Result<(), StoreError> {
+    let close = Command::CloseGrant { why };
+    carry_out(store, grantor, &close, None).await.map(drop)
+}
+
+/// What follows from a change of one record for others. Each is a command of its own: a crash
+/// before it leaves the others as they were, and [`admit`](crate::review::admit) judges by the
+/// record that changed.
+async fn afterwards(store: &dyn RequestStore, record: &Arc<Record>) -> Result<(), StoreError> {
+    if let State::InDoubt { why, .. } = &record.state {
+        if let Some(grantor) = record.granted_by {
+            close_grant(store, grantor, Arc::clone(why)).await?;
+        }
+        // Invariant 7: an equal call that is asked already is refused like a later one.
+        if !record.asked.call.declaration().idempotent {
+            let withdraw = Command::Withdraw(WithdrawnBy::EqualInDoubt);
+            for id in store.pending_with(record.asked.digest).await? {
+                carry_out(store, id, &withdraw, None).await?;
+            }
+        }
+    }
+    if let State::Denied {
+        by,
+        comment,
+        proposal,
+        ..
+    } = &record.state
+    {
+        // Identical pending calls share a denial, never a yes.
+        for id in store.pending_with(record.asked.digest).await? {
+            let share = Command::ShareDenial {
+                of: record.id(),
+                by: by.clone(),
+                comment: comment.clone(),
+                proposal: proposal.clone(),
+            };
+            let pending = store.read(id).await?;
+            if pending.is_some_and(|p| p.record.state.phase() == Phase::Pending) {
+                share_denial(store, id, &share).await?;
+            }
+        }
     }
     Ok(())
 }
@@ -187,21 +216,8 @@ async fn share_denial(
         let Some(Snapshot { record, now, .. }) = store.read(id).await? else {
             return Ok(());
         };
-        let Ok(transition) = apply(&record, share, now) else {
+        let Ok(Step { swap, .. }) = step(&record, share, now) else {
             return Ok(());
-        };
-        let revision = transition.record.revision;
-        let swap = Swap {
-            expected: record.revision,
-            events: transition
-                .events
-                .into_iter()
-                .map(|what| NewEvent::about(id, revision, what))
-                .collect(),
-            record: transition.record,
-            not_after: None,
-            unfrozen: false,
-            stands: false,
         };
         if let Swapped::Done { .. } = store.compare_and_swap(swap).await? {
             return Ok(());

@@ -31,11 +31,11 @@ struct Slot {
 }
 
 impl Slot {
-    fn wake(&mut self) {
+    /// Notes the change. Whoever is to be woken is woken when the lock is free: another thread may
+    /// have them look before this one goes on.
+    fn change(&mut self) -> Option<Waker> {
         self.changed = true;
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.waker.take()
     }
 }
 
@@ -55,13 +55,20 @@ impl Hints {
 
     /// Wakes whoever waits for this request.
     pub fn changed(&self, id: RequestId) {
-        for (_, slot) in self.waiting().range_mut((id, 0)..=(id, u32::MAX)) {
-            slot.wake();
-        }
         if self.changes.receiver_count() > 0 {
             // Nobody listening any more is no error.
             let _ = self.changes.send(id);
         }
+        // Last, so that a scheduler that runs next what was woken last takes the caller that
+        // waits, and not whoever shows the change on the channels.
+        let (mut first, mut others) = (None, Vec::new());
+        for (_, slot) in self.waiting().range_mut((id, 0)..=(id, u32::MAX)) {
+            match slot.change() {
+                Some(waker) if first.is_none() => first = Some(waker),
+                waker => others.extend(waker),
+            }
+        }
+        others.into_iter().chain(first).for_each(Waker::wake);
     }
 
     /// Starts to watch a request: a change from now on completes [`Watch::changed`].
@@ -97,21 +104,27 @@ impl Hints {
 
     /// Wakes everybody: after hints may have been lost.
     pub fn all_changed(&self) {
-        for slot in self.waiting().values_mut() {
-            slot.wake();
-        }
+        let wakers: Vec<Waker> = self
+            .waiting()
+            .values_mut()
+            .filter_map(Slot::change)
+            .collect();
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Wakes an eighth of those who wait, another one at every turn: hints may have been lost where
     /// another process made the change, and a store should not have to answer everybody at once.
     pub(crate) fn some_may_have_changed(&self, turn: u8) {
-        for ((id, _), slot) in self.waiting().iter_mut() {
+        let its_turn = |id: RequestId| {
             // The lowest byte of what counts the ids of one process.
             let [_, _, _, _, _, _, _, _, count, ..] = id.to_bytes();
-            if count % 8 == turn % 8 {
-                slot.wake();
-            }
-        }
+            count % 8 == turn % 8
+        };
+        let mut waiting = self.waiting();
+        let slots = waiting.iter_mut().filter(|((id, _), _)| its_turn(*id));
+        let wakers: Vec<Waker> = slots.filter_map(|(_, slot)| slot.change()).collect();
+        drop(waiting);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<RequestId> {

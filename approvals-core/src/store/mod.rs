@@ -58,7 +58,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone)]
 pub struct Swap {
     /// The record's next form.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// The revision that it replaces.
     pub expected: u64,
     /// What happened: stored in the same commit.
@@ -265,7 +265,7 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] when they cannot be read.
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError>;
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError>;
 
     /// Notes how far a delivery came, in place of what was noted for that channel.
     ///

@@ -38,8 +38,8 @@ pub fn tombstone(record: &Record) -> Record {
     let call = crate::call::Call::clone(&asked.call);
     asked.call = Arc::new(call.without_content());
     rest.asked = Arc::new(asked);
-    rest.votes = Vec::new();
-    rest.progress = Vec::new();
+    rest.votes = Default::default();
+    rest.progress = Default::default();
     rest.grant = None;
     rest
 }

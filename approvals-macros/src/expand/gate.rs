@@ -32,8 +32,24 @@ impl Guarded {
     /// The steps of a gated call. Every step that is refused returns; the body is part of the last.
     fn gated(&self) -> TokenStream {
         let private = &self.paths.private;
-        let [attempt, admitted, permit, capture, outcome, error] = [
-            "attempt", "admitted", "permit", "capture", "outcome", "error",
+        let [
+            attempt,
+            authorizing,
+            admitted,
+            starting,
+            permit,
+            capture,
+            outcome,
+            error,
+        ] = [
+            "attempt",
+            "authorizing",
+            "admitted",
+            "starting",
+            "permit",
+            "capture",
+            "outcome",
+            "error",
         ]
         .map(local);
         let begin = self.begin(&attempt);
@@ -47,28 +63,36 @@ impl Guarded {
         outcome.set_span(self.at_output());
         let finish = self.finish(&permit, &outcome);
         let body = self.body_future();
+        // What is named outside the inner blocks is kept while people are waited for, or while the
+        // body runs: there are no names but those that are still needed.
         quote! {
-            #begin
-            let #capture = if #private::Attempt::wants_arguments(&#attempt) {
-                let mut #capture = #private::Attempt::capture(&#attempt);
-                #arguments
-                #values
-                ::core::option::Option::Some(#capture)
-            } else {
-                ::core::option::Option::None
+            let #authorizing = {
+                #begin
+                let #capture = if #private::Attempt::wants_arguments(&#attempt) {
+                    let mut #capture = #private::Attempt::capture(&#attempt);
+                    #arguments
+                    #values
+                    ::core::option::Option::Some(#capture)
+                } else {
+                    ::core::option::Option::None
+                };
+                #private::Attempt::authorize(#attempt, #capture)
             };
-            let #admitted = match #private::Attempt::authorize(#attempt, #capture).await {
-                ::core::result::Result::Ok(#admitted) => #admitted,
-                ::core::result::Result::Err(#error) => return #refusal,
+            let #starting = {
+                let #admitted = match #authorizing.await {
+                    ::core::result::Result::Ok(#admitted) => #admitted,
+                    ::core::result::Result::Err(#error) => return #refusal,
+                };
+                let #capture = if #private::Admitted::wants_arguments(&#admitted) {
+                    let mut #capture = #private::Admitted::capture(&#admitted);
+                    #arguments
+                    ::core::option::Option::Some(#capture)
+                } else {
+                    ::core::option::Option::None
+                };
+                #private::Admitted::start(#admitted, #capture)
             };
-            let #capture = if #private::Admitted::wants_arguments(&#admitted) {
-                let mut #capture = #private::Admitted::capture(&#admitted);
-                #arguments
-                ::core::option::Option::Some(#capture)
-            } else {
-                ::core::option::Option::None
-            };
-            let #permit = match #private::Admitted::start(#admitted, #capture).await {
+            let #permit = match #starting.await {
                 ::core::result::Result::Ok(#permit) => #permit,
                 ::core::result::Result::Err(#error) => return #refusal,
             };

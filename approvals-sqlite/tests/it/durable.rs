@@ -52,7 +52,7 @@ async fn everything_is_there_again_when_the_file_is_opened_again() {
     let store = house.store().await;
     let all = store.list(&Filter::default(), None, 10).await.unwrap();
     assert_eq!(all, [Arc::clone(&pending), Arc::clone(&denied)]);
-    assert_eq!(store.deliveries(pending.id()).await.unwrap(), [intended()]);
+    assert_eq!(*store.deliveries(pending.id()).await.unwrap(), [intended()]);
     assert_eq!(store.freeze().await.unwrap(), Some(freeze));
     assert!(store.read(pending.id()).await.unwrap().unwrap().frozen);
     assert_eq!(events(&store, &sink).await, trail);

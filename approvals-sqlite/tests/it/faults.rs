@@ -277,3 +277,38 @@ async fn a_file_that_cannot_be_written_is_an_error_and_nothing_is_done() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
     assert_eq!(std::fs::read(house.directory.file()).unwrap(), before);
 }
+
+/// A clock that panics while it is told to: whatever a change is judged by may have a bug.
+#[derive(Debug)]
+struct Panicking(
+    std::sync::Arc<approvals_testing::ManualClock>,
+    std::sync::atomic::AtomicBool,
+);
+
+impl approvals_core::Clock for Panicking {
+    fn now(&self) -> Result<approvals_core::Timestamp, approvals_core::ClockError> {
+        let panics = self.1.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(!panics, "this clock panics when it is told to");
+        self.0.now()
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_panics_is_refused_and_the_next_one_is_carried_out() {
+    let house = House::new();
+    let clock = std::sync::Arc::new(Panicking(house.clock.clone(), false.into()));
+    let store = house.builder().clock(clock.clone()).open().await.unwrap();
+    let sink = sink(&store).await;
+    let record = house.ask(&store, &house.sample()).await;
+    let swap = house.swap(&record, &withdraw());
+    clock.1.store(true, std::sync::atomic::Ordering::Relaxed);
+    let told = message(store.compare_and_swap(swap.clone()).await);
+    assert!(told.contains("panicked"), "{told}");
+    clock.1.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(
+        store.read(record.id()).await.unwrap().unwrap().record,
+        record
+    );
+    store.compare_and_swap(swap).await.unwrap();
+    assert_eq!(events(&store, &sink).await.len(), 2);
+}

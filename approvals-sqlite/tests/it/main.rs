@@ -1,7 +1,6 @@
 //! The SQLite store, from outside.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
@@ -11,5 +10,6 @@ mod archive;
 mod conformance;
 mod durable;
 mod faults;
+mod killed;
 mod shared;
 mod support;

@@ -85,7 +85,7 @@ async fn exactly_one_of_several_processes_wins_each_swap() {
                 tokio::spawn(async move {
                     let swap = approvals_core::store::Swap {
                         expected: next.revision - 1,
-                        record: next,
+                        record: Arc::new(next),
                         events: vec![event],
                         not_after: None,
                         unfrozen: false,

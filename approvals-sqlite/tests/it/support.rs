@@ -85,7 +85,7 @@ impl House {
         let revision = transition.record.revision;
         Swap {
             expected: record.revision,
-            record: transition.record,
+            record: Arc::new(transition.record),
             events: transition
                 .events
                 .into_iter()

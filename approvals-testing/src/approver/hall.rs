@@ -203,8 +203,9 @@ impl Hall {
 
     pub(super) async fn delivery(&self, id: RequestId) -> Result<Delivery, Found> {
         let deliveries = self.store.deliveries(id).await?;
-        let here = deliveries.into_iter().find(|d| d.channel == channel());
-        here.ok_or_else(|| Found("the request has no delivery here".to_owned()))
+        let here = deliveries.iter().find(|d| d.channel == channel());
+        here.cloned()
+            .ok_or_else(|| Found("the request has no delivery here".to_owned()))
     }
 
     pub(super) async fn record(&self, id: RequestId) -> Result<Arc<Record>, Found> {

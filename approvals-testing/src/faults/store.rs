@@ -135,7 +135,7 @@ impl RequestStore for FaultyStore {
             .await
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let call = self.inner.deliveries(id);
         self.script
             .carry(Method::Deliveries, call, StoreError::Unreachable)

@@ -51,7 +51,7 @@ async fn asks(world: World) -> Judgment {
     );
     let deliveries = world.store.deliveries(id).await?;
     ensure!(
-        deliveries == [intended()],
+        *deliveries == [intended()],
         "its deliveries are {deliveries:?}"
     );
     let events = world.events(&sink).await?;

@@ -71,7 +71,7 @@ async fn deliveries(world: World) -> Judgment {
             ..intended()
         };
         world.store.note_delivery(id, noted.clone()).await?;
-        let mut found = world.store.deliveries(id).await?;
+        let mut found = world.store.deliveries(id).await?.to_vec();
         found.sort_by(|a, b| a.channel.as_str().cmp(b.channel.as_str()));
         ensure!(found == [other.clone(), noted], "then they are {found:?}");
     }

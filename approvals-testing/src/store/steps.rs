@@ -1,6 +1,5 @@
 //! What the rules do with a store.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +10,8 @@ use approvals_core::review::{
 };
 use approvals_core::store::{Delivery, DeliveryState, Opened, RequestStore, Swap, Swapped};
 use approvals_core::{
-    ChannelId, Clock, Coverage, Event, GroupId, OwnerId, Reasons, RequestId, SinkId, Timestamp,
-    Verdict,
+    ChannelId, Clock, Coverage, Event, GroupId, Groups, OwnerId, People, Reasons, RequestId,
+    SinkId, Timestamp, Verdict,
 };
 
 use crate::ManualClock;
@@ -64,7 +63,7 @@ impl World {
         let revision = transition.record.revision;
         Ok(Swap {
             expected: record.revision,
-            record: transition.record,
+            record: transition.record.into(),
             events: transition
                 .events
                 .into_iter()
@@ -164,9 +163,9 @@ pub(super) fn claim() -> Result<Command, Found> {
         verdict: Verdict::Allow(Reasons::rule("sample", "allowed now")?),
         voters: vec![VoterNow {
             person: person("alice"),
-            groups: BTreeSet::from([GroupId::new(REVIEWERS)?]),
+            groups: Groups::from([GroupId::new(REVIEWERS)?]),
         }],
-        excluded: BTreeSet::new(),
+        excluded: People::new(),
     })))
 }
 

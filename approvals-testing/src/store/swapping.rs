@@ -1,5 +1,6 @@
 //! Rules about replacing records.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_core::audit::NewEvent;
@@ -49,8 +50,8 @@ async fn swaps(world: World) -> Judgment {
                 "a swap of the revision that stands: {swapped:?}"
             )));
         };
-        ensure!(*stored == record, "another record was stored: {stored:?}");
-        ensure!(*world.record(id).await? == record, "another record is read");
+        ensure!(stored == record, "another record was stored: {stored:?}");
+        ensure!(world.record(id).await? == record, "another record is read");
         let trail = world.events(&sink).await?;
         let tail: Vec<_> = trail.iter().rev().take(events.len()).rev().collect();
         let as_new = |event: &approvals_core::Event| NewEvent {
@@ -109,7 +110,7 @@ async fn one_winner(world: World) -> Judgment {
                     let event = NewEvent::about(id, next.revision, What::Withdrawn { why });
                     let swap = Swap {
                         expected: next.revision - 1,
-                        record: next,
+                        record: next.into(),
                         events: vec![event],
                         not_after: None,
                         unfrozen: false,
@@ -218,7 +219,7 @@ pub(super) async fn freeze(world: &World, on: bool) -> Result<(), Found> {
 async fn newer_schema(world: World) -> Judgment {
     let id = world.ask(&world.sample()?).await?.id();
     let mut newer = world.swap(id, &withdraw()).await?;
-    newer.record.schema = SCHEMA + 1;
+    Arc::make_mut(&mut newer.record).schema = SCHEMA + 1;
     // A store may refuse to write what it does not know in the first place.
     if world.store.compare_and_swap(newer).await.is_err() {
         return Ok(());
@@ -229,7 +230,7 @@ async fn newer_schema(world: World) -> Judgment {
     next.revision += 1;
     let swap = Swap {
         expected: record.revision,
-        record: next,
+        record: next.into(),
         events: Vec::new(),
         not_after: None,
         unfrozen: false,
@@ -249,7 +250,7 @@ async fn unknown(world: World) -> Judgment {
     let id = world.ask(&world.sample()?).await?.id();
     let mut swap = world.swap(id, &withdraw()).await?;
     let never = world.sample()?.opening().asked;
-    swap.record.asked = never;
+    Arc::make_mut(&mut swap.record).asked = never;
     let id = swap.record.id();
     let before = world.events(&sink).await?;
     let swapped = world.store.compare_and_swap(swap).await;

@@ -1,6 +1,5 @@
 //! What people do about a request beside voting: revoke, resolve, review afterwards.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::votes::outsider;
@@ -11,6 +10,7 @@ use crate::review::record::Record;
 use crate::review::refused::Refused;
 use crate::review::state::{Phase, State};
 use crate::review::vote::{Choice, Vote};
+use crate::shared_set::People;
 use crate::time::Timestamp;
 
 pub(super) fn revoke(
@@ -80,16 +80,16 @@ pub(super) fn resolve(
 pub(super) fn review_afterwards(
     record: &mut Record,
     by: &PersonId,
-    excluded: &BTreeSet<PersonId>,
+    excluded: &People,
     comment: &Arc<str>,
 ) -> Result<Vec<What>, Refused> {
     let Some(broke) = record.review_owed.clone() else {
         return Err(Refused::NothingOwed);
     };
     said(comment)?;
-    record.excluded.extend(excluded.iter().cloned());
+    record.excluded.unite(excluded);
     outsider(record, by)?;
-    let broke_too = |vote: &Vote| vote.person == *by && vote.choice == Choice::BreakGlass;
+    let broke_too = |vote: &Arc<Vote>| vote.person == *by && vote.choice == Choice::BreakGlass;
     if broke == *by || record.votes.iter().any(broke_too) {
         return Err(Refused::OwnRequest(by.clone()));
     }

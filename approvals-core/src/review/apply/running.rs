@@ -29,7 +29,7 @@ pub(super) fn claim(
     if claim.frozen {
         return Err(Refused::Frozen);
     }
-    record.excluded.extend(claim.excluded.iter().cloned());
+    record.excluded.unite(&claim.excluded);
     // Invariant 10: every voter is judged as the directory knows them now; an unknown one is struck.
     let excluded = record.excluded.clone();
     let counts = |vote: &Vote| {

@@ -1,16 +1,16 @@
 //! Votes: who may cast one, where it counts, and what the last one brings about.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::audit::What;
 use crate::call::{Argument, Bound};
-use crate::id::{GroupId, PersonId};
+use crate::id::PersonId;
 use crate::review::record::{Grant, Record};
 use crate::review::refused::Refused;
 use crate::review::seating;
 use crate::review::state::{Phase, State};
 use crate::review::vote::{Ballot, Choice, Seat, Vote};
+use crate::shared_set::Groups;
 use crate::time::Timestamp;
 
 pub(super) fn vote(
@@ -44,7 +44,7 @@ pub(super) fn vote(
             person: ballot.person.clone(),
         });
     }
-    record.excluded.extend(ballot.excluded.iter().cloned());
+    record.excluded.unite(&ballot.excluded);
     if ballot.proposal.is_some() && ballot.choice != Choice::Deny {
         return Err(Refused::ProposalWithoutDenial);
     }
@@ -79,7 +79,7 @@ fn comment_if(required: bool, ballot: &Ballot) -> Result<(), Refused> {
 /// Puts the reviewer's last word in place of the former one, at the end of the list.
 fn cast(record: &mut Record, ballot: &Ballot, seats: Vec<Seat>, now: Timestamp) -> What {
     record.votes.retain(|vote| vote.person != ballot.person);
-    let vote = Vote {
+    let vote = Arc::new(Vote {
         person: ballot.person.clone(),
         identity: ballot.identity.clone(),
         groups: ballot.groups.clone(),
@@ -88,10 +88,10 @@ fn cast(record: &mut Record, ballot: &Ballot, seats: Vec<Seat>, now: Timestamp) 
         at: now,
         revision: record.revision,
         seats,
-    };
-    record.votes.push(vote.clone());
+    });
+    record.votes.push(Arc::clone(&vote));
     What::Voted {
-        vote: Box::new(vote),
+        vote,
         shown: ballot.shown,
         seen_revision: ballot.revision,
     }
@@ -99,7 +99,7 @@ fn cast(record: &mut Record, ballot: &Ballot, seats: Vec<Seat>, now: Timestamp) 
 
 /// A vote counts, while the request is pending, by the groups that its reviewer was in when it was
 /// cast, and not at all for whoever turned out to have a part in the request.
-fn as_cast(record: &Record) -> impl Fn(&Vote) -> Option<BTreeSet<GroupId>> + use<> {
+fn as_cast(record: &Record) -> impl Fn(&Vote) -> Option<Groups> + use<> {
     let excluded = record.excluded.clone();
     move |vote| {
         let counts = vote.choice == Choice::Confirm || !excluded.contains(&vote.person);
@@ -115,7 +115,7 @@ fn approve(record: &mut Record, ballot: &Ballot, now: Timestamp) -> Result<Vec<W
         .find(|vote| vote.person == ballot.person && vote.choice == Choice::Approve)
         .map(|vote| vote.seats.clone())
         .unwrap_or_default();
-    let others: Vec<Vote> = record
+    let others: Vec<Arc<Vote>> = record
         .votes
         .iter()
         .filter(|vote| vote.person != ballot.person)

@@ -44,7 +44,7 @@ impl RequestStore for OnDisk {
     async fn acknowledge(&self, sink: &SinkId, number: u64) -> Answer<()> {
         self.0.acknowledge(sink, number).await
     }
-    async fn deliveries(&self, id: RequestId) -> Answer<Vec<Delivery>> {
+    async fn deliveries(&self, id: RequestId) -> Answer<Arc<[Delivery]>> {
         self.0.deliveries(id).await
     }
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Answer<()> {

@@ -275,7 +275,7 @@ impl RequestStore for Harmed {
         self.inner.acknowledge(sink, number).await
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         self.inner.deliveries(id).await
     }
 

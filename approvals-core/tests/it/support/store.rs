@@ -162,7 +162,7 @@ impl RequestStore for Store {
         self.inner.acknowledge(sink, number).await
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         self.answering("deliveries")?;
         self.inner.deliveries(id).await
     }

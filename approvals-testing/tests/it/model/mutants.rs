@@ -3,13 +3,12 @@
 //! A mutant is a function around the real one that changes what goes in or comes out. Nothing in
 //! the library can be switched to behave like that.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use approvals_core::review::{
     Choice, Claim, Command, Phase, Record, Refused, State, Transition, VoterNow, apply,
 };
-use approvals_core::{NonEmpty, PersonId, Requirement, Timestamp};
+use approvals_core::{NonEmpty, People, PersonId, Requirement, Timestamp};
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::properties::sentence;
@@ -271,7 +270,7 @@ fn the_model_catches_a_stale_voter_kept_at_the_claim() {
 
 /// Forgets at the claim who has become a part of the request meanwhile.
 fn keeps_new_owners(record: &Record, command: &Command, now: Timestamp) -> Judged {
-    let command = with_claim(command, |claim| claim.excluded = BTreeSet::new());
+    let command = with_claim(command, |claim| claim.excluded = People::new());
     apply(record, &command, now)
 }
 

@@ -1,14 +1,13 @@
 //! The small world that is explored: four people, three identities' worth of overlap, one call.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_core::review::{Asked, Command, Record, Refused, Transition};
 use approvals_core::{
-    ActionName, Audience, Call, Declaration, Digest, GroupId, NonEmpty, OwnerId, PersonId,
-    PolicyName, PrincipalId, Quorum, Reasons, RequestId, Requester, Requirement, Risk, Stage,
-    Timestamp, Verdict,
+    ActionName, Audience, Call, Declaration, Digest, GroupId, Groups, NonEmpty, OwnerId, People,
+    PersonId, PolicyName, PrincipalId, Quorum, Reasons, RequestId, Requester, Requirement, Risk,
+    Stage, Timestamp, Verdict,
 };
 
 /// One tick of the model's clock: every deadline is a whole number of them.
@@ -108,13 +107,13 @@ impl Directory {
         }
     }
 
-    pub(super) fn chain(self) -> BTreeSet<PersonId> {
+    pub(super) fn chain(self) -> People {
         let of_chain = HUMANS.into_iter().filter(|human| self.has_a_part(*human));
         of_chain.map(Human::person).collect()
     }
 }
 
-pub(super) fn named(groups: u8) -> BTreeSet<GroupId> {
+pub(super) fn named(groups: u8) -> Groups {
     let held = NAMES.iter().filter(|(bit, _)| groups & bit != 0);
     held.map(|(_, name)| GroupId::new(name).unwrap()).collect()
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use approvals_core::{
     Approver, ApproverError, AuditError, AuditSink, CastVote, ChannelDesk, ChannelId,
     ChannelIdentity, Choice, Coverage, Directory, DirectoryError, Event, EventId, GroupId, Members,
-    Membership, Notice, PersonId, Presentation, PrincipalId, Receipt, RequestId, async_trait,
+    Membership, Notice, PersonId, Presentation, PrincipalId, Receipt, RequestId, Resolved, Whom,
+    async_trait,
 };
 use approvals_testing::approver::{Driver, Shown};
 use approvals_testing::audit_sink::Kept;
@@ -108,6 +109,7 @@ enum Misleading {
     UnknownGroupsAreEmpty,
     EverybodyIsAMember,
     NobodyOwnsAnything,
+    AnswersAtOnceInAnotherOrder,
 }
 
 #[derive(Debug)]
@@ -158,6 +160,13 @@ impl Directory for Misled {
         }
         Ok(listed)
     }
+    async fn resolve(&self, whom: &Whom<'_>) -> Result<Resolved, DirectoryError> {
+        let mut resolved = self.1.resolve(whom).await?;
+        if self.0 == Misleading::AnswersAtOnceInAnotherOrder {
+            resolved.voters.reverse();
+        }
+        Ok(resolved)
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,6 +195,10 @@ async fn a_directory_with_any_of_these_flaws_fails_the_suite() {
         (
             Misleading::NobodyOwnsAnything,
             "owners are told whole, and an agent that nobody owns has none",
+        ),
+        (
+            Misleading::AnswersAtOnceInAnotherOrder,
+            "asked at once, it answers as it does one by one",
         ),
     ] {
         let mut town = town();

@@ -269,7 +269,7 @@ impl RequestStore for Flawed {
                 richer.grant.as_mut().unwrap().uses_left += 1;
                 let swap = Swap {
                     expected: richer.revision - 1,
-                    record: richer,
+                    record: richer.into(),
                     events: Vec::new(),
                     not_after: None,
                     unfrozen: false,
@@ -345,7 +345,7 @@ impl RequestStore for Flawed {
         }
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         self.inner.deliveries(id).await
     }
 
