@@ -6,6 +6,7 @@ mod delivering;
 pub mod encoding;
 mod hints;
 pub mod lookup;
+pub mod retention;
 
 use std::fmt;
 use std::sync::Arc;
