@@ -21,6 +21,10 @@ pub(crate) enum Domain {
     Presentation,
     /// The key under which repeats of one logical call are found.
     Key,
+    /// The key under which a store counts how busy (root principal, action, resource) is.
+    Bucket,
+    /// The key under which a store remembers proposals to a requester chain for an action.
+    Proposals,
 }
 
 impl Domain {
@@ -30,6 +34,8 @@ impl Domain {
             Self::Arguments => b"approvals/arguments/v1\0",
             Self::Presentation => b"approvals/presentation/v1\0",
             Self::Key => b"approvals/key/v1\0",
+            Self::Bucket => b"approvals/bucket/v1\0",
+            Self::Proposals => b"approvals/proposals/v1\0",
         }
     }
 }

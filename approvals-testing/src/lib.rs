@@ -20,13 +20,16 @@
 //! ```
 //!
 //! [`faults`] wraps any implementation and makes it fail, lose answers or answer late by a script;
-//! [`ManualClock`] is a clock that a test sets.
+//! [`ManualClock`] is a clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a
+//! test's own, which can be crashed.
 
 pub mod approver;
 pub mod audit_sink;
 mod clock;
 pub mod directory;
 pub mod faults;
+#[cfg(unix)]
+pub mod postgres;
 mod report;
 pub mod sample;
 pub mod store;

@@ -8,8 +8,8 @@ use approvals_core::memory::{InMemoryDirectory, MemoryStore};
 use approvals_core::review::Record;
 use approvals_core::{
     ApprovalError, Approver, ApproverError, AuditError, AuditSink, CastVote, ChannelDesk, Choice,
-    Coverage, Event, Gate, Limits, Notice, Presentation, Receipt, RequestStore, Requester,
-    Requirement, Rules, async_trait, requires_approval,
+    Coverage, Event, Gate, Limits, Notice, Presentation, Receipt, RedactionKey, RequestStore,
+    Requester, Requirement, Rules, async_trait, requires_approval,
 };
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -206,6 +206,7 @@ impl Bench {
         let mut builder = Gate::builder(store, directory)
             .policy("benches", rules)
             .audit_sink("count", Arc::<CountingSink>::clone(&sink))
+            .redaction_key(RedactionKey::random()?)
             .limits(Limits {
                 pending: u32::MAX,
                 asks_per_hour: u32::MAX,

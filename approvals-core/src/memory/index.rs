@@ -3,24 +3,12 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::id::{PersonId, RequestId};
-use crate::review::{Asked, Bucket, Choice, Phase, Proposal, Record, State, Vote};
+use crate::review::{Asked, Bucket, Phase, Proposal, Record};
+use crate::store::lookup::{Found, PROPOSAL_COUNTS_FOR, Said, TRAFFIC_COUNTS_FOR, denial};
 use crate::time::Timestamp;
-
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Why a request is found by its digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Found {
-    /// It is pending: it shares a denial of another one.
-    Pending,
-    /// It says something about later calls: it was denied, is in doubt, or has a grant.
-    Decides,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -90,7 +78,7 @@ impl Index {
 
     /// Has a record found by its digest as what it is now, no longer as what it was.
     fn list(&mut self, before: Option<&Record>, after: Option<&Record>) {
-        let (was, is) = (before.and_then(found_as), after.and_then(found_as));
+        let (was, is) = (before.and_then(Found::of), after.and_then(Found::of));
         let Some(record) = after.or(before).filter(|_| was != is) else {
             return;
         };
@@ -129,7 +117,7 @@ impl Index {
         let Some(made) = self.proposals.get_mut(&key) else {
             return Vec::new();
         };
-        made.retain(|(at, _, _)| now < at.plus(DAY));
+        made.retain(|(at, _, _)| now < at.plus(PROPOSAL_COUNTS_FOR));
         made.iter()
             .map(|(_, person, proposal)| (person.clone(), Arc::clone(proposal)))
             .collect()
@@ -153,7 +141,7 @@ impl Index {
     fn count(&mut self, now: Timestamp, bucket: u64) {
         self.counted.push_back((now, bucket));
         for _ in 0..2 {
-            let old = |(at, _): &mut (Timestamp, u64)| at.plus(HOUR) <= now;
+            let old = |(at, _): &mut (Timestamp, u64)| at.plus(TRAFFIC_COUNTS_FOR) <= now;
             let Some((_, key)) = self.counted.pop_front_if(old) else {
                 return;
             };
@@ -181,23 +169,18 @@ impl Index {
         let key = self.bucket_key(&after.asked);
         let traffic = self.buckets.entry(key).or_default();
         traffic.pending = traffic.pending.saturating_sub(1);
-        if let State::Denied { by, proposal, .. } = &after.state {
-            // A denial that is shared with equal requests was said once.
-            let said_here = |vote: &Arc<Vote>| vote.person == *by && vote.choice == Choice::Deny;
-            if !after.votes.iter().any(said_here) {
-                return;
-            }
+        if let Some(Said { by, proposal }) = denial(before, after) {
             if traffic.denials.add(now) {
                 self.count(now, key);
             }
             if let Some(proposal) = proposal {
                 let key = self.proposal_key(&after.asked);
                 if self.proposals.len().is_power_of_two() {
-                    let fresh = |(at, _, _): &(Timestamp, _, _)| now < at.plus(DAY);
+                    let fresh = |(at, _, _): &(Timestamp, _, _)| now < at.plus(PROPOSAL_COUNTS_FOR);
                     self.proposals.retain(|_, made| made.iter().any(fresh));
                 }
                 let made = self.proposals.entry(key).or_default();
-                made.push((now, by.clone(), Arc::clone(proposal)));
+                made.push((now, by, proposal));
             }
         }
     }
@@ -241,7 +224,10 @@ impl LastHour {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        while let Some((_, count)) = self.seconds.pop_front_if(|(at, _)| at.plus(HOUR) <= now) {
+        while let Some((_, count)) = self
+            .seconds
+            .pop_front_if(|(at, _)| at.plus(TRAFFIC_COUNTS_FOR) <= now)
+        {
             self.total = self.total.saturating_sub(count);
         }
     }
@@ -255,20 +241,10 @@ impl LastHour {
     }
 }
 
-/// As what a record is found by its digest, if as anything.
-fn found_as(record: &Record) -> Option<Found> {
-    let phase = record.state.phase();
-    // What is executing may be in doubt before anybody has noted it.
-    let decides = matches!(phase, Phase::Executing | Phase::InDoubt | Phase::Denied);
-    if record.grant.is_some() || decides {
-        Some(Found::Decides)
-    } else {
-        (phase == Phase::Pending).then_some(Found::Pending)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -2,7 +2,9 @@
 //! the same commit.
 
 mod commands;
+pub mod encoding;
 mod hints;
+pub mod lookup;
 
 use std::fmt;
 use std::sync::Arc;

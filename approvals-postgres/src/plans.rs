@@ -1,0 +1,211 @@
+//! How PostgreSQL carries out what is asked often: by an index, however many requests there are.
+
+use approvals_testing::postgres::{PrivateServer, StartError};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
+
+use crate::{PostgresStore, open, read, swap, trail};
+
+/// Enough that looking at all of them is not the cheapest way.
+const MANY: &str = "
+INSERT INTO requests (id, schema, revision, phase, record, action, digest, bucket, asked_at, due_at,
+    awaited_by, decides, denied_at, denied_here_at, proposed_to, review_owed, changed_at)
+SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 1, 1,
+    CASE WHEN n % 50 = 0 THEN 'denied' WHEN n % 50 = 1 THEN 'succeeded' ELSE 'pending' END,
+    repeat('x', 500), 'action.' || n % 101,
+    sha256(('digest' || n / 4)::bytea), sha256(('bucket' || n % 1000)::bytea), n,
+    CASE WHEN n % 50 > 1 THEN n END,
+    CASE WHEN n % 50 > 1 THEN sha256(('gate' || n % 5)::bytea) END,
+    n % 50 = 0, CASE WHEN n % 50 = 0 THEN n END, CASE WHEN n % 50 = 0 THEN n END,
+    CASE WHEN n % 50 = 0 THEN sha256(('chain' || n % 100)::bytea) END, n % 5000 = 0, n
+FROM generate_series(1, 20000) AS n;
+INSERT INTO requesters (principal, request)
+SELECT 'person:p' || n % 100, decode(lpad(to_hex(n), 32, '0'), 'hex') FROM generate_series(1, 20000) AS n;
+INSERT INTO keys (key, request)
+SELECT sha256(('key' || n)::bytea), decode(lpad(to_hex(n), 32, '0'), 'hex')
+FROM generate_series(1, 20000) AS n;
+INSERT INTO events (number, id, at, revision, what)
+SELECT n, decode(lpad(to_hex(n), 32, '0'), 'hex'), n, 1, repeat('x', 500)
+FROM generate_series(1, 20000) AS n;
+INSERT INTO sinks (sink, acknowledged) VALUES ('observer', 19000);
+ANALYZE;
+";
+
+/// A database with many requests; the server lives as long as it.
+async fn many() -> Option<(PgConnection, Option<PrivateServer>)> {
+    let (url, server) = match std::env::var("APPROVALS_POSTGRES_URL") {
+        Ok(url) => (url, None),
+        Err(_) => match PrivateServer::start() {
+            Ok(server) => (server.url("postgres"), Some(server)),
+            Err(StartError::NotInstalled)
+                if std::env::var_os("APPROVALS_POSTGRES_REQUIRED").is_none() =>
+            {
+                use std::io::Write;
+                let why = "SKIPPED: query plans, since `initdb` and `postgres` are not installed";
+                let _ = writeln!(std::io::stderr(), "{why}");
+                return None;
+            }
+            Err(error) => panic!("{error:?}"),
+        },
+    };
+    let schema = format!("plans_{}", std::process::id());
+    let store = PostgresStore::builder(&url).schema(&schema);
+    drop(store.connect().await.unwrap());
+    let options: PgConnectOptions = url.parse().unwrap();
+    let options = options.options([("search_path", schema)]);
+    let mut connection = options.connect().await.unwrap();
+    connection.execute(sqlx::raw_sql(MANY)).await.unwrap();
+    Some((connection, server))
+}
+
+/// The plan of a statement: the `generic` one, which stays in use once a connection has seen the
+/// statement a few times, or the `custom` one for these values.
+async fn plan(
+    connection: &mut PgConnection,
+    planned: &str,
+    statement: &str,
+    types: &str,
+    values: &str,
+) -> String {
+    let prepare = format!(
+        "SET plan_cache_mode = force_{planned}_plan; DEALLOCATE ALL; \
+         PREPARE asked ({types}) AS {statement}"
+    );
+    let explain =
+        format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE asked ({values})");
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(prepare)))
+        .await
+        .unwrap();
+    let rows = connection
+        .fetch_all(sqlx::raw_sql(AssertSqlSafe(explain)))
+        .await
+        .unwrap();
+    let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    lines.join("\n")
+}
+
+/// How many rows any step of a plan looked at.
+fn most_rows(plan: &str) -> u64 {
+    let number = |text: &str| {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or(0)
+    };
+    let after = |word: &str| {
+        plan.match_indices(word)
+            .map(|(place, _)| number(&plan[place + word.len()..]))
+            .max()
+            .unwrap_or(0)
+    };
+    after("rows=").max(after("Rows Removed by Filter: "))
+}
+
+#[tokio::test]
+async fn what_is_asked_often_is_answered_by_an_index() {
+    let Some((mut connection, _server)) = many().await else {
+        return;
+    };
+    let id = "decode(lpad(to_hex(9000), 32, '0'), 'hex')";
+    let digest = "sha256('digest2000')";
+    let phases = "ARRAY['pending', 'denied']";
+    let by_phase = read::list_by_phase(&["denied", "in_doubt"], false);
+    let of_action = read::list_by_phase(&["denied", "pending"], true);
+    let cases = [
+        (
+            "the due scan",
+            read::DUE,
+            "bigint, bigint, bigint",
+            "50, 0, 20".to_owned(),
+            &["requests_due", "requests_awaited"][..],
+        ),
+        (
+            "a page of all",
+            read::LIST_ALL,
+            "bytea, bigint",
+            format!("{id}, 20"),
+            &["requests_pkey"],
+        ),
+        (
+            "a page of two phases",
+            &by_phase,
+            "bytea, bigint",
+            format!("{id}, 20"),
+            &["requests_by_phase"],
+        ),
+        (
+            "a page of an action",
+            &of_action,
+            "bytea, bigint, text",
+            format!("{id}, 20, 'action.3'"),
+            &["requests_by_action"],
+        ),
+        (
+            "a page of those that owe a review",
+            read::LIST_OWING,
+            "bytea, bigint, text[], text",
+            format!("'', 20, {phases}, NULL"),
+            &["requests_owing_review"],
+        ),
+        (
+            "a page of a requester",
+            read::LIST_BY_REQUESTER,
+            "bytea, bigint, text[], text, text, boolean",
+            format!("{id}, 20, {phases}, NULL, 'person:p7', false"),
+            &["requesters_pkey", "requests_pkey"],
+        ),
+        (
+            "pending requests of a digest",
+            read::PENDING_WITH,
+            "bytea",
+            digest.to_owned(),
+            &["requests_pending_equal"],
+        ),
+        (
+            "events for a sink",
+            trail::OFFER,
+            "text, bigint",
+            "'observer', 20".to_owned(),
+            &["events_pkey"],
+        ),
+        (
+            "what an opening is judged by",
+            open::STANDING,
+            "bigint, bigint, bytea, bytea, bytea, bytea, bytea, bigint, bigint",
+            format!(
+                "20000, 0, {id}, sha256('key2000'), {digest}, sha256('bucket7'), \
+                 sha256('chain50'), 5000, 5000"
+            ),
+            &[
+                "keys_pkey",
+                "requests_deciding",
+                "requests_denied",
+                "requests_pending_in_bucket",
+                "requests_asked_in_bucket",
+                "requests_denied_in_bucket",
+                "requests_proposed",
+            ],
+        ),
+        (
+            "what a swap is judged by",
+            swap::JUDGED_BY,
+            "bigint, bigint, bytea, boolean, bytea, bytea",
+            format!("20000, 0, {id}, true, {digest}, {id}"),
+            &["requests_pkey", "requests_deciding"],
+        ),
+    ];
+    for (what, statement, types, values, indices) in cases {
+        // Pages are planned anew each time.
+        let page = what.starts_with("a page");
+        let planned = if page { "custom" } else { "generic" };
+        let plan = plan(&mut connection, planned, statement, types, &values).await;
+        for index in indices {
+            assert!(plan.contains(index), "{what} does not use {index}:\n{plan}");
+        }
+        for table in ["requests", "requesters", "events", "keys"] {
+            let scan = format!("Seq Scan on {table}");
+            assert!(!plan.contains(&scan), "{what} looks at everything:\n{plan}");
+        }
+        let rows = most_rows(&plan);
+        assert!(rows <= 100, "{what} looks at {rows} rows:\n{plan}");
+    }
+}

@@ -1,0 +1,173 @@
+//! The trail's outbox and the cursors of its sinks.
+
+use approvals_core::audit::{Event, NewEvent};
+use approvals_core::{SinkId, StoreError};
+use async_trait::async_trait;
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use crate::PostgresStore;
+use crate::clock::{stored, unsigned};
+use crate::failure::Failure;
+use crate::read::NOW;
+use crate::rows;
+use crate::transaction::{Ended, Locks, Work};
+
+/// From the oldest event that is still there.
+const REGISTER: &str = "INSERT INTO sinks (sink, acknowledged) \
+     SELECT $1, coalesce((SELECT min(number) - 1 FROM events), (SELECT last_event FROM head)) \
+     ON CONFLICT (sink) DO NOTHING";
+
+/// The cursor stands beside the events that come after it, in one snapshot.
+pub(crate) const OFFER: &str = "SELECT s.acknowledged, e.number, e.id, e.at, e.request, \
+     e.revision, e.what FROM sinks s LEFT JOIN LATERAL (SELECT * FROM events \
+     WHERE number > s.acknowledged ORDER BY number LIMIT $2) e ON true \
+     WHERE s.sink = $1 ORDER BY e.number";
+
+const CURSOR: &str = "SELECT acknowledged, last_event FROM sinks CROSS JOIN head WHERE sink = $1";
+
+const ACKNOWLEDGE: &str =
+    "UPDATE sinks SET acknowledged = greatest(acknowledged, $2) WHERE sink = $1";
+
+/// What every sink has is kept no longer.
+const FORGET: &str = "DELETE FROM events WHERE number <= (SELECT min(acknowledged) FROM sinks)";
+
+impl PostgresStore {
+    pub(crate) async fn appended(&self, events: &[NewEvent]) -> Result<u64, StoreError> {
+        let append = Append { events };
+        self.transaction(&Locks::default(), &append).await
+    }
+
+    pub(crate) async fn registered(&self, sink: &SinkId) -> Result<(), StoreError> {
+        let locks = Locks::default().sinks();
+        self.transaction(&locks, &Register { sink }).await
+    }
+
+    pub(crate) async fn offered(
+        &self,
+        sink: &SinkId,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self
+            .rows(|| sqlx::query(OFFER).bind(sink.to_string()).bind(limit))
+            .await?;
+        let first = rows.first().ok_or_else(|| unregistered(sink))?;
+        let mut last = unsigned(first.try_get("acknowledged").map_err(Failure::of)?);
+        let mut events = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let number: Option<i64> = row.try_get("number").map_err(Failure::of)?;
+            if number.is_none() {
+                break;
+            }
+            let event = rows::event(row)?;
+            // A sink that were handed the later ones would never know.
+            if event.number != last.saturating_add(1) {
+                return Err(StoreError::Invalid(format!(
+                    "the events between {last} and {} are gone, and the sink `{sink}` has not had them: restore the store from a backup",
+                    event.number
+                )));
+            }
+            last = event.number;
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    pub(crate) async fn acknowledged(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
+        let locks = Locks::default().sinks();
+        let acknowledge = Acknowledge { sink, number };
+        self.transaction(&locks, &acknowledge).await
+    }
+}
+
+fn unregistered(sink: &SinkId) -> StoreError {
+    StoreError::Invalid(format!(
+        "the sink `{sink}` is not registered with the store"
+    ))
+}
+
+struct Append<'a> {
+    events: &'a [NewEvent],
+}
+
+#[async_trait]
+impl Work for Append<'_> {
+    type Done = u64;
+
+    async fn attempt(
+        &self,
+        store: &PostgresStore,
+        connection: &mut PgConnection,
+    ) -> Result<Ended<u64>, Failure> {
+        let asked = store.time.ask()?;
+        let row = sqlx::query(NOW)
+            .bind(asked.given)
+            .bind(asked.told)
+            .fetch_one(&mut *connection)
+            .await?;
+        let now = store.time.of(&row, asked)?;
+        if self.events.is_empty() {
+            return Ok(Ended::RollBack(unsigned(row.try_get("last_event")?)));
+        }
+        let written = rows::append(connection, self.events, now).await?;
+        Ok(Ended::Commit(written.last.map_or(0, |(number, _)| number)))
+    }
+}
+
+struct Register<'a> {
+    sink: &'a SinkId,
+}
+
+#[async_trait]
+impl Work for Register<'_> {
+    type Done = ();
+
+    async fn attempt(
+        &self,
+        _store: &PostgresStore,
+        connection: &mut PgConnection,
+    ) -> Result<Ended<()>, Failure> {
+        sqlx::query(REGISTER)
+            .bind(self.sink.as_str())
+            .execute(connection)
+            .await?;
+        Ok(Ended::Commit(()))
+    }
+}
+
+struct Acknowledge<'a> {
+    sink: &'a SinkId,
+    number: u64,
+}
+
+#[async_trait]
+impl Work for Acknowledge<'_> {
+    type Done = ();
+
+    async fn attempt(
+        &self,
+        _store: &PostgresStore,
+        connection: &mut PgConnection,
+    ) -> Result<Ended<()>, Failure> {
+        let row = sqlx::query(CURSOR)
+            .bind(self.sink.as_str())
+            .fetch_optional(&mut *connection)
+            .await?
+            .ok_or_else(|| unregistered(self.sink))?;
+        let last = unsigned(row.try_get("last_event")?);
+        if self.number > last {
+            return Err(Failure::invalid(format!(
+                "the sink `{}` acknowledges event {}, and the last one is {last}: it belongs to another store",
+                self.sink, self.number
+            )));
+        }
+        sqlx::query(ACKNOWLEDGE)
+            .bind(self.sink.as_str())
+            .bind(stored(self.number))
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query(FORGET).execute(connection).await?;
+        Ok(Ended::Commit(()))
+    }
+}

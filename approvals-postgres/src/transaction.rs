@@ -1,0 +1,291 @@
+//! Attempts: one transaction each, made again while nothing was committed.
+
+use std::fmt::Write;
+use std::future::Future;
+use std::time::Duration;
+
+use approvals_core::digest::Digest;
+use approvals_core::{RequestId, StoreError};
+use async_trait::async_trait;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Executor, Postgres};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::PostgresStore;
+use crate::connections::Leased;
+use crate::failure::Failure;
+
+/// How often an attempt that the server undid is made.
+const ATTEMPTS: u32 = 8;
+
+/// Locks that a transaction takes before it reads anything, always in this order: freeze, then
+/// names by number, then rows. Two transactions that need the same locks can only wait for each
+/// other in one direction.
+///
+/// They are advisory, since what they guard may not have a row yet (a key, a digest, a bucket), and
+/// since a share lock on the freeze row would write to it at every start.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Locks {
+    freeze: Option<Share>,
+    names: Vec<i64>,
+    row: Option<RequestId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Share {
+    Shared,
+    Alone,
+}
+
+/// What is locked where nothing has a row: numbers that nobody else is likely to use.
+const FREEZE: i64 = 0x6170_7072_6672_6565;
+const SINKS: i64 = 0x6170_7072_7369_6e6b;
+
+impl Locks {
+    /// Nobody freezes meanwhile.
+    pub(crate) const fn nobody_freezes(mut self) -> Self {
+        self.freeze = Some(Share::Shared);
+        self
+    }
+
+    /// Nothing that must be unfrozen is committed meanwhile.
+    pub(crate) const fn nothing_starts(mut self) -> Self {
+        self.freeze = Some(Share::Alone);
+        self
+    }
+
+    /// Nobody else looks at what this names. The beginning of a digest is as good as random: two
+    /// names that share it wait for each other now and then.
+    pub(crate) fn name(mut self, digest: &Digest) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
+        self.names
+            .push(i64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        self
+    }
+
+    /// No sink comes or moves meanwhile.
+    pub(crate) fn sinks(mut self) -> Self {
+        self.names.push(SINKS);
+        self
+    }
+
+    /// Nobody else changes this request.
+    pub(crate) const fn row(mut self, request: RequestId) -> Self {
+        self.row = Some(request);
+        self
+    }
+
+    /// All of it goes to the server at once.
+    fn begin(&self) -> String {
+        let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned();
+        let mut statement = |text: std::fmt::Arguments<'_>| {
+            // Writing to a string cannot fail.
+            let _ = write!(sql, "; {text}");
+        };
+        match self.freeze {
+            None => {}
+            Some(Share::Shared) => {
+                statement(format_args!(
+                    "SELECT pg_advisory_xact_lock_shared({FREEZE})"
+                ));
+            }
+            Some(Share::Alone) => {
+                statement(format_args!("SELECT pg_advisory_xact_lock({FREEZE})"));
+            }
+        }
+        let mut names = self.names.clone();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            statement(format_args!("SELECT pg_advisory_xact_lock({name})"));
+        }
+        if let Some(row) = self.row {
+            let id = u128::from_be_bytes(row.to_bytes());
+            statement(format_args!(
+                "SELECT FROM requests WHERE id = decode('{id:032x}', 'hex') FOR NO KEY UPDATE"
+            ));
+        }
+        sql
+    }
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(crate) enum Ended<T> {
+    /// To be committed.
+    Commit(T),
+    /// Nothing is to be done; this is the answer.
+    RollBack(T),
+    /// Somebody else was first: once more.
+    Again,
+}
+
+impl PostgresStore {
+    /// Does the work inside one transaction that holds its locks, and commits.
+    ///
+    /// What the server undid (a deadlock, a serialisation failure) is attempted again, and so is
+    /// what did not reach it because the connection was gone. Once `COMMIT` was sent and no answer
+    /// came, nobody knows, and the error says so.
+    pub(crate) async fn transaction<T>(
+        &self,
+        locks: &Locks,
+        work: &impl Work<Done = T>,
+    ) -> Result<T, StoreError> {
+        let deadline = Instant::now() + self.answer_within;
+        let begin = locks.begin();
+        let mut attempt = 0;
+        let mut reconnected = false;
+        loop {
+            let mut leased = self.connections.lease(deadline).await?;
+            let ended = within(deadline, async {
+                let connection = leased.connection();
+                connection
+                    .execute(sqlx::raw_sql(AssertSqlSafe(begin.as_str())))
+                    .await?;
+                work.attempt(self, connection).await
+            });
+            let failure = match ended.await {
+                Ok(Ended::Commit(done)) => {
+                    return match commit(deadline, &mut leased).await {
+                        Ok(()) => {
+                            leased.give_back();
+                            Ok(done)
+                        }
+                        // The server answered: it rolled back.
+                        Err(failure @ (Failure::Undone(_) | Failure::Final(_))) => {
+                            Err(failure.into())
+                        }
+                        Err(Failure::Lost(why)) => {
+                            self.connections.give_up_idle();
+                            Err(StoreError::Unreachable(format!(
+                                "{why}, while it was committed: it may have been done, read again"
+                            )))
+                        }
+                    };
+                }
+                Ok(Ended::RollBack(answer)) => {
+                    roll_back(deadline, leased).await;
+                    return Ok(answer);
+                }
+                Ok(Ended::Again) => {
+                    roll_back(deadline, leased).await;
+                    Failure::Undone("others were first every time".to_owned())
+                }
+                Err(Failure::Lost(why)) => {
+                    // Nothing was committed. Where a connection stood idle the server may have been
+                    // restarted since, and then all of them are gone.
+                    self.connections.give_up_idle();
+                    if leased.reused && !reconnected {
+                        reconnected = true;
+                        continue;
+                    }
+                    return Err(StoreError::Unreachable(why));
+                }
+                Err(failure) => {
+                    roll_back(deadline, leased).await;
+                    failure
+                }
+            };
+            attempt += 1;
+            match failure {
+                Failure::Undone(why) if attempt < ATTEMPTS && Instant::now() < deadline => {
+                    tracing::debug!(%why, attempt, "undone by the server; trying again");
+                    sleep(Duration::from_millis(1 << attempt.min(6))).await;
+                }
+                failure => return Err(failure.into()),
+            }
+        }
+    }
+
+    /// The rows of one statement outside a transaction, which changes nothing. Where its connection
+    /// was gone it is made again.
+    pub(crate) async fn rows<'q>(
+        &self,
+        statement: impl Fn() -> Statement<'q>,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        self.timed_rows(|| Ok(((), statement())))
+            .await
+            .map(|(rows, ())| rows)
+    }
+
+    /// Like [`rows`](Self::rows), where the statement is made from something that is taken just
+    /// before it is sent.
+    pub(crate) async fn timed_rows<'q, A>(
+        &self,
+        statement: impl Fn() -> Result<(A, Statement<'q>), Failure>,
+    ) -> Result<(Vec<PgRow>, A), StoreError> {
+        let deadline = Instant::now() + self.answer_within;
+        let mut reconnected = false;
+        loop {
+            let mut leased = self.connections.lease(deadline).await?;
+            let (asked, statement) = statement()?;
+            let rows = within(deadline, async {
+                Ok(statement.fetch_all(leased.connection()).await?)
+            });
+            match rows.await {
+                Ok(rows) => {
+                    leased.give_back();
+                    return Ok((rows, asked));
+                }
+                Err(Failure::Lost(_)) if leased.reused && !reconnected => {
+                    self.connections.give_up_idle();
+                    reconnected = true;
+                }
+                // The connection is closed: it is not known how far it came.
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+}
+
+/// A statement with its parameters.
+pub(crate) type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// What is done in one transaction, possibly several times until it is committed once.
+#[async_trait]
+pub(crate) trait Work: Send + Sync {
+    /// What comes of it.
+    type Done: Send;
+
+    /// Does it, after the locks were taken.
+    async fn attempt(
+        &self,
+        store: &PostgresStore,
+        connection: &mut PgConnection,
+    ) -> Result<Ended<Self::Done>, Failure>;
+}
+
+/// No answer in time is a lost connection: dropping it is all that can be done.
+async fn within<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match timeout_at(deadline, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Failure::Lost(
+            "PostgreSQL did not answer in time".to_owned(),
+        )),
+    }
+}
+
+async fn commit(deadline: Instant, leased: &mut Leased) -> Result<(), Failure> {
+    within(deadline, async {
+        let connection = leased.connection();
+        connection.execute(sqlx::raw_sql("COMMIT")).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// A connection that cannot even roll back is closed, which rolls back.
+async fn roll_back(deadline: Instant, mut leased: Leased) {
+    let rolled_back = within(deadline, async {
+        let connection = leased.connection();
+        connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        Ok(())
+    });
+    if rolled_back.await.is_ok() {
+        leased.give_back();
+    }
+}
