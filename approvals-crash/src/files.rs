@@ -39,6 +39,26 @@ pub(crate) fn lines(path: &Path) -> io::Result<Vec<String>> {
         .collect())
 }
 
+/// A file whose lines are read once each.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    path: PathBuf,
+    seen: usize,
+}
+
+impl Followed {
+    pub(crate) const fn new(path: PathBuf) -> Self {
+        Self { path, seen: 0 }
+    }
+
+    /// The lines that have come since.
+    pub(crate) fn news(&mut self) -> io::Result<Vec<String>> {
+        let news = lines(&self.path)?.split_off(self.seen);
+        self.seen += news.len();
+        Ok(news)
+    }
+}
+
 /// The directory of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory(pub(crate) PathBuf);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use approvals_core::RequestStore;
 use approvals_postgres::PostgresStore;
+use approvals_sqlite::SqliteStore;
 use approvals_testing::postgres::{PrivateServer, StartError};
 
 use crate::Failure;
@@ -15,6 +16,8 @@ use crate::Failure;
 /// Which store is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
+    /// `approvals-sqlite`, in one file that all processes share.
+    Sqlite,
     /// `approvals-postgres`, on a private server that is killed as well.
     Postgres,
 }
@@ -22,6 +25,7 @@ pub enum Backend {
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
         })
     }
@@ -32,8 +36,11 @@ impl FromStr for Backend {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
+            "sqlite" => Ok(Self::Sqlite),
             "postgres" => Ok(Self::Postgres),
-            other => Err(format!("`{other}` is no backend: write `postgres`")),
+            other => Err(format!(
+                "`{other}` is no backend: write `sqlite` or `postgres`"
+            )),
         }
     }
 }
@@ -50,6 +57,7 @@ impl Place {
     /// Opens the store.
     pub(crate) async fn open(&self) -> Result<Arc<dyn RequestStore>, Failure> {
         Ok(match self.backend {
+            Backend::Sqlite => Arc::new(SqliteStore::open(&self.at).await?),
             Backend::Postgres => Arc::new(
                 PostgresStore::builder(&self.at)
                     .max_connections(4)
@@ -98,8 +106,16 @@ pub enum NotStarted {
 impl Ground {
     /// A new, empty store; `directory` is the run's.
     pub(crate) fn new(backend: Backend, directory: &Path) -> Result<Self, NotStarted> {
-        let _ = directory;
         match backend {
+            Backend::Sqlite => {
+                let path = directory.join("requests.db");
+                let at = path.into_os_string().into_string();
+                let at = at.map_err(|path| Failure::from(format!("{path:?} is not in UTF-8")))?;
+                Ok(Self {
+                    place: Place { backend, at },
+                    server: None,
+                })
+            }
             Backend::Postgres => {
                 let server = PrivateServer::start().map_err(|error| match error {
                     StartError::NotInstalled => NotStarted::NotInstalled,

@@ -94,6 +94,9 @@ pub struct Trail {
     pub requests: HashMap<RequestId, History>,
     /// How many votes were counted.
     pub votes: u64,
+    /// The requests and the calls whose body has left its line.
+    ran: HashSet<RequestId>,
+    calls: HashSet<String>,
 }
 
 impl Trail {
@@ -175,9 +178,8 @@ impl Trail {
         history.phases.push(to);
     }
 
-    /// Compares the lines that bodies left: `call request fence`.
-    pub fn judge_effects(&self, lines: &[String], violations: &mut Vec<Violation>) {
-        let (mut requests, mut calls) = (HashSet::new(), HashSet::new());
+    /// Compares further lines that bodies left: `call request fence`.
+    pub fn judge_effects(&mut self, lines: &[String], violations: &mut Vec<Violation>) {
         for line in lines {
             let mut broken = |broken, found: &str| {
                 let found = format!("the effect `{line}` {found}");
@@ -191,10 +193,10 @@ impl Trail {
                 broken(Broken::EffectWithoutStart, "cannot be read");
                 continue;
             };
-            if !requests.insert(id) {
+            if !self.ran.insert(id) {
                 broken(Broken::RanTwice, "is not the first of its request");
             }
-            if !calls.insert(call) {
+            if !self.calls.insert(call.to_owned()) {
                 broken(Broken::RanTwice, "is not the first of its call");
             }
             match self.requests.get(&id) {
@@ -238,14 +240,10 @@ impl Trail {
         history.votes.contains(&word).then_some(())
     }
 
-    /// Compares what callers were told: `call answer request …`.
-    pub fn judge_answers(
-        &self,
-        lines: &[String],
-        effects: &[String],
-        violations: &mut Vec<Violation>,
-    ) {
-        let ran: HashSet<&str> = effects.iter().filter_map(|l| l.split(' ').next()).collect();
+    /// Compares what callers were told: `call answer request …`. Every line that a body left
+    /// before that is known.
+    pub fn judge_answers(&self, lines: &[String], violations: &mut Vec<Violation>) {
+        let ran = &self.calls;
         for line in lines {
             let mut words = line.split(' ');
             let call = words.next().unwrap_or_default();

@@ -221,6 +221,17 @@ impl Call {
         self.masked.iter().map(|place| &**place)
     }
 
+    /// The call without what was only needed to judge, show and run it: its digest stays.
+    pub(crate) fn without_content(mut self) -> Self {
+        let _ = self.digest();
+        self.arguments = Arguments::default();
+        self.fields = Arguments::default();
+        self.labels = Vec::new();
+        self.justification = None;
+        self.summary = None;
+        self
+    }
+
     /// The call as it may be stored, shown and recorded: what looks like a secret is masked in
     /// every text, after the digest was taken over what will run.
     #[must_use]

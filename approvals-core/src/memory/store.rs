@@ -14,8 +14,9 @@ use crate::audit::{Event, NewEvent};
 use crate::digest::Digest;
 use crate::id::{OwnerId, RequestId, SinkId};
 use crate::review::{
-    Admission, Opening, Phase, Record, Refused, SCHEMA, Standing, State, Transition, admit, stands,
+    Admission, Opening, Phase, Record, Refused, SCHEMA, Standing, Transition, admit, stands,
 };
+use crate::store::retention::{has_open_grant, still_decides};
 use crate::store::{
     Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
 };
@@ -220,7 +221,8 @@ impl Stored {
                     .filter_map(|id| self.rows.get(&id))
                     .any(|row| has_open_grant(&row.record, now))
         };
-        still_decides(record, now) || closes_a_grant()
+        // Without tombstones, a key is found as long as its record is there.
+        still_decides(record, now) || record.asked.call.key().is_some() || closes_a_grant()
     }
 
     /// The records of a digest that decide about others of it.
@@ -255,21 +257,6 @@ impl Stored {
             proposals: self.index.proposals(asked, now),
         }
     }
-}
-
-/// Whether a finished record must not be forgotten yet.
-fn still_decides(record: &Record, now: Timestamp) -> bool {
-    let day = Duration::from_secs(24 * 3600);
-    let denied = matches!(record.state, State::Denied { at, .. } if now < at.plus(day));
-    denied
-        || has_open_grant(record, now)
-        || record.review_owed.is_some()
-        || record.asked.call.key().is_some()
-}
-
-fn has_open_grant(record: &Record, now: Timestamp) -> bool {
-    let grant = record.grant;
-    grant.is_some_and(|grant| !grant.closed && now < grant.until)
 }
 
 #[async_trait]

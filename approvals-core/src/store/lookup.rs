@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::digest::{Digest, Domain};
 use crate::id::{ActionName, OwnerId, PersonId, RequestId};
 use crate::principal::PrincipalId;
-use crate::review::{Asked, Choice, Phase, Proposal, Record, State, Vote};
+use crate::review::{Asked, Choice, Phase, Proposal, Record, State};
 use crate::time::Timestamp;
 
 /// How long an ask and a denial count towards the limits.
@@ -171,8 +171,9 @@ pub fn denial(before: &Record, after: &Record) -> Option<Said> {
     let State::Denied { by, proposal, .. } = &after.state else {
         return None;
     };
-    let said_here = |vote: &Arc<Vote>| vote.person == *by && vote.choice == Choice::Deny;
-    after.votes.iter().any(said_here).then(|| Said {
+    let mut votes = after.votes.iter();
+    let said_here = votes.any(|vote| vote.person == *by && vote.choice == Choice::Deny);
+    said_here.then(|| Said {
         by: by.clone(),
         proposal: proposal.clone(),
     })

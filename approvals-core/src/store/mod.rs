@@ -5,6 +5,7 @@ mod commands;
 pub mod encoding;
 mod hints;
 pub mod lookup;
+pub mod retention;
 
 use std::fmt;
 use std::sync::Arc;

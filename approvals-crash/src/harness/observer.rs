@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::Report;
 use crate::Failure;
-use crate::files::{Directory, lines};
+use crate::files::{Directory, Followed, lines};
 use crate::flaw::Flaw;
 use crate::place::Place;
 use crate::point::Points;
@@ -27,6 +27,10 @@ pub(super) struct Observer {
     store: Arc<dyn RequestStore>,
     sink: SinkId,
     files: Directory,
+    effects: Followed,
+    decisions: Followed,
+    answers_one: Followed,
+    answers_two: Followed,
     trail: Trail,
 }
 
@@ -46,30 +50,30 @@ impl Observer {
         Ok(Self {
             store: Arc::new(store),
             sink,
+            effects: Followed::new(files.effects()),
+            decisions: Followed::new(files.decisions()),
+            answers_one: Followed::new(files.answers("one")),
+            answers_two: Followed::new(files.answers("two")),
             files,
             trail: Trail::default(),
         })
     }
 
-    /// Compares the files with the trail as it is after they were read.
+    /// Compares what the files have gained with the trail as it is after they were read: what is
+    /// licensed comes after what licenses it.
     pub(super) async fn look(&mut self, report: &mut Report) -> Result<(), Failure> {
-        let effects = lines(&self.files.effects())?;
-        let decisions = lines(&self.files.decisions())?;
-        let answers = self.answers()?;
+        let answers = [self.answers_one.news()?, self.answers_two.news()?];
+        // A body leaves its line before its caller is answered.
+        let effects = self.effects.news()?;
+        let decisions = self.decisions.news()?;
         self.read(report).await?;
         let violations = &mut report.violations;
         self.trail.judge_effects(&effects, violations);
         self.trail.judge_decisions(&decisions, violations);
-        // An effect may have come since they were read, but not before the answer.
-        let effects = lines(&self.files.effects())?;
-        self.trail.judge_answers(&answers, &effects, violations);
+        for answers in answers {
+            self.trail.judge_answers(&answers, violations);
+        }
         Ok(())
-    }
-
-    fn answers(&self) -> Result<Vec<String>, Failure> {
-        let mut answers = lines(&self.files.answers("one"))?;
-        answers.extend(lines(&self.files.answers("two"))?);
-        Ok(answers)
     }
 
     async fn read(&mut self, report: &mut Report) -> Result<(), Failure> {
@@ -195,7 +199,9 @@ impl Observer {
         report.votes = self.trail.votes;
         report.decisions = count(lines(&self.files.decisions())?.len());
         report.bodies = count(lines(&self.files.effects())?.len());
-        report.answers = count(self.answers()?.len());
+        for agent in ["one", "two"] {
+            report.answers += count(lines(&self.files.answers(agent))?.len());
+        }
         report.started = count(histories().filter(|h| h.started.is_some()).count());
         report.in_doubt = was(Phase::InDoubt);
         report.denied = was(Phase::Denied);

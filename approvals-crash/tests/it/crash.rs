@@ -21,3 +21,8 @@ async fn survives(backend: Backend) {
 async fn on_postgres_a_hundred_kills_lose_no_decision_and_run_nothing_twice_or_without_a_yes() {
     survives(Backend::Postgres).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_a_hundred_kills_lose_no_decision_and_run_nothing_twice_or_without_a_yes() {
+    survives(Backend::Sqlite).await;
+}

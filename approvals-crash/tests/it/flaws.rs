@@ -11,7 +11,7 @@ use crate::support::{kills, run, seed};
 
 /// What a run with this flaw is found to break.
 async fn found(flaw: Flaw) -> Option<HashSet<Broken>> {
-    let mut with = kills(Backend::Postgres, 100, seed());
+    let mut with = kills(Backend::Sqlite, 100, seed());
     with.flaw = Some(flaw);
     with.settles_within = Duration::from_secs(5);
     let report = run(&with).await?;

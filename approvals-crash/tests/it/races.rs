@@ -18,3 +18,8 @@ async fn has_one_winner(backend: Backend) {
 async fn on_postgres_one_of_eight_processes_wins_and_the_others_are_told_who_did() {
     has_one_winner(Backend::Postgres).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_one_of_eight_processes_wins_and_the_others_are_told_who_did() {
+    has_one_winner(Backend::Sqlite).await;
+}

@@ -1,0 +1,93 @@
+//! Archiving: finished requests go, keys and the trail stay.
+
+use approvals_core::store::retention::{has_open_grant, still_decides, tombstone};
+use approvals_core::store::{StoreError, encoding};
+use approvals_core::{Phase, Record, Timestamp};
+
+use crate::opening::bounded;
+use crate::rows;
+use crate::script::Script;
+use crate::transaction::{Failure, Transaction};
+use crate::work::{Selection, Step};
+
+pub(crate) const FINISHED: &str = "
+SELECT id, changed_at, record FROM requests INDEXED BY requests_finished
+WHERE finished = 1 AND changed_at <= ? AND (changed_at, id) > (?, ?)
+ORDER BY changed_at, id LIMIT ?";
+
+/// Archives some of what finished long ago.
+pub(crate) async fn archive(
+    transaction: &mut Transaction<'_>,
+    selection: &Selection,
+) -> Result<Step, Failure> {
+    let now = transaction.now()?;
+    let (at, id) = match selection.after {
+        Some((at, id)) => (bounded(at), id.to_bytes().to_vec()),
+        None => (-1, Vec::new()),
+    };
+    let mut read = Script::new(FINISHED);
+    read.bind(bounded(now.minus(selection.finished_for)))
+        .bind(at)
+        .bind(id)
+        .bind(i64::try_from(selection.limit).unwrap_or(i64::MAX));
+    let mut step = Step::default();
+    let mut script = Transaction::script();
+    for row in read.rows(transaction.connection).await? {
+        let id = rows::id(&row, "id")?;
+        step.last = Some((rows::time(&row, "changed_at")?, id));
+        match rows::record(&row, "record") {
+            Ok(Some(record)) if !needed(transaction, &record, now).await? => {
+                remove(&mut script, &record)?;
+                step.archived += 1;
+            }
+            Ok(_) => {}
+            // A newer version will archive what it wrote, and what is damaged is evidence.
+            Err(error) => tracing::warn!(request = %id, %error, "it is not archived"),
+        }
+    }
+    transaction.write(script).await?;
+    Ok(step)
+}
+
+async fn needed(
+    transaction: &mut Transaction<'_>,
+    record: &Record,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    if still_decides(record, now) {
+        return Ok(true);
+    }
+    if record.state.phase() != Phase::Denied {
+        return Ok(false);
+    }
+    // A denial closes the grants of its digest that were given before it.
+    let mut read = Script::new(
+        "SELECT id, record FROM requests INDEXED BY requests_by_digest WHERE digest = ? AND found = 'decides'",
+    );
+    read.bind(record.asked.digest.as_bytes().to_vec());
+    for row in read.rows(transaction.connection).await? {
+        if rows::record(&row, "record")?.is_some_and(|equal| has_open_grant(&equal, now)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Adds to what is written that a record goes.
+fn remove(script: &mut Script, record: &Record) -> Result<(), StoreError> {
+    let id = record.id().to_bytes().to_vec();
+    if record.asked.call.key().is_some() {
+        script
+            .add("; INSERT INTO tombstones (id, record) VALUES (?, ?)")
+            .bind(id.clone())
+            .bind(encoding::encode(&tombstone(record))?);
+    }
+    for principal in approvals_core::store::lookup::Columns::of(record).principals {
+        script
+            .add("; DELETE FROM principals WHERE principal = ? AND finished = 1 AND request = ?")
+            .bind(principal.to_string())
+            .bind(id.clone());
+    }
+    script.add("; DELETE FROM requests WHERE id = ?").bind(id);
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Clearing away what is over and decides about nothing: once in a while, a little at a time.
+
+use approvals_core::store::lookup::PROPOSAL_COUNTS_FOR;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::clock::StoreClock;
+use crate::opening::bounded;
+use crate::rows;
+use crate::script::Script;
+use crate::traffic::Traffic;
+use crate::transaction::{Failure, Transaction};
+use crate::watching::KEPT;
+
+/// How many of each are looked at in one turn.
+const TURN: i64 = 200;
+
+pub(crate) async fn clear(
+    connection: &mut SqliteConnection,
+    clock: &StoreClock,
+) -> Result<(), Failure> {
+    let mut transaction = Transaction::begin(connection, clock).await?;
+    let now = transaction.now()?;
+    let mut script = Transaction::script();
+    script
+        .add("; DELETE FROM changes WHERE number <= ?")
+        .bind_number(transaction.head.last_change.saturating_sub(KEPT))
+        .add("; DELETE FROM proposals WHERE at <= ?")
+        .bind(bounded(now.minus(PROPOSAL_COUNTS_FOR)))
+        // A gate that is gone is remembered while requests wait for it.
+        .add("; DELETE FROM gates WHERE alive_until <= ? AND NOT EXISTS (SELECT 1 FROM requests WHERE waiter = gates.owner)")
+        .bind(bounded(now));
+    let mut read = Script::new(
+        "SELECT bucket, asks, denials FROM buckets WHERE pending = 0 AND bucket > (SELECT randomblob(32)) ORDER BY bucket LIMIT ?",
+    );
+    read.bind(TURN);
+    for row in read.rows(transaction.connection).await? {
+        let mut asks = Traffic::read(rows::value(&row, "asks")?);
+        let mut denials = Traffic::read(rows::value(&row, "denials")?);
+        asks.forget(now);
+        denials.forget(now);
+        if asks.is_empty() && denials.is_empty() {
+            script
+                .add("; DELETE FROM buckets WHERE bucket = ?")
+                .bind(rows::value::<Vec<u8>>(&row, "bucket")?);
+        }
+    }
+    transaction.write(script).await?;
+    transaction.commit().await?;
+    Ok(())
+}

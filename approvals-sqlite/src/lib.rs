@@ -1,0 +1,77 @@
+//! Durable requests in one SQLite file: a [`RequestStore`](approvals_core::RequestStore) that
+//! survives crashes and power cuts, and that several processes on one machine may share.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use approvals_core::{RequestStore, Timestamp};
+//! use approvals_sqlite::SqliteStore;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = std::env::temp_dir().join(format!("approvals-sqlite-{}", std::process::id()));
+//! # std::fs::create_dir_all(&directory)?;
+//! # let path = directory.join("requests.db");
+//! let store: Arc<dyn RequestStore> = Arc::new(SqliteStore::open(&path).await?);
+//! assert!(store.is_durable());
+//! assert!(store.now().await? > Timestamp::from_millis(0));
+//! // Gate::builder().store(store) …
+//! # drop(store);
+//! # std::fs::remove_dir_all(&directory)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! What was acknowledged survives the process, the system and a power cut, as far as the disk keeps
+//! what it says that it keeps: the file has a write-ahead log, and every commit is synced
+//! (`synchronous=FULL`). One thread writes: it takes whatever is queued, commits it at once and
+//! answers after the commit, so that many concurrent requests share what one commit costs. Reads
+//! have connections of their own and wait for nobody.
+//!
+//! **Time** is the host's, and never less than that of the latest commit, of whatever process. Set
+//! back by more than two seconds, the clock has failed ([`StoreError::Clock`]): nothing is judged
+//! until it has caught up. A clock that was far ahead has to be waited for, too.
+//!
+//! **Several processes** may open the file. What one changes is told to waiters in another within
+//! [`Builder::look_every`]. They have to be on the same machine, on a local disk: SQLite's log needs
+//! shared memory.
+//!
+//! **Errors** say what to do, and release nothing. After [`StoreError::Unreachable`] a change may
+//! stand; after [`StoreError::Full`] and [`StoreError::Invalid`] nothing was done.
+//!
+//! **Backups** are made with SQLite's own means (`sqlite3 requests.db ".backup copy.db"`), or of the
+//! file with `-wal` and `-shm` beside it while no process has it open.
+//!
+//! [`StoreError::Clock`]: approvals_core::StoreError::Clock
+//! [`StoreError::Unreachable`]: approvals_core::StoreError::Unreachable
+//! [`StoreError::Full`]: approvals_core::StoreError::Full
+//! [`StoreError::Invalid`]: approvals_core::StoreError::Invalid
+
+mod archive;
+mod builder;
+mod changing;
+mod clearing;
+mod clock;
+mod error;
+mod file;
+mod listing;
+mod opening;
+#[cfg(test)]
+mod plans;
+mod readers;
+mod reading;
+mod rows;
+mod script;
+mod store;
+mod swapping;
+mod traffic;
+mod transaction;
+mod unpanicked;
+mod watching;
+mod work;
+mod writer;
+
+pub use builder::Builder;
+pub use error::OpenError;
+pub use store::SqliteStore;

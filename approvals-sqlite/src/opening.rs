@@ -1,0 +1,235 @@
+//! Opening a request: what is known is looked up, judged and written in one transaction.
+
+use std::sync::Arc;
+
+use approvals_core::audit::NewEvent;
+use approvals_core::review::{Admission, Bucket, Opening, Standing, Transition, admit};
+use approvals_core::store::lookup::{Columns, PROPOSAL_COUNTS_FOR, proposals};
+use approvals_core::store::{Delivery, Opened, StoreError, encoding};
+use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
+
+use crate::rows;
+use crate::script::Script;
+use crate::traffic::Traffic;
+use crate::transaction::{Failure, Transaction};
+
+/// Everything that decides about an opening, in one statement. Of the denials of a digest only the
+/// latest decides.
+pub(crate) const STANDING: &str = "
+SELECT 'exists' AS kind, NULL AS id, NULL AS text, NULL AS person, NULL AS pending, NULL AS asks, NULL AS denials
+FROM requests INDEXED BY requests_by_id WHERE id = ?
+UNION ALL
+SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL, NULL, NULL, NULL
+FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
+WHERE k.key = ?
+UNION ALL
+SELECT 'equal', id, record, NULL, NULL, NULL, NULL
+FROM requests INDEXED BY requests_by_digest
+WHERE digest = ? AND found = 'decides'
+AND phase IN ('pending', 'approved', 'claimed', 'executing', 'succeeded', 'failed', 'in_doubt', 'withdrawn', 'expired', 'revoked', 'lapsed')
+UNION ALL
+SELECT 'equal', id, record, NULL, NULL, NULL, NULL FROM (
+    SELECT id, record FROM requests INDEXED BY requests_by_digest
+    WHERE digest = ? AND found = 'decides' AND phase = 'denied' ORDER BY changed_at DESC LIMIT 1)
+UNION ALL
+SELECT 'bucket', NULL, NULL, NULL, pending, asks, denials FROM buckets WHERE bucket = ?
+UNION ALL
+SELECT 'proposal', NULL, proposal, person, NULL, NULL, NULL
+FROM proposals INDEXED BY proposals_by_chain WHERE chain = ? AND at > ?";
+
+/// What the lookup found.
+struct Known {
+    standing: Standing,
+    exists: bool,
+    asks: Traffic,
+}
+
+/// Judges and carries out an opening.
+pub(crate) async fn open(
+    transaction: &mut Transaction<'_>,
+    opening: &Opening,
+    deliveries: &[Delivery],
+) -> Result<Opened, Failure> {
+    let now = transaction.now()?;
+    let bucket = approvals_core::store::lookup::bucket(&opening.asked);
+    let Known {
+        standing,
+        exists,
+        mut asks,
+    } = look(transaction, opening, bucket, now).await?;
+    if exists {
+        return Err(Failure::Refused(StoreError::Invalid(format!(
+            "a request with the id {} exists: make a new id",
+            opening.asked.id
+        ))));
+    }
+    Ok(match admit(opening, &standing, now) {
+        Admission::Refuse(refusal) => Opened::Refused(refusal),
+        Admission::Found(record) => Opened::Found(record),
+        Admission::Ask(transition) => {
+            asks.add(now);
+            let mut script = Transaction::script();
+            let record = insert(
+                transaction,
+                &mut script,
+                *transition,
+                deliveries,
+                opening,
+                now,
+            )?;
+            script
+                .add("; INSERT INTO buckets (bucket, pending, asks, denials) VALUES (?, 1, ?, x'') ON CONFLICT (bucket) DO UPDATE SET pending = pending + 1, asks = excluded.asks")
+                .bind(bucket.as_bytes().to_vec())
+                .bind(asks.bytes());
+            transaction.write(script).await?;
+            let last_event = transaction.head.last_event;
+            Opened::Asked { record, last_event }
+        }
+        Admission::UseGrant { grantor, record } => {
+            let mut script = Transaction::script();
+            let Transition {
+                record: poorer,
+                events,
+            } = *grantor;
+            let events = about(&poorer, events);
+            crate::swapping::update(&mut script, &poorer)?;
+            transaction.events(&mut script, &events, now)?;
+            transaction.changed(&mut script, poorer.id());
+            // Nobody is asked, so no channel is given anything.
+            let record = insert(transaction, &mut script, *record, &[], opening, now)?;
+            transaction.write(script).await?;
+            let last_event = transaction.head.last_event;
+            Opened::Granted { record, last_event }
+        }
+    })
+}
+
+fn about(record: &Record, events: Vec<approvals_core::What>) -> Vec<NewEvent> {
+    events
+        .into_iter()
+        .map(|what| NewEvent::about(record.id(), record.revision, what))
+        .collect()
+}
+
+async fn look(
+    transaction: &mut Transaction<'_>,
+    opening: &Opening,
+    bucket: Digest,
+    now: Timestamp,
+) -> Result<Known, Failure> {
+    let asked = &opening.asked;
+    let digest = asked.digest.as_bytes().to_vec();
+    let mut script = Script::new(STANDING);
+    script
+        .bind(asked.id.to_bytes().to_vec())
+        .bind(opening.key.map(|key| key.as_bytes().to_vec()))
+        .bind(digest.clone())
+        .bind(digest)
+        .bind(bucket.as_bytes().to_vec())
+        .bind(proposals(asked).as_bytes().to_vec())
+        .bind_number(now.minus(PROPOSAL_COUNTS_FOR).as_millis());
+    let mut known = Known {
+        standing: Standing::default(),
+        exists: false,
+        asks: Traffic::default(),
+    };
+    for row in script.rows(transaction.connection).await? {
+        let standing = &mut known.standing;
+        match rows::value::<&str>(&row, "kind")? {
+            "exists" => known.exists = true,
+            "keyed" => standing.keyed = rows::record(&row, "text")?.map(Arc::new),
+            "equal" => standing
+                .same_digest
+                .extend(rows::record(&row, "text")?.map(Arc::new)),
+            "bucket" => {
+                let mut asks = Traffic::read(rows::value(&row, "asks")?);
+                let mut denials = Traffic::read(rows::value(&row, "denials")?);
+                asks.forget(now);
+                denials.forget(now);
+                let pending = rows::number(&row, "pending")?;
+                standing.bucket = Bucket {
+                    pending: u32::try_from(pending).unwrap_or(u32::MAX),
+                    asks: asks.total(),
+                    denials: denials.total(),
+                    last_denial: denials.last(),
+                };
+                known.asks = asks;
+            }
+            "proposal" => {
+                let wrong = |why: String| {
+                    StoreError::Invalid(format!(
+                        "the store is damaged: a proposal cannot be read ({why}): restore it from a backup"
+                    ))
+                };
+                let person = PersonId::new(rows::value::<&str>(&row, "person")?)
+                    .map_err(|e| wrong(e.to_string()))?;
+                let proposal = serde_json::from_str(rows::value(&row, "text")?)
+                    .map_err(|e| wrong(e.to_string()))?;
+                standing.proposals.push((person, Arc::new(proposal)));
+            }
+            other => {
+                return Err(Failure::Refused(StoreError::Invalid(format!(
+                    "the lookup has a part `{other}` that nobody reads"
+                ))));
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Adds a new record to what is written.
+fn insert(
+    transaction: &mut Transaction<'_>,
+    script: &mut Script,
+    transition: Transition,
+    deliveries: &[Delivery],
+    opening: &Opening,
+    now: Timestamp,
+) -> Result<Arc<Record>, StoreError> {
+    let Transition { record, events } = transition;
+    let columns = Columns::of(&record);
+    let id = columns.id.to_bytes().to_vec();
+    script
+        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(id.clone())
+        .bind_number(columns.revision)
+        .bind(i64::from(columns.schema))
+        .bind(columns.phase.as_str())
+        .bind(columns.phase.is_final())
+        .bind(columns.due_at.map(bounded))
+        .bind(columns.digest.as_bytes().to_vec())
+        .bind(columns.found.map(|found| found.as_str()))
+        .bind(columns.bucket.as_bytes().to_vec())
+        .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
+        .bind(columns.review_owed)
+        .bind(columns.action.as_str().to_owned())
+        .bind_number(record.changed_at.as_millis())
+        .bind(rows::json(deliveries)?)
+        .bind(encoding::encode(&record)?);
+    for principal in &columns.principals {
+        script
+            .add("; INSERT INTO principals (principal, finished, request) VALUES (?, ?, ?)")
+            .bind(principal.to_string())
+            .bind(columns.phase.is_final())
+            .bind(id.clone());
+    }
+    if let Some(key) = opening.key {
+        script
+            .add("; INSERT INTO keys (key, request) VALUES (?, ?)")
+            .bind(key.as_bytes().to_vec())
+            .bind(id);
+    }
+    if let Some(waiter) = columns.waiter.filter(|_| columns.phase == Phase::Pending) {
+        // Nothing is known of it: until it says that it is alive, it is gone.
+        script
+            .add("; INSERT INTO gates (owner, alive_until) VALUES (?, 0) ON CONFLICT DO NOTHING")
+            .bind(waiter.to_bytes().to_vec());
+    }
+    let events = about(&record, events);
+    transaction.events(script, &events, now)?;
+    Ok(Arc::new(record))
+}
+
+pub(crate) fn bounded(time: Timestamp) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

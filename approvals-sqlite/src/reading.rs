@@ -1,0 +1,87 @@
+//! What is only read: statements and what they tell.
+
+use approvals_core::audit::Event;
+use approvals_core::store::{StoreError, encoding};
+use approvals_core::{EventId, RequestId, Timestamp};
+use sqlx::sqlite::SqliteRow;
+
+use crate::opening::bounded;
+use crate::rows;
+use crate::script::Script;
+
+/// A record, or what is left of it, with the time and the freeze flag of the same snapshot.
+pub(crate) const RECORD: &str = "
+SELECT m.latest, m.frozen IS NOT NULL AS is_frozen,
+    coalesce(r.id, t.id) AS id, coalesce(r.record, t.record) AS record
+FROM meta m
+LEFT JOIN requests r INDEXED BY requests_by_id ON r.id = ?
+LEFT JOIN tombstones t ON t.id = ?";
+
+pub(crate) fn record(id: RequestId) -> Script {
+    let mut script = Script::new(RECORD);
+    script
+        .bind(id.to_bytes().to_vec())
+        .bind(id.to_bytes().to_vec());
+    script
+}
+
+/// What is due, what is abandoned and when to look again, in one snapshot.
+pub(crate) const DUE: &str = "
+SELECT 'latest' AS kind, NULL AS id, latest AS at FROM meta
+UNION ALL
+SELECT * FROM (SELECT 'due', id, due_at FROM requests INDEXED BY requests_by_due
+    WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?)
+UNION ALL
+SELECT * FROM (SELECT 'next', NULL, due_at FROM requests INDEXED BY requests_by_due
+    WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT 'abandoned', r.id, NULL
+    FROM gates g INDEXED BY gates_by_time CROSS JOIN requests r INDEXED BY requests_by_waiter ON r.waiter = g.owner
+    WHERE g.alive_until <= ? LIMIT ?)";
+
+pub(crate) fn due(now: Timestamp, limit: usize) -> Script {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut script = Script::new(DUE);
+    script
+        .bind(bounded(now))
+        .bind(limit)
+        .bind(bounded(now))
+        .bind(limit);
+    script
+}
+
+pub(crate) const PENDING_WITH: &str = "
+SELECT id FROM requests INDEXED BY requests_by_digest
+WHERE digest = ? AND found = 'pending' AND phase = 'pending'";
+
+/// The events that a sink has not acknowledged, and whether it is registered.
+pub(crate) const EVENTS: &str = "
+SELECT e.number, e.id, e.at, e.request, e.revision, e.what
+FROM sinks s LEFT JOIN events e ON e.number > s.has
+WHERE s.sink = ? ORDER BY e.number LIMIT ?";
+
+/// An event; none where a registered sink has all of them.
+pub(crate) fn event(row: &SqliteRow) -> Result<Option<Event>, StoreError> {
+    if rows::value::<Option<i64>>(row, "number")?.is_none() {
+        return Ok(None);
+    }
+    let number = rows::number(row, "number")?;
+    let request: Option<&[u8]> = rows::value(row, "request")?;
+    let id: &[u8] = rows::value(row, "id")?;
+    let wrong = |e: std::array::TryFromSliceError| {
+        StoreError::Invalid(format!(
+            "event {number} is damaged ({e}): restore the store from a backup"
+        ))
+    };
+    Ok(Some(Event {
+        number,
+        id: EventId::from_bytes(id.try_into().map_err(wrong)?),
+        at: rows::time(row, "at")?,
+        request: request
+            .map(|bytes| bytes.try_into().map(RequestId::from_bytes))
+            .transpose()
+            .map_err(wrong)?,
+        revision: rows::number(row, "revision")?,
+        what: encoding::decode_event(number, rows::value(row, "what")?)?,
+    }))
+}

@@ -1,0 +1,302 @@
+//! The store: changes go to the writer, reads to the readers.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use approvals_core::audit::{Event, NewEvent};
+use approvals_core::review::Opening;
+use approvals_core::store::{
+    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
+};
+use approvals_core::{
+    Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::builder::Builder;
+use crate::clock::StoreClock;
+use crate::error::OpenError;
+use crate::readers::Readers;
+use crate::script::Script;
+use crate::work::{Done, Queued, Selection, Step, Work};
+use crate::{changing, listing, reading, rows, writer};
+
+/// How many finished requests are looked at in one step of archiving: others wait meanwhile.
+const ARCHIVED_AT_ONCE: usize = 64;
+
+/// Keeps requests in a SQLite file. See the [crate's documentation](crate) for what is promised.
+pub struct SqliteStore {
+    /// None once it is closed.
+    queue: RwLock<Option<mpsc::Sender<Queued>>>,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
+    readers: Readers,
+    clock: Arc<StoreClock>,
+    hints: Arc<Hints>,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.readers.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store in this file, on the host's clock. The file is made where it does not exist.
+    ///
+    /// # Errors
+    /// [`OpenError`], which says what to do.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder(path).open().await
+    }
+
+    /// Settings for a store in this file.
+    pub fn builder(path: impl AsRef<Path>) -> Builder {
+        Builder::new(path.as_ref())
+    }
+
+    pub(crate) async fn start(builder: Builder) -> Result<Self, OpenError> {
+        let clock = Arc::new(StoreClock::new(builder.clock));
+        let hints = Arc::<Hints>::default();
+        let setup = writer::Setup {
+            file: builder.file.clone(),
+            look_every: builder.look_every,
+            clock: Arc::clone(&clock),
+            hints: Arc::clone(&hints),
+        };
+        let (queue, ended) = writer::start(setup).await?;
+        Ok(Self {
+            queue: RwLock::new(Some(queue)),
+            ended: Mutex::new(Some(ended)),
+            readers: Readers::new(builder.file, builder.readers),
+            clock,
+            hints,
+        })
+    }
+
+    /// Closes the store: what was asked before is carried out and answered, whatever comes later is
+    /// refused, and the file is closed when this returns. A store that is dropped instead closes
+    /// its file a little later.
+    pub async fn close(&self) {
+        drop(self.queue.write().unwrap_or_else(|e| e.into_inner()).take());
+        let ended = self.ended.lock().unwrap_or_else(|e| e.into_inner()).take();
+        self.readers.close().await;
+        if let Some(ended) = ended {
+            // It has ended also when it could not say so.
+            let _ = ended.await;
+        }
+    }
+
+    /// Archives requests that finished so long ago and decide about nothing any more: their records
+    /// go, and how many did is returned. What is left of a request with a key is its outcome, which
+    /// is still found under the key and read under its id. The trail has the rest.
+    ///
+    /// Kept are denials of the last day and those that close a grant, open grants, and whatever
+    /// owes a review or is in doubt.
+    ///
+    /// After a crash some are archived and others are not; archiving again goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was archived before stays archived.
+    pub async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        let mut archived = 0_u64;
+        let mut after = None;
+        loop {
+            let step = Work::Archive(Selection {
+                finished_for,
+                after,
+                limit: ARCHIVED_AT_ONCE,
+            });
+            let Step {
+                archived: more,
+                last,
+            } = match self.change(step).await? {
+                Done::Archived(step) => step,
+                other => return Err(unexpected(&other)),
+            };
+            archived = archived.saturating_add(more);
+            if last.is_none() {
+                return Ok(archived);
+            }
+            after = last;
+        }
+    }
+
+    /// Hands a change to the writer and waits until it is committed.
+    async fn change(&self, work: Work) -> Result<Done, StoreError> {
+        let closed = || StoreError::Unreachable("the store is closed".to_owned());
+        let queue = self.queue.read().unwrap_or_else(|e| e.into_inner()).clone();
+        let (answer, answered) = oneshot::channel();
+        queue
+            .ok_or_else(closed)?
+            .send(Queued { work, answer })
+            .await
+            .map_err(|_| closed())?;
+        answered.await.map_err(|_| {
+            StoreError::Unreachable(
+                "the store's writer ended over it: it may stand all the same".to_owned(),
+            )
+        })?
+    }
+
+    async fn change_silently(&self, work: Work) -> Result<(), StoreError> {
+        match self.change(work).await? {
+            Done::Nothing => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+/// Every change has an answer of its own kind.
+fn unexpected(done: &Done) -> StoreError {
+    StoreError::Invalid(format!("the writer answered something else: {done:?}"))
+}
+
+#[async_trait]
+impl RequestStore for SqliteStore {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let row = self.readers.row(Script::new("SELECT latest FROM meta"));
+        let committed = rows::time(&row.await?, "latest")?;
+        self.clock.now(committed)
+    }
+
+    async fn open(
+        &self,
+        opening: Opening,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Opened, StoreError> {
+        let work = Work::Open(Box::new(opening), deliveries);
+        match self.change(work).await? {
+            Done::Opened(opened) => Ok(opened),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
+        let row = self.readers.row(reading::record(id)).await?;
+        let now = self.clock.now(rows::time(&row, "latest")?)?;
+        let frozen = rows::value(&row, "is_frozen")?;
+        let record = rows::record(&row, "record")?;
+        Ok(record.map(|record| Snapshot {
+            record: Arc::new(record),
+            now,
+            frozen,
+        }))
+    }
+
+    async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
+        match self.change(Work::Swap(Box::new(swap))).await? {
+            Done::Swapped(swapped) => Ok(swapped),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError> {
+        match self.change(Work::Append(events)).await? {
+            Done::Appended(number) => Ok(number),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError> {
+        self.change_silently(Work::RegisterSink(sink.clone())).await
+    }
+
+    async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let mut script = Script::new(reading::EVENTS);
+        script
+            .bind(sink.as_str().to_owned())
+            // Whether it is registered is told by a row.
+            .bind(i64::try_from(limit.max(1)).unwrap_or(i64::MAX));
+        let rows = self.readers.rows(script).await?;
+        if rows.is_empty() {
+            return Err(changing::unregistered(sink));
+        }
+        rows.iter()
+            .take(limit)
+            .filter_map(|row| reading::event(row).transpose())
+            .collect()
+    }
+
+    async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
+        self.change_silently(Work::Acknowledge(sink.clone(), number))
+            .await
+    }
+
+    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
+        let mut script =
+            Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");
+        script.bind(id.to_bytes().to_vec());
+        match self.readers.rows(script).await?.first() {
+            Some(row) => rows::deliveries(row, "deliveries").map(Arc::from),
+            None => Ok(Arc::from([])),
+        }
+    }
+
+    async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
+        self.change_silently(Work::NoteDelivery(id, delivery)).await
+    }
+
+    async fn due(&self, limit: usize) -> Result<Due, StoreError> {
+        let now = self.clock.guess()?;
+        let mut due = Due::default();
+        for row in self.readers.rows(reading::due(now, limit)).await? {
+            match rows::value::<&str>(&row, "kind")? {
+                "due" => due.requests.push(rows::id(&row, "id")?),
+                "abandoned" => due.abandoned.push(rows::id(&row, "id")?),
+                "next" => due.next = Some(rows::time(&row, "at")?),
+                // A clock that is behind would call nothing due.
+                _ => drop(self.clock.now(rows::time(&row, "at")?)?),
+            }
+        }
+        Ok(due)
+    }
+
+    async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
+        let mut script = Script::new(reading::PENDING_WITH);
+        script.bind(digest.as_bytes().to_vec());
+        let rows = self.readers.rows(script).await?;
+        rows.iter().map(|row| rows::id(row, "id")).collect()
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>, StoreError> {
+        let rows = self
+            .readers
+            .rows(listing::page(filter, after, limit))
+            .await?;
+        rows.iter()
+            .filter_map(|row| rows::record(row, "record").transpose())
+            .map(|record| record.map(Arc::new))
+            .collect()
+    }
+
+    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
+        let row = self.readers.row(Script::new("SELECT frozen FROM meta"));
+        rows::freeze(&row.await?, "frozen")
+    }
+
+    async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError> {
+        self.change_silently(Work::SetFreeze(freeze, Box::new(event)))
+            .await
+    }
+
+    async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
+        self.change_silently(Work::Heartbeat(owner, lease)).await
+    }
+
+    fn hints(&self) -> &Arc<Hints> {
+        &self.hints
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}

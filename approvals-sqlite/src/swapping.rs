@@ -1,0 +1,184 @@
+//! Replacing a record: judged and written in one transaction.
+
+use std::sync::Arc;
+
+use approvals_core::review::{Refused, State, stands};
+use approvals_core::store::lookup::{Columns, denial, proposals};
+use approvals_core::store::{StoreError, Swap, Swapped, encoding};
+use approvals_core::{Phase, Record, RequestId, Timestamp};
+
+use crate::opening::bounded;
+use crate::rows;
+use crate::script::Script;
+use crate::traffic::Traffic;
+use crate::transaction::{Failure, Transaction};
+
+pub(crate) const STANDS_AS: &str =
+    "SELECT revision, schema, phase FROM requests INDEXED BY requests_by_id WHERE id = ?";
+
+/// What a request that is about to run leans on.
+pub(crate) const LEANS_ON: &str = "
+SELECT 'equal' AS kind, id, record FROM requests INDEXED BY requests_by_digest
+WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')
+UNION ALL
+SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = ?";
+
+/// Judges and carries out a swap.
+pub(crate) async fn swap(
+    transaction: &mut Transaction<'_>,
+    swap: &Swap,
+) -> Result<Swapped, Failure> {
+    let now = transaction.now()?;
+    let record = &swap.record;
+    let id = record.id();
+    let mut script = Script::new(STANDS_AS);
+    script.bind(id.to_bytes().to_vec());
+    let Some(row) = script.row(transaction.connection).await? else {
+        return Err(Failure::Refused(StoreError::Invalid(format!(
+            "there is no request {id}"
+        ))));
+    };
+    let schema: i64 = rows::value(&row, "schema")?;
+    encoding::may_replace(&id.to_string(), u16::try_from(schema).unwrap_or(u16::MAX))?;
+    if rows::number(&row, "revision")? != swap.expected {
+        return Ok(Swapped::Conflict);
+    }
+    if swap.unfrozen && transaction.head.frozen.is_some() {
+        return Ok(Swapped::Frozen);
+    }
+    if swap.not_after.is_some_and(|deadline| deadline <= now) {
+        return Ok(Swapped::TooLate);
+    }
+    if swap.stands
+        && let Err(fallen) = leans(transaction, record, now).await?
+    {
+        return Ok(Swapped::Fallen(fallen));
+    }
+    let was_pending = rows::value::<&str>(&row, "phase")? == Phase::Pending.as_str();
+    let mut script = Transaction::script();
+    update(&mut script, record)?;
+    if was_pending && record.state.phase() != Phase::Pending {
+        left_pending(transaction, &mut script, record, now).await?;
+    }
+    transaction.events(&mut script, &swap.events, now)?;
+    transaction.changed(&mut script, id);
+    transaction.write(script).await?;
+    Ok(Swapped::Done {
+        record: Arc::clone(record),
+        last_event: transaction.head.last_event,
+    })
+}
+
+/// Whether a request that is about to be claimed or started still stands.
+async fn leans(
+    transaction: &mut Transaction<'_>,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Result<(), Refused>, Failure> {
+    let mut script = Script::new(LEANS_ON);
+    script
+        .bind(record.asked.digest.as_bytes().to_vec())
+        .bind(record.granted_by.map(|id| id.to_bytes().to_vec()));
+    let (mut equal, mut grantor) = (Vec::new(), None);
+    for row in script.rows(transaction.connection).await? {
+        let found = rows::record(&row, "record")?;
+        match rows::value::<&str>(&row, "kind")? {
+            "grantor" => grantor = found,
+            _ => equal.extend(found.map(Arc::new)),
+        }
+    }
+    Ok(stands(record, &equal, grantor.as_ref(), now))
+}
+
+/// Adds a record's next form to what is written.
+pub(crate) fn update(script: &mut Script, record: &Record) -> Result<(), StoreError> {
+    let columns = Columns::of(record);
+    let id = columns.id.to_bytes().to_vec();
+    script
+        .add("; UPDATE requests SET revision = ?, schema = ?, phase = ?, finished = ?, due_at = ?, found = ?, waiter = ?, review_owed = ?, changed_at = ?, record = ? WHERE id = ?")
+        .bind_number(columns.revision)
+        .bind(i64::from(columns.schema))
+        .bind(columns.phase.as_str())
+        .bind(columns.phase.is_final())
+        .bind(columns.due_at.map(bounded))
+        .bind(columns.found.map(|found| found.as_str()))
+        .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
+        .bind(columns.review_owed)
+        .bind_number(record.changed_at.as_millis())
+        .bind(encoding::encode(record)?)
+        .bind(id.clone());
+    if columns.phase.is_final() {
+        // What is finished stays finished, so that this is written once.
+        for principal in &columns.principals {
+            script
+                .add("; UPDATE principals SET finished = 1 WHERE principal = ? AND finished = 0 AND request = ?")
+                .bind(principal.to_string())
+                .bind(id.clone());
+        }
+    }
+    Ok(())
+}
+
+/// What the limits count when a request is decided.
+async fn left_pending(
+    transaction: &mut Transaction<'_>,
+    script: &mut Script,
+    record: &Record,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let bucket = approvals_core::store::lookup::bucket(&record.asked);
+    let bucket = bucket.as_bytes().to_vec();
+    let said = match &record.state {
+        State::Denied { .. } => said(transaction, record).await?,
+        _ => None,
+    };
+    let Some(said) = said else {
+        script
+            .add("; UPDATE buckets SET pending = max(pending - 1, 0) WHERE bucket = ?")
+            .bind(bucket);
+        return Ok(());
+    };
+    let mut read = Script::new("SELECT denials FROM buckets WHERE bucket = ?");
+    read.bind(bucket.clone());
+    let mut denials = match read.row(transaction.connection).await? {
+        Some(row) => Traffic::read(rows::value(&row, "denials")?),
+        None => Traffic::default(),
+    };
+    denials.add(now);
+    script
+        .add("; INSERT INTO buckets (bucket, pending, asks, denials) VALUES (?, 0, x'', ?) ON CONFLICT (bucket) DO UPDATE SET pending = max(pending - 1, 0), denials = excluded.denials")
+        .bind(bucket)
+        .bind(denials.bytes());
+    if let Some(proposal) = said.proposal {
+        script
+            .add("; INSERT INTO proposals (chain, at, person, proposal) VALUES (?, ?, ?, ?)")
+            .bind(proposals(&record.asked).as_bytes().to_vec())
+            .bind_number(now.as_millis())
+            .bind(said.by.as_str().to_owned())
+            .bind(rows::json(proposal.as_ref())?);
+    }
+    Ok(())
+}
+
+/// The denial that was said on this record, if it was said here.
+async fn said(
+    transaction: &mut Transaction<'_>,
+    record: &Record,
+) -> Result<Option<approvals_core::store::lookup::Said>, Failure> {
+    let before = stored(transaction, record.id()).await?;
+    Ok(before.and_then(|before| denial(&before, record)))
+}
+
+/// A record as it stands in the transaction.
+pub(crate) async fn stored(
+    transaction: &mut Transaction<'_>,
+    id: RequestId,
+) -> Result<Option<Record>, Failure> {
+    let mut script =
+        Script::new("SELECT id, record FROM requests INDEXED BY requests_by_id WHERE id = ?");
+    script.bind(id.to_bytes().to_vec());
+    match script.row(transaction.connection).await? {
+        Some(row) => Ok(rows::record(&row, "record")?),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,59 @@
+//! What is handed to the writer, and what it answers.
+
+use std::time::Duration;
+
+use approvals_core::audit::NewEvent;
+use approvals_core::review::Opening;
+use approvals_core::store::{Delivery, Freeze, Opened, StoreError, Swap, Swapped};
+use approvals_core::{OwnerId, RequestId, SinkId, Timestamp};
+use tokio::sync::oneshot;
+
+/// One change, carried out whole or not at all.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Open(Box<Opening>, Vec<Delivery>),
+    Swap(Box<Swap>),
+    Append(Vec<NewEvent>),
+    RegisterSink(SinkId),
+    Acknowledge(SinkId, u64),
+    NoteDelivery(RequestId, Delivery),
+    SetFreeze(Option<Freeze>, Box<NewEvent>),
+    Heartbeat(OwnerId, Duration),
+    Archive(Selection),
+}
+
+/// Which finished requests are looked at in one step of archiving.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Selection {
+    /// Finished so long ago.
+    pub(crate) finished_for: Duration,
+    /// After this one, in order of the time at which they finished.
+    pub(crate) after: Option<(Timestamp, RequestId)>,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+/// What came of one step of archiving.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Step {
+    pub(crate) archived: u64,
+    /// The last one that was looked at; none when there is no further one.
+    pub(crate) last: Option<(Timestamp, RequestId)>,
+}
+
+/// What came of a [`Work`].
+#[derive(Debug)]
+pub(crate) enum Done {
+    Opened(Opened),
+    Swapped(Swapped),
+    Appended(u64),
+    Archived(Step),
+    Nothing,
+}
+
+/// A change with whoever waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) work: Work,
+    pub(crate) answer: oneshot::Sender<Result<Done, StoreError>>,
+}

@@ -1,0 +1,185 @@
+//! Several stores on one file, as several processes have them; many tasks on one store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use approvals_core::review::{Choice, Command, Phase, WithdrawnBy};
+use approvals_core::store::{Opened, Swapped};
+use approvals_core::{RequestStore, StoreError};
+use approvals_sqlite::SqliteStore;
+use approvals_testing::sample::ballot;
+
+use crate::support::{House, events, intended, sink};
+
+pub(crate) const fn withdraw() -> Command {
+    Command::Withdraw(WithdrawnBy::Requester)
+}
+
+#[tokio::test]
+async fn what_one_process_wrote_another_reads() {
+    let house = House::new();
+    let (one, other) = (house.store().await, house.store().await);
+    let sink = sink(&one).await;
+    let asked = house.ask(&one, &house.sample().key("step-1")).await;
+    assert_eq!(other.read(asked.id()).await.unwrap().unwrap().record, asked);
+    let opening = house.sample().key("step-1").opening();
+    let found = other.open(opening, vec![intended()]).await.unwrap();
+    assert!(matches!(found, Opened::Found(record) if record == asked));
+    house.vote(&other, asked.id(), Choice::Approve).await;
+    let read = one.read(asked.id()).await.unwrap().unwrap().record;
+    assert_eq!(read.state.phase(), Phase::Approved);
+    let numbers: Vec<u64> = events(&one, &sink).await.iter().map(|e| e.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
+    let house = House::new();
+    let (one, other) = (house.store().await, house.store().await);
+    let asked = house.ask(&one, &house.sample()).await;
+    let elsewhere = house.ask(&one, &house.sample().table("orders")).await;
+    // Whatever was changed before is seen before anybody waits.
+    let mut settled = one.hints().watch(asked.id());
+    house.carry(&other, asked.id(), &yes(&asked)).await;
+    tokio::time::timeout(Duration::from_secs(20), settled.changed())
+        .await
+        .expect("the hint of a vote in another process came");
+    let mut watch = one.hints().watch(elsewhere.id());
+    let mut untouched = one.hints().watch(asked.id());
+    house.vote(&other, elsewhere.id(), Choice::Approve).await;
+    tokio::time::timeout(Duration::from_secs(20), watch.changed())
+        .await
+        .expect("the hint of another request came");
+    let woken = tokio::time::timeout(Duration::from_millis(1), untouched.changed()).await;
+    assert!(woken.is_err(), "one request's change is not another's");
+}
+
+fn yes(record: &approvals_core::Record) -> Command {
+    let ballot = ballot(&record.asked, record.revision, "alice", Choice::Approve);
+    Command::Vote(Box::new(ballot))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exactly_one_of_several_processes_wins_each_swap() {
+    let house = House::new();
+    let mut stores = Vec::new();
+    for _ in 0..4 {
+        stores.push(Arc::new(house.store().await));
+    }
+    let sink = sink(&stores[0]).await;
+    let asked = house.ask(&stores[0], &house.sample()).await;
+    for round in 0..20_u64 {
+        let record = stores[0].read(asked.id()).await.unwrap().unwrap().record;
+        assert_eq!(record.revision, round + 1);
+        let tasks: Vec<_> = stores
+            .iter()
+            .map(|store| {
+                let store = Arc::clone(store);
+                let mut next = approvals_core::Record::clone(&record);
+                next.revision += 1;
+                let event = approvals_core::NewEvent::about(
+                    next.id(),
+                    next.revision,
+                    approvals_core::What::Approved,
+                );
+                tokio::spawn(async move {
+                    let swap = approvals_core::store::Swap {
+                        expected: next.revision - 1,
+                        record: Arc::new(next),
+                        events: vec![event],
+                        not_after: None,
+                        unfrozen: false,
+                        stands: false,
+                    };
+                    store.compare_and_swap(swap).await.unwrap()
+                })
+            })
+            .collect();
+        let mut won = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                Swapped::Done { .. } => won += 1,
+                Swapped::Conflict => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(won, 1);
+    }
+    let numbers: Vec<u64> = events(&stores[3], &sink)
+        .await
+        .iter()
+        .map(|event| event.number)
+        .collect();
+    assert_eq!(numbers, (1..=21).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_processes_make_the_file_together() {
+    let house = House::new();
+    let openings = (0..6).map(|_| tokio::spawn(house.builder().open()));
+    let mut stores: Vec<SqliteStore> = Vec::new();
+    for opening in openings.collect::<Vec<_>>() {
+        stores.push(opening.await.unwrap().unwrap());
+    }
+    let asked = house.ask(&stores[0], &house.sample()).await;
+    for store in &stores {
+        assert!(store.read(asked.id()).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_changes_share_commits_and_are_each_judged_alone() {
+    let house = House::new();
+    let store = Arc::new(house.store().await);
+    let sink = sink(&store).await;
+    // Every fourth is refused: it takes none of the others with it.
+    let taken = house.ask(&store, &house.sample().table("taken")).await;
+    let before = commits(&house);
+    // While somebody else holds the file, changes gather.
+    let lock = house.lock().await;
+    let limits = approvals_core::Limits {
+        pending: 1_000,
+        asks_per_hour: 1_000,
+        ..approvals_core::Limits::default()
+    };
+    let tasks: Vec<_> = (0..200)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            let sample = house.sample().table(&n.to_string()).limits(limits);
+            let mut opening = sample.opening();
+            if n % 4 == 0 {
+                let mut asked = approvals_core::review::Asked::clone(&opening.asked);
+                asked.id = taken.id();
+                opening.asked = Arc::new(asked);
+            }
+            tokio::spawn(async move { (n, store.open(opening, vec![intended()]).await) })
+        })
+        .collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    lock.release().await;
+    for task in tasks {
+        match task.await.unwrap() {
+            (n, Err(StoreError::Invalid(_))) => assert_eq!(n % 4, 0),
+            (n, Ok(Opened::Asked { .. })) => assert_ne!(n % 4, 0),
+            other => panic!("{other:?}"),
+        }
+    }
+    let numbers: Vec<u64> = events(&store, &sink)
+        .await
+        .iter()
+        .map(|e| e.number)
+        .collect();
+    assert_eq!(numbers, (1..=151).collect::<Vec<_>>());
+    let shared = commits(&house) - before;
+    assert!(shared <= 10, "200 openings took {shared} commits");
+}
+
+/// How many commits are in the log: the frame that ends one says how large the file is then.
+fn commits(house: &House) -> u64 {
+    let log = std::fs::read(house.directory.path().join("requests.db-wal")).unwrap();
+    let frames = log.get(32..).unwrap_or_default().chunks_exact(24 + 4096);
+    let ends = frames.filter(|frame| frame[4..8] != [0; 4]);
+    u64::try_from(ends.count()).unwrap()
+}
