@@ -318,3 +318,6 @@ const fn ended(succeeded: bool) -> Phase {
         Phase::Failed
     }
 }
+
+#[cfg(test)]
+mod tests;

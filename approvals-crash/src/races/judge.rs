@@ -76,3 +76,88 @@ pub(super) fn judge(ran: &Ran, trail: &Trail, effects: &[String], report: &mut R
     }
     report.ended(last);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use approvals_core::Event;
+    use approvals_core::{EventId, PersonId, RequestId, Timestamp, What};
+    use approvals_testing::sample::Sample;
+
+    use super::*;
+    use crate::Backend;
+    use crate::races::Races;
+
+    /// What is found when these were told this, and Alice denied.
+    fn found(told: &[(Want, Told)]) -> Vec<Broken> {
+        let asked = Sample::at(Timestamp::from_millis(1_000)).opening().asked;
+        let request: RequestId = asked.id;
+        let denied = What::Denied {
+            by: PersonId::new("alice").unwrap(),
+            comment: None,
+            proposal: None,
+        };
+        let mut trail = Trail::default();
+        for (number, what) in [(1, What::Requested { asked }), (2, denied)] {
+            let event = Event {
+                number,
+                id: EventId::new(),
+                at: Timestamp::from_millis(1_000),
+                request: Some(request),
+                revision: number,
+                what,
+            };
+            trail.read(&event, &mut Vec::new());
+        }
+        let ran = Ran {
+            request,
+            approved: false,
+            told: told.to_vec(),
+        };
+        let mut report = Report::new(&Races {
+            program: PathBuf::new(),
+            backend: Backend::Sqlite,
+            races: 1,
+            seed: 0,
+        });
+        judge(&ran, &trail, &[], &mut report);
+        let violations = report.violations.iter();
+        violations.map(|violation| violation.broken).collect()
+    }
+
+    #[test]
+    fn one_who_won_and_others_who_were_told_so_break_nothing() {
+        let told = [
+            (Want::Deny, Told::Won(Phase::Denied)),
+            (Want::Approve, Told::Lost(Phase::Denied)),
+            (Want::Revoke, Told::Lost(Phase::Pending)),
+        ];
+        assert_eq!(found(&told), []);
+    }
+
+    #[test]
+    fn a_second_winner_is_recognised() {
+        let told = [
+            (Want::Deny, Told::Won(Phase::Denied)),
+            (Want::Withdraw, Told::Won(Phase::Withdrawn)),
+        ];
+        assert_eq!(found(&told), [Broken::WrongAnswer]);
+        let told = [
+            (Want::Deny, Told::Won(Phase::Denied)),
+            (Want::Deny, Told::Won(Phase::Denied)),
+        ];
+        assert_eq!(found(&told), [Broken::WrongAnswer]);
+    }
+
+    #[test]
+    fn a_winner_who_was_not_told_and_a_loser_who_was_told_another_are_recognised() {
+        let told = [(Want::Deny, Told::Lost(Phase::Denied))];
+        assert_eq!(found(&told), [Broken::WrongAnswer]);
+        let told = [
+            (Want::Deny, Told::Won(Phase::Denied)),
+            (Want::Approve, Told::Lost(Phase::Expired)),
+        ];
+        assert_eq!(found(&told), [Broken::WrongAnswer]);
+    }
+}
