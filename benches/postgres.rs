@@ -4,6 +4,7 @@
 //! Starts a server of its own, with the settings that PostgreSQL comes with: every commit is
 //! flushed.
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +15,15 @@ use approvals_benches::gate::{Approving, Bench, ask};
 use approvals_benches::sampling::{Contestant, interleave};
 use approvals_benches::table::Table;
 use approvals_benches::{Failure, machine};
-use approvals_core::store::Filter;
-use approvals_core::{Phase, RequestStore, spawn};
+use approvals_core::review::{ClaimNow, Command, VoterNow, apply};
+use approvals_core::store::{Delivery, DeliveryState, Filter, Opened, Swap, Swapped};
+use approvals_core::{
+    Choice, Coverage, GroupId, Limits, NewEvent, OwnerId, Phase, Reasons, RequestStore, Verdict,
+    spawn,
+};
 use approvals_postgres::PostgresStore;
 use approvals_testing::postgres::{PrivateServer, StartError};
+use approvals_testing::sample::{REVIEWERS, Sample, ballot, person};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 use tokio::runtime::{Builder, Runtime};
@@ -39,6 +45,8 @@ fn main() -> Result<(), Failure> {
         .worker_threads(2)
         .enable_all()
         .build()?;
+    // What is dropped here ends its connections in the background.
+    let _entered = runtime.enter();
     println!("## PostgreSQL\n\n{}\n", machine::describe());
     cycle(&runtime, &url, effort.rounds(101))?;
     across(&runtime, &url, effort.rounds(1_001))?;
@@ -133,6 +141,7 @@ fn cycle(runtime: &Runtime, url: &str, rounds: usize) -> Result<(), Failure> {
         let bench = Bench::over(store(url, "cycle").await?, 1).await?;
         Ok::<_, Failure>(bench.approve_everything())
     })?;
+    let alone = runtime.block_on(store(url, "alone"))?;
     let arguments = Arguments::everyday();
     let samples = interleave(
         rounds,
@@ -146,12 +155,89 @@ fn cycle(runtime: &Runtime, url: &str, rounds: usize) -> Result<(), Failure> {
                     Ok(start.elapsed())
                 })
             }),
-            Contestant::new("gate", BATCH, |times| {
+            Contestant::new("the store alone", BATCH, |times| {
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        commands(&alone).await?;
+                    }
+                    Ok(start.elapsed())
+                })
+            }),
+            Contestant::new("gate, with its worker and a sink", BATCH, |times| {
                 runtime.block_on(whole(&approving, &arguments, times))
             }),
         ],
     )?;
     println!("### A whole cycle\n\n{}", Table::of_medians(&samples));
+    Ok(())
+}
+
+/// What a cycle asks of the store, with nobody around it: open, note the delivery, vote, claim,
+/// start, finish.
+async fn commands(store: &PostgresStore) -> Result<(), Failure> {
+    let plenty = Limits {
+        pending: u32::MAX,
+        asks_per_hour: u32::MAX,
+        ..Limits::default()
+    };
+    let opening = Sample::at(store.now().await?).limits(plenty).opening();
+    let delivery = Delivery {
+        channel: "bench".parse()?,
+        coverage: Coverage::Whole,
+        state: DeliveryState::Intended,
+        revision: 1,
+    };
+    let opened = store.open(opening, vec![delivery.clone()]).await?;
+    let Opened::Asked { mut record, .. } = opened else {
+        return Err(format!("people should be asked: {opened:?}").into());
+    };
+    store.note_delivery(record.id(), delivery).await?;
+    let owner = OwnerId::new();
+    let lease = Duration::from_secs(30);
+    let alice = VoterNow {
+        person: person("alice"),
+        groups: BTreeSet::from([GroupId::new(REVIEWERS)?]).into(),
+    };
+    for command in [
+        Command::Vote(Box::new(ballot(&record.asked, 1, "alice", Choice::Approve))),
+        Command::Claim(Box::new(ClaimNow {
+            owner,
+            lease,
+            frozen: false,
+            verdict: Verdict::Allow(Reasons::rule("bench", "allowed now")?),
+            voters: vec![alice],
+            excluded: BTreeSet::new().into(),
+        })),
+        Command::Start {
+            fence: 1,
+            owner,
+            frozen: false,
+            lease,
+        },
+        Command::Finish {
+            fence: 1,
+            succeeded: true,
+            summary: None,
+        },
+    ] {
+        let runs = matches!(command, Command::Claim(_) | Command::Start { .. });
+        let transition = apply(&record, &command, record.changed_at)?;
+        let (id, revision) = (record.id(), transition.record.revision);
+        let about = |what| NewEvent::about(id, revision, what);
+        let swap = Swap {
+            expected: record.revision,
+            record: Arc::new(transition.record),
+            events: transition.events.into_iter().map(about).collect(),
+            not_after: record.due_at(),
+            unfrozen: runs,
+            stands: runs,
+        };
+        record = match store.compare_and_swap(swap).await? {
+            Swapped::Done { record, .. } => record,
+            other => return Err(format!("it should be done: {other:?}").into()),
+        };
+    }
     Ok(())
 }
 

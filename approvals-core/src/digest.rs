@@ -43,10 +43,9 @@ impl Domain {
 impl Digest {
     /// The hash of `bytes` in a domain.
     pub(crate) fn of(domain: Domain, bytes: &[u8]) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(domain.prefix());
-        hash.update(bytes);
-        Self(hash.finalize().into())
+        let mut hashing = Hashing::of(domain);
+        hashing.update(bytes);
+        hashing.finish()
     }
 
     /// The 32 bytes.
@@ -69,28 +68,63 @@ impl Digest {
     }
 }
 
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One piece of text: a formatted write for each byte takes longer than the hash itself.
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            text.push(hex_digit(byte >> 4));
-            text.push(hex_digit(byte & 15));
+impl Digest {
+    /// Its 64 digits in ASCII.
+    fn digits(&self) -> [u8; 64] {
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = hex_pair(byte);
         }
-        f.write_str(&text)
+        digits
+    }
+
+    /// Appends what it prints as.
+    pub(crate) fn write(&self, out: &mut String) {
+        out.push_str(std::str::from_utf8(&self.digits()).unwrap_or_default());
     }
 }
 
-const fn hex_digit(nibble: u8) -> char {
-    match nibble {
-        0..=9 => (b'0' + nibble) as char,
-        _ => (b'a' + (nibble & 15) - 10) as char,
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One piece of text: a formatted write for each byte takes longer than the hash itself.
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
+}
+
+/// The two digits of a byte in ASCII.
+pub(crate) const fn hex_pair(byte: u8) -> [u8; 2] {
+    const fn digit(nibble: u8) -> u8 {
+        match nibble {
+            0..=9 => b'0' + nibble,
+            _ => b'a' + (nibble & 15) - 10,
+        }
+    }
+    [digit(byte >> 4), digit(byte & 15)]
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// A hash that is being taken.
+pub(crate) struct Hashing(Sha256);
+
+impl Hashing {
+    /// Of nothing yet, in a domain.
+    pub(crate) fn of(domain: Domain) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(domain.prefix());
+        Self(hash)
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
     }
 }
 
@@ -129,7 +163,9 @@ impl TryFrom<String> for Digest {
 
 impl From<Digest> for String {
     fn from(digest: Digest) -> String {
-        digest.to_string()
+        let mut text = String::with_capacity(64);
+        digest.write(&mut text);
+        text
     }
 }
 

@@ -1,12 +1,14 @@
 //! Names and identifiers: validated once, cheap to copy, never a capability.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{self, AtomicU64};
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::hex_pair;
 use crate::time::Timestamp;
 
 /// The longest name that is accepted, in bytes.
@@ -216,7 +218,7 @@ fn origin() -> u128 {
 
 fn next_count() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    COUNT.fetch_add(1, Ordering::Relaxed)
+    COUNT.fetch_add(1, atomic::Ordering::Relaxed)
 }
 
 /// 80 bits that tell processes apart, 48 bits that count.
@@ -227,7 +229,7 @@ fn counted() -> u128 {
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         // Bytes, not a number: a number of 16 bytes is aligned to as many, which doubles what an
         // optional one takes in a record and pads every key that has one.
@@ -247,9 +249,27 @@ macro_rules! identifier {
             }
         }
 
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                // As two numbers, which takes a fraction of comparing bytes.
+                u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{:032x}"), u128::from_be_bytes(self.0))
+                let mut digits = [0; 32];
+                for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+                    *pair = hex_pair(byte);
+                }
+                f.write_str($prefix)?;
+                f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
             }
         }
 

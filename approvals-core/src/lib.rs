@@ -20,6 +20,7 @@ pub mod gate;
 pub mod id;
 pub mod memory;
 pub mod non_empty;
+mod packed;
 pub mod permit;
 pub mod policy;
 pub mod presentation;

@@ -100,7 +100,9 @@ impl fmt::Display for PrincipalId {
             PrincipalKind::Agent => "agent",
             PrincipalKind::Service => "service",
         };
-        write!(f, "{kind}:{}", self.name)
+        f.write_str(kind)?;
+        f.write_str(":")?;
+        f.write_str(self.name.as_str())
     }
 }
 
@@ -311,9 +313,10 @@ impl fmt::Debug for Requester {
 impl fmt::Display for Requester {
     /// `agent:exporter for person:alice`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.actor)?;
+        fmt::Display::fmt(&self.0.actor, f)?;
         for principal in &self.0.acting_for {
-            write!(f, " for {principal}")?;
+            f.write_str(" for ")?;
+            fmt::Display::fmt(principal, f)?;
         }
         Ok(())
     }

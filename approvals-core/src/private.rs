@@ -214,7 +214,7 @@ impl Future for Authorizing {
                 },
                 Progress::Asks(asks) => match ready!(asks.as_mut().poll(context)) {
                     Ok(Step::Admitted(started)) => Ok(started),
-                    Err(error) => Err(error),
+                    Err(error) => Err(of_action(error, self.declared)),
                     Ok(Step::Asked(ticket)) => {
                         self.progress = Progress::Waits(Box::pin(ticket.when_agreed()));
                         continue;
@@ -257,10 +257,14 @@ fn captured(
     let progress = match gate.finish_capture(builder) {
         Ok(call) => match gate.decide_at_once(call) {
             AtOnce::Admitted(started) => Progress::Done(Ok(started)),
-            AtOnce::Later(call, verdict) => Progress::Asks(Box::pin(async move {
-                let step = gate.decide_or_ask(call, verdict).await;
-                step.map_err(|error| of_action(error, Some(declared)))
-            })),
+            AtOnce::Later(call, Some(Verdict::Review(tracks, reasons))) => {
+                Progress::Asks(Box::pin(gate.ask(call, tracks, reasons)))
+            }
+            AtOnce::Later(call, verdict) => {
+                Progress::Asks(Box::pin(
+                    async move { gate.decide_or_ask(call, verdict).await },
+                ))
+            }
         },
         Err(error) => Progress::Waits(Box::pin(async move {
             Err(gate.refuse_capture(declared, requester, error).await)

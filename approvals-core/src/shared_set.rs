@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,9 +15,10 @@ pub type People = SharedSet<PersonId>;
 /// A set of groups.
 pub type Groups = SharedSet<GroupId>;
 
-/// A small set: its values in order, each once, in one allocation that all its clones share.
+/// A small set: its values in order, each once. A value that is alone stands in the set itself,
+/// several in one allocation that all clones share.
 ///
-/// Cheap to clone; an empty one holds nothing. What is added to one clone is not in the others, and
+/// Cheap to clone. What is added to one clone is not in the others, and
 /// adding what is there already changes nothing. Serialised as the list of its values.
 ///
 /// ```
@@ -30,20 +32,31 @@ pub type Groups = SharedSet<GroupId>;
 /// assert_eq!(people.as_slice().len(), 3);
 /// # Ok::<(), approvals_core::NameError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SharedSet<T>(Option<Arc<[T]>>);
+#[derive(Clone)]
+pub struct SharedSet<T>(Values<T>);
+
+#[derive(Clone)]
+enum Values<T> {
+    None,
+    One(T),
+    Several(Arc<[T]>),
+}
 
 impl<T> SharedSet<T> {
     /// The empty set.
     #[must_use]
     pub const fn new() -> Self {
-        Self(None)
+        Self(Values::None)
     }
 
     /// The values, in order.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
-        self.0.as_deref().unwrap_or_default()
+        match &self.0 {
+            Values::None => &[],
+            Values::One(value) => std::slice::from_ref(value),
+            Values::Several(values) => values,
+        }
     }
 
     /// The values, in order.
@@ -65,7 +78,7 @@ impl<T> SharedSet<T> {
 
     /// Leaves none.
     pub fn clear(&mut self) {
-        self.0 = None;
+        *self = Self::new();
     }
 }
 
@@ -81,12 +94,7 @@ impl<T: Ord> SharedSet<T> {
 impl<T: Ord + Clone> SharedSet<T> {
     /// Adds a value.
     pub fn insert(&mut self, value: T) {
-        if self.is_empty() {
-            // Of one value, without a list between: most sets are.
-            self.0 = Some(Arc::new([value]));
-        } else {
-            self.extend([value]);
-        }
+        self.extend([value]);
     }
 
     /// Adds what is in another set, and shares its values where they are all that there is.
@@ -102,7 +110,15 @@ impl<T: Ord + Clone> SharedSet<T> {
 
 impl<T: Ord + Clone> Extend<T> for SharedSet<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
-        let new = values.into_iter().filter(|value| !self.contains(value));
+        let mut values = values.into_iter();
+        if self.is_empty() {
+            // Most sets get one value and no other.
+            let Some(first) = values.next() else {
+                return;
+            };
+            self.0 = Values::One(first);
+        }
+        let new = values.filter(|value| !self.contains(value));
         let mut added: Vec<T> = new.collect();
         if !added.is_empty() {
             added.extend(self.iter().cloned());
@@ -115,10 +131,14 @@ impl<T: Ord> From<Vec<T>> for SharedSet<T> {
     fn from(mut values: Vec<T>) -> Self {
         values.sort_unstable();
         values.dedup();
-        Self(if values.is_empty() {
-            None
-        } else {
-            Some(values.into())
+        let more = values.len() > 1;
+        Self(match values.pop() {
+            None => Values::None,
+            Some(value) if more => {
+                values.push(value);
+                Values::Several(values.into())
+            }
+            Some(value) => Values::One(value),
         })
     }
 }
@@ -153,6 +173,20 @@ impl<'a, T> IntoIterator for &'a SharedSet<T> {
 impl<T> Default for SharedSet<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<T: PartialEq> PartialEq for SharedSet<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl<T: Eq> Eq for SharedSet<T> {}
+
+impl<T: Hash> Hash for SharedSet<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
     }
 }
 

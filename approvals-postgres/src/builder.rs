@@ -212,6 +212,11 @@ impl PostgresStoreBuilder {
         let options = options.options([
             // Objects of other schemas are never found in place of ours.
             ("search_path", format!("{},pg_temp", self.schema)),
+            // Every statement is short and has its indices. It is planned once for each connection,
+            // also while the tables are empty and PostgreSQL would rather look at all of them.
+            ("jit", "off".to_owned()),
+            ("plan_cache_mode", "force_generic_plan".to_owned()),
+            ("enable_seqscan", "off".to_owned()),
             ("statement_timeout", millis.to_string()),
             ("lock_timeout", (millis / 2).to_string()),
             ("idle_in_transaction_session_timeout", millis.to_string()),

@@ -24,7 +24,7 @@ macro_rules! timed {
     ($($statement:expr),+) => {
         concat!(
             "WITH reading AS MATERIALIZED (SELECT coalesce($1, floor(extract(epoch FROM \
-             clock_timestamp()) * 1000)::bigint) AS clock, latest, last_event FROM head), \
+             clock_timestamp()) * 1000)::bigint) AS clock, latest, last_event FROM head LIMIT 1), \
              time AS MATERIALIZED (SELECT *, greatest(clock, latest, $2) AS now FROM reading) ",
             $($statement),+
         )

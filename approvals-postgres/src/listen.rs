@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use approvals_core::store::Hints;
 use approvals_core::{OwnerId, RequestId};
+use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{Executor, PgPool};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -41,13 +41,7 @@ impl Listener {
         sender: OwnerId,
         hints: Arc<Hints>,
     ) -> Result<Self, sqlx::Error> {
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ANSWER)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options);
-        let mut listening = Ok(listen(&pool, &channel).await?);
+        let mut listening = Ok(listen(&options, &channel).await?);
         let task = tokio::spawn(async move {
             let mut wait = FIRST_WAIT;
             loop {
@@ -61,7 +55,7 @@ impl Listener {
                 }
                 sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
-                listening = listen(&pool, &channel).await;
+                listening = listen(&options, &channel).await;
                 if listening.is_ok() {
                     // Whatever was decided meanwhile nobody heard of.
                     hints.all_changed();
@@ -72,8 +66,15 @@ impl Listener {
     }
 }
 
-async fn listen(pool: &PgPool, channel: &str) -> Result<PgListener, sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+/// On a connection of its own each time: one that the network swallowed may not end for long.
+async fn listen(options: &PgConnectOptions, channel: &str) -> Result<PgListener, sqlx::Error> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ANSWER)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.clone());
+    let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(channel).await?;
     Ok(listener)

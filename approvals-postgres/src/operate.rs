@@ -78,8 +78,8 @@ impl PostgresStore {
     }
 
     pub(crate) async fn beat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
-        self.transaction(&Locks::default(), &Beat { owner, lease })
-            .await
+        let locks = Locks::default().forgettable();
+        self.transaction(&locks, &Beat { owner, lease }).await
     }
 
     /// Archives requests that finished before `before` and decide about nothing any more, and

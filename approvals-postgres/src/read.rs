@@ -45,38 +45,67 @@ pub(crate) const DUE: &str = timed!(
 pub(crate) const PENDING_WITH: &str =
     "SELECT id FROM requests WHERE digest = $1 AND phase = 'pending' ORDER BY id";
 
-/// Every request: the primary key is in the order of the list.
-pub(crate) const LIST_ALL: &str =
-    "SELECT id, record FROM requests WHERE id > $1 ORDER BY id LIMIT $2";
-
-/// Each phase is a range of an index in the order of the list, and a page is merged from pages. The
-/// phases stand in the statement, so that a rare one is looked for as a rare one. `$3` is the action,
-/// where one is wanted.
-pub(crate) fn list_by_phase(phases: &[&'static str], of_action: bool) -> String {
-    let action = if of_action { "action = $3 AND " } else { "" };
+/// A page of the list. What it looks for stands in the statement, which is planned for it: a rare
+/// phase or action is looked for as a rare one. Only a requester's name is a parameter.
+///
+/// Each phase is a range of an index in the order of the list, and a page is merged from theirs.
+pub(crate) fn page_statement(filter: &Filter, after: Option<RequestId>, limit: usize) -> String {
+    let after = after.map_or(0, |id| u128::from_be_bytes(id.to_bytes()));
+    let limit = at_most(limit);
+    // No id is zero.
+    let after = format!("decode('{after:032x}', 'hex')");
+    let mut phases: Vec<&str> = filter.phases.iter().map(|phase| phase.as_str()).collect();
+    // One that is named twice is listed once.
+    phases.sort_unstable();
+    phases.dedup();
+    // A name has no quotes; two would be one.
+    let action = filter.action.as_ref().map_or_else(String::new, |action| {
+        format!(" AND action = '{}'", action.as_str().replace('\'', "''"))
+    });
+    if filter.requester.is_some() || filter.review_owed {
+        let phases = if phases.is_empty() {
+            String::new()
+        } else {
+            format!(" AND phase IN ('{}')", phases.join("', '"))
+        };
+        let owed = if filter.review_owed {
+            " AND review_owed"
+        } else {
+            ""
+        };
+        return if filter.requester.is_some() {
+            format!(
+                "SELECT id, record FROM requesters JOIN requests ON id = request \
+                 WHERE principal = $1 AND request > {after}{phases}{action}{owed} \
+                 ORDER BY request LIMIT {limit}"
+            )
+        } else {
+            format!(
+                "SELECT id, record FROM requests WHERE id > {after}{phases}{action}{owed} \
+                 ORDER BY id LIMIT {limit}"
+            )
+        };
+    }
+    if phases.is_empty() && action.is_empty() {
+        return format!(
+            "SELECT id, record FROM requests WHERE id > {after} ORDER BY id LIMIT {limit}"
+        );
+    }
+    if phases.is_empty() {
+        phases = PHASES.iter().map(|phase| phase.as_str()).collect();
+    }
     let pages: Vec<String> = phases
         .iter()
         .map(|phase| {
             format!(
-                "(SELECT id, record FROM requests WHERE {action}phase = '{phase}' AND id > $1 \
-                 ORDER BY id LIMIT $2)"
+                "(SELECT id, record FROM requests WHERE phase = '{phase}'{action} AND id > {after} \
+                 ORDER BY id LIMIT {limit})"
             )
         })
         .collect();
     let pages = pages.join(" UNION ALL ");
-    format!("SELECT id, record FROM ({pages}) AS pages ORDER BY id LIMIT $2")
+    format!("SELECT id, record FROM ({pages}) AS pages ORDER BY id LIMIT {limit}")
 }
-
-/// Few owe a review: they have an index of their own.
-pub(crate) const LIST_OWING: &str = "SELECT id, record FROM requests \
-     WHERE review_owed AND id > $1 AND phase = ANY($3::text[]) \
-     AND ($4::text IS NULL OR action = $4) ORDER BY id LIMIT $2";
-
-pub(crate) const LIST_BY_REQUESTER: &str = "SELECT r.id, r.record FROM requesters q \
-     JOIN requests r ON r.id = q.request \
-     WHERE q.principal = $5 AND q.request > $1 AND r.phase = ANY($3::text[]) \
-     AND ($4::text IS NULL OR r.action = $4) AND (NOT $6 OR r.review_owed) \
-     ORDER BY q.request LIMIT $2";
 
 const PHASES: [Phase; 12] = [
     Phase::Pending,
@@ -169,39 +198,14 @@ impl PostgresStore {
         after: Option<RequestId>,
         limit: usize,
     ) -> Result<Vec<Arc<Record>>, StoreError> {
-        // No id is empty, and every id is after it.
-        let after = after.map_or_else(Vec::new, |id| id.to_bytes().to_vec());
-        let mut phases: Vec<&'static str> = if filter.phases.is_empty() {
-            PHASES.iter().map(|phase| phase.as_str()).collect()
-        } else {
-            filter.phases.iter().map(|phase| phase.as_str()).collect()
-        };
-        // One that is named twice is listed once.
-        phases.sort_unstable();
-        phases.dedup();
-        let action = filter.action.as_ref().map(|action| action.as_str());
+        let statement = page_statement(filter, after, limit);
         let requester = filter.requester.as_ref().map(ToString::to_string);
-        let by_phase = list_by_phase(&phases, action.is_some());
         let rows = self
             .rows(|| {
-                let page = |statement: &str| {
-                    // Made of constants of this file. Planned anew for what is wanted: what fits the
-                    // average phase, action or requester does not fit a rare one.
-                    sqlx::query(AssertSqlSafe(statement))
-                        .persistent(false)
-                        .bind(after.clone())
-                        .bind(at_most(limit))
-                };
-                match (&requester, filter.review_owed, action) {
-                    (Some(requester), owed, action) => page(LIST_BY_REQUESTER)
-                        .bind(phases.clone())
-                        .bind(action)
-                        .bind(requester.clone())
-                        .bind(owed),
-                    (None, true, action) => page(LIST_OWING).bind(phases.clone()).bind(action),
-                    (None, false, Some(action)) => page(&by_phase).bind(action),
-                    (None, false, None) if filter.phases.is_empty() => page(LIST_ALL),
-                    (None, false, None) => page(&by_phase),
+                let page = sqlx::query(AssertSqlSafe(statement.as_str())).persistent(false);
+                match &requester {
+                    Some(requester) => page.bind(requester.clone()),
+                    None => page,
                 }
             })
             .await?;

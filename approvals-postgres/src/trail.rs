@@ -24,13 +24,14 @@ pub(crate) const OFFER: &str = "SELECT s.acknowledged, e.number, e.id, e.at, e.r
      WHERE number > s.acknowledged ORDER BY number LIMIT $2) e ON true \
      WHERE s.sink = $1 ORDER BY e.number";
 
-const CURSOR: &str = "SELECT acknowledged, last_event FROM sinks CROSS JOIN head WHERE sink = $1";
-
-const ACKNOWLEDGE: &str =
-    "UPDATE sinks SET acknowledged = greatest(acknowledged, $2) WHERE sink = $1";
-
-/// What every sink has is kept no longer.
-const FORGET: &str = "DELETE FROM events WHERE number <= (SELECT min(acknowledged) FROM sinks)";
+/// Moves a cursor, unless it would be moved ahead of the store. What every sink has then is kept no
+/// longer.
+const ACKNOWLEDGE: &str = "WITH moved AS (UPDATE sinks SET acknowledged = greatest(acknowledged, $2) \
+     WHERE sink = $1 AND $2 <= (SELECT last_event FROM head) RETURNING sink, acknowledged), \
+     forgotten AS (DELETE FROM events WHERE number <= (SELECT min(coalesce(m.acknowledged, \
+     s.acknowledged)) FROM sinks s LEFT JOIN moved m ON m.sink = s.sink)) \
+     SELECT last_event, EXISTS (SELECT FROM sinks WHERE sink = $1) AS known, \
+     EXISTS (SELECT FROM moved) AS moved FROM head";
 
 impl PostgresStore {
     pub(crate) async fn appended(&self, events: &[NewEvent]) -> Result<u64, StoreError> {
@@ -75,7 +76,8 @@ impl PostgresStore {
     }
 
     pub(crate) async fn acknowledged(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
-        let locks = Locks::default().sinks();
+        // Where a crash undoes it, the events are offered again: a sink knows what it has.
+        let locks = Locks::default().sinks().forgettable();
         let acknowledge = Acknowledge { sink, number };
         self.transaction(&locks, &acknowledge).await
     }
@@ -150,24 +152,21 @@ impl Work for Acknowledge<'_> {
         _store: &PostgresStore,
         connection: &mut PgConnection,
     ) -> Result<Ended<()>, Failure> {
-        let row = sqlx::query(CURSOR)
-            .bind(self.sink.as_str())
-            .fetch_optional(&mut *connection)
-            .await?
-            .ok_or_else(|| unregistered(self.sink))?;
-        let last = unsigned(row.try_get("last_event")?);
-        if self.number > last {
-            return Err(Failure::invalid(format!(
-                "the sink `{}` acknowledges event {}, and the last one is {last}: it belongs to another store",
-                self.sink, self.number
-            )));
-        }
-        sqlx::query(ACKNOWLEDGE)
+        let row = sqlx::query(ACKNOWLEDGE)
             .bind(self.sink.as_str())
             .bind(stored(self.number))
-            .execute(&mut *connection)
+            .fetch_one(connection)
             .await?;
-        sqlx::query(FORGET).execute(connection).await?;
-        Ok(Ended::Commit(()))
+        if !row.try_get("known")? {
+            return Err(unregistered(self.sink).into());
+        }
+        if row.try_get("moved")? {
+            return Ok(Ended::Commit(()));
+        }
+        let last = unsigned(row.try_get("last_event")?);
+        Err(Failure::invalid(format!(
+            "the sink `{}` acknowledges event {}, and the last one is {last}: it belongs to another store",
+            self.sink, self.number
+        )))
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct Locks {
     freeze: Option<Share>,
     names: Vec<i64>,
     row: Option<RequestId>,
+    forgettable: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +77,13 @@ impl Locks {
         self
     }
 
+    /// A crash of the server within the next moments may undo it: for what is said again, such as
+    /// that a gate lives. Nobody waits for the disk then.
+    pub(crate) const fn forgettable(mut self) -> Self {
+        self.forgettable = true;
+        self
+    }
+
     /// All of it goes to the server at once.
     fn begin(&self) -> String {
         let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned();
@@ -83,6 +91,9 @@ impl Locks {
             // Writing to a string cannot fail.
             let _ = write!(sql, "; {text}");
         };
+        if self.forgettable {
+            statement(format_args!("SET LOCAL synchronous_commit = off"));
+        }
         match self.freeze {
             None => {}
             Some(Share::Shared) => {

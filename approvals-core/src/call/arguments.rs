@@ -1,11 +1,12 @@
 //! The captured arguments: canonical JSON in one buffer, with how each is bound.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{preimage, redaction};
+use super::slots::{Form, Slots, TooLong};
+use super::{CallError, preimage, redaction};
 use crate::digest::{Digest, Domain};
 
 /// How an argument is bound to the digest, and so what a reviewer's yes covers.
@@ -25,86 +26,19 @@ pub enum Bound {
 }
 
 /// The captured arguments, in declared order. `Debug` masks what looks like a secret.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Arguments {
-    text: String,
-    slots: Vec<Slot>,
-}
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Arguments(Slots);
 
-/// Kept for every argument of every parked call, so what is rare stands apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "SlotForm", into = "SlotForm")]
-struct Slot {
-    name: Cow<'static, str>,
-    how: How,
-    end: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum How {
-    Value,
-    Debug,
-    Display,
-    Skipped,
-    /// With JSON pointers of integers that are carried as decimal strings.
-    Rare(Box<(Bound, Box<[String]>)>),
-}
-
-impl Slot {
-    fn new(name: Cow<'static, str>, bound: Bound, end: usize, integers: Box<[String]>) -> Self {
-        let how = match (bound, integers.is_empty()) {
-            (Bound::Value, true) => How::Value,
-            (Bound::Debug, true) => How::Debug,
-            (Bound::Display, true) => How::Display,
-            (Bound::Skipped, true) => How::Skipped,
-            (bound @ (Bound::Value | Bound::Debug | Bound::Display | Bound::Skipped), false)
-            | (bound @ Bound::Redacted(_), true | false) => How::Rare(Box::new((bound, integers))),
-        };
-        Self { name, how, end }
-    }
-
-    fn bound(&self) -> &Bound {
-        match &self.how {
-            How::Value => &Bound::Value,
-            How::Debug => &Bound::Debug,
-            How::Display => &Bound::Display,
-            How::Skipped => &Bound::Skipped,
-            How::Rare(rare) => &rare.0,
-        }
-    }
-
-    fn integers(&self) -> &[String] {
-        match &self.how {
-            How::Value | How::Debug | How::Display | How::Skipped => &[],
-            How::Rare(rare) => &rare.1,
-        }
+impl Serialize for Arguments {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Form::from(&self.0).serialize(serializer)
     }
 }
 
-/// A slot as it is stored.
-#[derive(Serialize, Deserialize)]
-struct SlotForm {
-    name: Cow<'static, str>,
-    bound: Bound,
-    end: usize,
-    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
-    integers: Box<[String]>,
-}
-
-impl From<SlotForm> for Slot {
-    fn from(form: SlotForm) -> Self {
-        Self::new(form.name, form.bound, form.end, form.integers)
-    }
-}
-
-impl From<Slot> for SlotForm {
-    fn from(slot: Slot) -> Self {
-        Self {
-            bound: slot.bound().clone(),
-            integers: slot.integers().into(),
-            end: slot.end,
-            name: slot.name,
-        }
+impl<'de> Deserialize<'de> for Arguments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let slots = Slots::try_from(Form::deserialize(deserializer)?);
+        slots.map(Self).map_err(D::Error::custom)
     }
 }
 
@@ -165,32 +99,23 @@ impl Argument<'_> {
 }
 
 impl Arguments {
+    pub(super) const fn none() -> Self {
+        Self(Slots::none())
+    }
+
+    /// None yet, with room for as much as these take.
+    pub(super) fn as_large_as(other: &Self) -> Self {
+        Self(Slots::as_large_as(&other.0))
+    }
+
     /// The arguments in declared order.
     pub fn iter(&self) -> impl Iterator<Item = Argument<'_>> {
-        let mut start = 0;
-        self.slots.iter().map(move |slot| {
-            let json = self.text.get(start..slot.end).unwrap_or_default();
-            start = slot.end;
-            Argument {
-                name: &slot.name,
-                bound: slot.bound(),
-                json,
-                big_integers: slot.integers(),
-            }
+        self.0.iter().map(|found| Argument {
+            name: found.name,
+            bound: found.bound,
+            json: found.json,
+            big_integers: found.integers,
         })
-    }
-
-    /// Nothing yet, with room for as much as these arguments hold.
-    pub(super) fn as_large_as(other: &Self) -> Self {
-        Self {
-            text: String::with_capacity(other.text.len()),
-            slots: Vec::with_capacity(other.slots.len()),
-        }
-    }
-
-    /// Whether one of them has this name.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.slots.iter().any(|slot| slot.name == name)
     }
 
     /// The argument of this name.
@@ -199,76 +124,84 @@ impl Arguments {
         self.iter().find(|argument| argument.name == name)
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.names().any(|known| known == name)
+    }
+
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0.len() == 0
     }
 
     /// Whether one of them is not bound to the digest.
     #[must_use]
     pub fn has_skipped(&self) -> bool {
-        self.slots
-            .iter()
-            .any(|slot| *slot.bound() == Bound::Skipped)
+        self.iter()
+            .any(|argument| *argument.bound == Bound::Skipped)
     }
 
     /// The size of their canonical JSON, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.text.len()
+        self.iter().map(|argument| argument.json.len()).sum()
     }
 
     /// The buffer that the next argument's canonical JSON is appended to; [`Self::seal`] ends it.
     pub(super) fn buffer(&mut self) -> &mut String {
-        if self.text.capacity() == 0 {
-            // Room for the arguments of most calls.
-            self.text.reserve(256);
-        }
-        &mut self.text
+        self.0.buffer()
     }
 
-    pub(super) fn seal(&mut self, name: Cow<'static, str>, bound: Bound, integers: Vec<String>) {
-        let end = self.text.len();
-        self.slots
-            .push(Slot::new(name, bound, end, integers.into_boxed_slice()));
+    pub(super) fn seal(
+        &mut self,
+        name: &str,
+        bound: Bound,
+        integers: Vec<String>,
+    ) -> Result<(), CallError> {
+        let sealed = self.0.seal(name, bound, integers);
+        sealed.map_err(|TooLong| CallError::TooLong {
+            what: "list of arguments",
+            limit: TooLong::LIMIT,
+        })
     }
 
     /// The hash of these arguments alone.
     pub(crate) fn digest(&self) -> Digest {
-        let mut text = String::with_capacity(64 + self.text.len() * 2);
+        let mut text = String::with_capacity(64 + self.0.text().len() * 2);
         preimage::write_arguments(self, &mut text);
         Digest::of(Domain::Arguments, text.as_bytes())
     }
 
     /// Gives back what growing left over: a parked call should not hold spare capacity.
     pub(super) fn shrink(&mut self) {
-        self.text.shrink_to_fit();
-        self.slots.shrink_to_fit();
+        self.0.shrink();
     }
 
     /// Whether something may have to be masked.
     pub(super) fn may_hold_secrets(&self) -> bool {
         self.iter().any(|argument| argument.is_told_by_name())
-            || !crate::secrets::find(&self.text).is_empty()
+            || !crate::secrets::find(self.0.text()).is_empty()
     }
 
     /// Masks what looks like a secret in every value, and says where.
     pub(super) fn mask(&mut self, found: &mut Vec<Box<str>>) {
-        let mut masked = String::with_capacity(self.text.len());
-        let mut ends = Vec::with_capacity(self.slots.len());
+        let mut masked = Slots::as_large_as(&self.0);
         for argument in self.iter() {
             let mut json = Box::from(argument.json);
             if !matches!(argument.bound, Bound::Redacted(_)) {
                 redaction::mask_value(argument.name, &mut json, found);
             }
-            masked.push_str(&json);
-            ends.push(masked.len());
+            masked.buffer().push_str(&json);
+            let integers = argument.big_integers.to_vec();
+            let sealed = masked.seal(argument.name, argument.bound.clone(), integers);
+            if sealed.is_err() {
+                // Nobody can approve what is not shown.
+                found.push("the arguments are too long to be masked".into());
+                masked = Slots::none();
+                break;
+            }
         }
-        self.text = masked;
-        for (slot, end) in self.slots.iter_mut().zip(ends) {
-            slot.end = end;
-        }
+        self.0 = masked;
     }
 }
 

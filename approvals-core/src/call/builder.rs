@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 
 use super::capturing::{Bounded, Capturing, append};
-use super::{Arguments, Call, Declaration, RedactionKey};
+use super::more::More;
+use super::{Call, Declaration, RedactionKey};
 use crate::canonical::CanonicalError;
 use crate::id::{Environment, IdempotencyKey, NameError};
 use crate::principal::Requester;
@@ -64,13 +65,7 @@ pub struct CallBuilder {
     requester: Requester,
     /// With the first error of the whole call.
     arguments: Capturing,
-    fields: Arguments,
-    resource: Option<Box<str>>,
-    environment: Option<Environment>,
-    labels: Vec<(Box<str>, Box<str>)>,
-    justification: Option<Box<str>>,
-    summary: Option<Box<str>>,
-    key: Option<IdempotencyKey>,
+    more: Option<Box<More>>,
 }
 
 impl std::fmt::Debug for CallBuilder {
@@ -80,7 +75,7 @@ impl std::fmt::Debug for CallBuilder {
             .field("action", &self.declaration.action)
             .field("requester", &self.requester)
             .field("arguments", self.arguments.so_far())
-            .field("fields", &self.fields)
+            .field("fields", &self.known().fields)
             .finish_non_exhaustive()
     }
 }
@@ -95,13 +90,7 @@ impl CallBuilder {
             declaration,
             requester,
             arguments: Capturing::new(redaction),
-            fields: Arguments::default(),
-            resource: None,
-            environment: None,
-            labels: Vec::new(),
-            justification: None,
-            summary: None,
-            key: None,
+            more: None,
         }
     }
 
@@ -188,25 +177,28 @@ impl CallBuilder {
     /// The first [`CallError`] that was met.
     pub fn build(mut self) -> Result<Call, CallError> {
         let arguments = self.arguments.finish()?;
-        self.labels.sort_unstable();
+        if let Some(more) = &mut self.more {
+            more.labels.sort_unstable();
+        }
         Ok(Call {
             declaration: self.declaration,
             requester: self.requester,
             arguments,
-            fields: self.fields,
-            resource: self.resource,
-            environment: self.environment,
-            labels: self.labels,
-            justification: self.justification,
-            summary: self.summary,
-            key: self.key,
             digest: OnceLock::new(),
-            masked: Vec::new(),
+            more: self.more,
         })
     }
 
-    pub(crate) const fn has_environment(&self) -> bool {
-        self.environment.is_some()
+    pub(crate) fn has_environment(&self) -> bool {
+        self.known().environment.is_some()
+    }
+
+    fn known(&self) -> &More {
+        More::of(self.more.as_deref())
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     fn fail(&mut self, error: CallError) {
@@ -215,7 +207,7 @@ impl CallBuilder {
 
     /// Whether neither an argument nor an extra field has this name.
     fn is_free(&mut self, name: &str) -> bool {
-        let free = !self.arguments.so_far().has(name) && !self.fields.has(name);
+        let free = !self.arguments.so_far().has(name) && !self.known().fields.has(name);
         if !free {
             self.fail(CallError::Duplicate(name.to_owned()));
         }
@@ -231,7 +223,7 @@ impl CallBuilder {
         if self.arguments.failed() || !self.is_free(name) {
             return;
         }
-        if let Err(error) = append(&mut self.fields, name.into(), value) {
+        if let Err(error) = append(&mut self.more().fields, name.into(), value) {
             self.fail(error);
         }
     }
@@ -252,24 +244,29 @@ impl CallBuilder {
     pub(crate) fn capture_text(&mut self, what: &'static str, value: &dyn Display) {
         let text = self.text(what, value);
         match what {
-            "resource" => self.resource = text,
-            "justification" => self.justification = text,
-            _ => self.summary = text,
+            "resource" => self.more().resource = text,
+            "justification" => self.more().justification = text,
+            _ => self.more().summary = text,
         }
     }
 
     pub(crate) fn capture_label(&mut self, name: &str, value: &dyn Display) {
-        if self.labels.iter().any(|(known, _)| &**known == name) {
+        if self
+            .known()
+            .labels
+            .iter()
+            .any(|(known, _)| &**known == name)
+        {
             self.fail(CallError::DuplicateLabel(name.to_owned()));
         } else if let Some(text) = self.text("label", value) {
-            self.labels.push((name.into(), text));
+            self.more().labels.push((name.into(), text));
         }
     }
 
     pub(crate) fn capture_environment(&mut self, value: &dyn Display) {
         if let Some(text) = self.text("environment", value) {
             match Environment::new(&text) {
-                Ok(environment) => self.environment = Some(environment),
+                Ok(environment) => self.more().environment = Some(environment),
                 Err(error) => self.fail(error.into()),
             }
         }
@@ -278,7 +275,7 @@ impl CallBuilder {
     pub(crate) fn capture_key(&mut self, value: &dyn Display) {
         if let Some(text) = self.text("key", value) {
             match IdempotencyKey::new(&text) {
-                Ok(key) => self.key = Some(key),
+                Ok(key) => self.more().key = Some(key),
                 Err(error) => self.fail(error.into()),
             }
         }

@@ -65,6 +65,12 @@ impl Capturing {
         self.error.get_or_insert(error);
     }
 
+    fn check(&mut self, sealed: Result<(), CallError>) {
+        if let Err(error) = sealed {
+            self.fail(error);
+        }
+    }
+
     /// Makes room for a new name.
     fn place(&mut self, name: &str) -> Option<&mut Arguments> {
         if self.error.is_some() {
@@ -101,7 +107,8 @@ impl Capturing {
         let fingerprint = key.fingerprint(&name, &json);
         if let Some(arguments) = self.place(&name) {
             canonical::write_str(&fingerprint, arguments.buffer());
-            arguments.seal(name, Bound::Redacted(key.id().into()), Vec::new());
+            let sealed = arguments.seal(&name, Bound::Redacted(key.id().into()), Vec::new());
+            self.check(sealed);
         }
     }
 
@@ -130,13 +137,15 @@ impl Capturing {
         }
         if let Some(arguments) = self.place(&name) {
             canonical::write_str(&written.text, arguments.buffer());
-            arguments.seal(name, bound, Vec::new());
+            let sealed = arguments.seal(&name, bound, Vec::new());
+            self.check(sealed);
         }
     }
 
     pub(crate) fn skipped(&mut self, name: &'static str) {
         if let Some(arguments) = self.place(name) {
-            arguments.seal(name.into(), Bound::Skipped, Vec::new());
+            let sealed = arguments.seal(name, Bound::Skipped, Vec::new());
+            self.check(sealed);
         }
     }
 }
@@ -153,10 +162,7 @@ pub(super) fn append<T: Serialize + ?Sized>(
     value: &T,
 ) -> Result<(), CallError> {
     match canonical::write(value, arguments.buffer(), &LIMITS) {
-        Ok(integers) => {
-            arguments.seal(name, Bound::Value, integers.into_vec());
-            Ok(())
-        }
+        Ok(integers) => arguments.seal(&name, Bound::Value, integers.into_vec()),
         Err(cause) => Err(CallError::Argument {
             argument: name.into_owned(),
             cause,

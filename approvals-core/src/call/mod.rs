@@ -3,8 +3,10 @@
 mod arguments;
 mod builder;
 mod capturing;
+mod more;
 mod preimage;
 mod redaction;
+mod slots;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -16,6 +18,7 @@ pub use builder::{CallBuilder, CallError};
 pub(crate) use capturing::Capturing;
 pub use redaction::{RedactionKey, RedactionKeyError};
 
+use self::more::More;
 use crate::digest::{Digest, Domain};
 use crate::id::{ActionName, Environment, IdempotencyKey, PolicyName};
 use crate::principal::Requester;
@@ -79,26 +82,13 @@ pub struct Declaration {
 ///
 /// Made by the macro, or with [`Call::of`]. Immutable: what was judged is what is shown and run.
 /// `Debug` masks what looks like a secret.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone)]
 pub struct Call {
     declaration: Arc<Declaration>,
     requester: Requester,
     arguments: Arguments,
-    fields: Arguments,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    resource: Option<Box<str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    environment: Option<Environment>,
-    labels: Vec<(Box<str>, Box<str>)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    justification: Option<Box<str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    summary: Option<Box<str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<IdempotencyKey>,
-    #[serde(with = "known_digest")]
     digest: OnceLock<Digest>,
-    masked: Vec<Box<str>>,
+    more: Option<Box<More>>,
 }
 
 impl Call {
@@ -134,31 +124,32 @@ impl Call {
 
     /// Extra fields that the author bound to the call, such as what of `self` matters.
     #[must_use]
-    pub const fn fields(&self) -> &Arguments {
-        &self.fields
+    pub fn fields(&self) -> &Arguments {
+        &self.more().fields
     }
 
     /// The argument or extra field of this name.
     #[must_use]
     pub fn argument(&self, name: &str) -> Option<Argument<'_>> {
-        self.arguments.get(name).or_else(|| self.fields.get(name))
+        self.arguments.get(name).or_else(|| self.fields().get(name))
     }
 
     /// What it is done to.
     #[must_use]
     pub fn resource(&self) -> Option<&str> {
-        self.resource.as_deref()
+        self.more().resource.as_deref()
     }
 
     /// Where it is done: one of the environments that the host declared.
     #[must_use]
-    pub const fn environment(&self) -> Option<&Environment> {
-        self.environment.as_ref()
+    pub fn environment(&self) -> Option<&Environment> {
+        self.more().environment.as_ref()
     }
 
     /// The labels, sorted by name.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.labels.iter().map(|(name, value)| (&**name, &**value))
+        let labels = self.more().labels.iter();
+        labels.map(|(name, value)| (&**name, &**value))
     }
 
     /// The label of this name.
@@ -177,19 +168,19 @@ impl Call {
     /// Why the agent says it wants this: a claim, shown as one.
     #[must_use]
     pub fn justification(&self) -> Option<&str> {
-        self.justification.as_deref()
+        self.more().justification.as_deref()
     }
 
     /// One line that the author wrote over the arguments.
     #[must_use]
     pub fn summary(&self) -> Option<&str> {
-        self.summary.as_deref()
+        self.more().summary.as_deref()
     }
 
     /// The host's name for this logical call.
     #[must_use]
-    pub const fn key(&self) -> Option<&IdempotencyKey> {
-        self.key.as_ref()
+    pub fn key(&self) -> Option<&IdempotencyKey> {
+        self.more().key.as_ref()
     }
 
     /// The digest over everything that decides. Computed once.
@@ -209,7 +200,7 @@ impl Call {
     /// [`CallError::Masked`] when it is a stored call whose secrets were masked: what would run is
     /// not in it.
     pub(crate) fn judged_anew(mut self) -> Result<Self, CallError> {
-        if let Some(place) = self.masked.first() {
+        if let Some(place) = self.more().masked.first() {
             return Err(CallError::Masked(place.to_string()));
         }
         self.digest = OnceLock::new();
@@ -218,7 +209,7 @@ impl Call {
 
     /// Where patterns found secrets that the author did not redact: `` `query`: GitHub token ``.
     pub fn masked(&self) -> impl Iterator<Item = &str> {
-        self.masked.iter().map(|place| &**place)
+        self.more().masked.iter().map(|place| &**place)
     }
 
     /// The call without what was only needed to judge, show and run it: its digest stays.
@@ -248,49 +239,19 @@ impl Call {
             unmasked = Some(self.arguments.digest());
             self.arguments.mask(&mut masked);
         }
-        if self.fields.may_hold_secrets() {
-            self.fields.mask(&mut masked);
+        if let Some(more) = &mut self.more {
+            more.mask(&mut masked);
         }
-        for (what, text) in [
-            ("resource", &mut self.resource),
-            ("justification", &mut self.justification),
-            ("summary", &mut self.summary),
-        ] {
-            if let Some(text) = text {
-                redaction::mask_text(what, text, &mut masked);
-            }
+        if !masked.is_empty() {
+            self.more.get_or_insert_default().masked.extend(masked);
         }
-        for (name, value) in &mut self.labels {
-            redaction::mask_label(name, value, &mut masked);
-        }
-        self.masked.extend(masked);
         // What is stored may be stored for long.
         self.arguments.shrink();
-        self.fields.shrink();
         (self, unmasked)
     }
-}
 
-/// The digest was taken over what will run; a stored call cannot give it again where it is masked.
-mod known_digest {
-    use std::sync::OnceLock;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::digest::Digest;
-
-    pub(super) fn serialize<S: Serializer>(
-        digest: &OnceLock<Digest>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        digest.get().serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<OnceLock<Digest>, D::Error> {
-        let digest = Option::<Digest>::deserialize(deserializer)?;
-        Ok(digest.map(OnceLock::from).unwrap_or_default())
+    fn more(&self) -> &More {
+        More::of(self.more.as_deref())
     }
 }
 
@@ -302,15 +263,15 @@ impl fmt::Debug for Call {
             .field("policy", &call.declaration.policy)
             .field("requester", &call.requester)
             .field("arguments", &call.arguments)
-            .field("fields", &call.fields)
-            .field("resource", &call.resource)
-            .field("environment", &call.environment)
-            .field("labels", &call.labels)
-            .field("justification", &call.justification)
-            .field("summary", &call.summary)
-            .field("key", &call.key)
+            .field("fields", call.fields())
+            .field("resource", &call.resource())
+            .field("environment", &call.environment())
+            .field("labels", &call.more().labels)
+            .field("justification", &call.justification())
+            .field("summary", &call.summary())
+            .field("key", &call.key())
             .field("digest", &call.digest())
-            .field("masked", &call.masked)
+            .field("masked", &call.more().masked)
             .finish()
     }
 }
@@ -318,9 +279,9 @@ impl fmt::Debug for Call {
 impl PartialEq for Call {
     fn eq(&self, other: &Self) -> bool {
         self.digest() == other.digest()
-            && self.justification == other.justification
-            && self.summary == other.summary
-            && self.key == other.key
+            && self.justification() == other.justification()
+            && self.summary() == other.summary()
+            && self.key() == other.key()
             && self.requester == other.requester
     }
 }

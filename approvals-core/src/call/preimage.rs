@@ -13,14 +13,14 @@ pub(super) fn write(call: &Call, out: &mut String) {
     write_str(declaration.action.as_str(), out);
     out.push_str(",\"arguments\":");
     write_arguments(&call.arguments, out);
-    if let Some(environment) = &call.environment {
+    if let Some(environment) = call.environment() {
         out.push_str(",\"environment\":");
         write_str(environment.as_str(), out);
     }
     out.push_str(",\"fields\":");
-    write_arguments(&call.fields, out);
+    write_arguments(call.fields(), out);
     out.push_str(",\"labels\":[");
-    for (index, (name, value)) in call.labels.iter().enumerate() {
+    for (index, (name, value)) in call.labels().enumerate() {
         out.push_str(if index == 0 { "[" } else { ",[" });
         write_str(name, out);
         out.push(',');
@@ -36,7 +36,7 @@ pub(super) fn write(call: &Call, out: &mut String) {
         let _ = write!(out, "{comma}\"{principal}\"");
     }
     out.push(']');
-    if let Some(resource) = &call.resource {
+    if let Some(resource) = call.resource() {
         out.push_str(",\"resource\":");
         write_str(resource, out);
     }

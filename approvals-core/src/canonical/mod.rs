@@ -34,6 +34,7 @@ use serde::Serialize;
 pub use self::error::CanonicalError;
 pub use self::string::write_str;
 use self::writer::Writer;
+pub(crate) use self::writer::write_unsigned;
 
 /// How large a canonical form may become. Judged while writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,9 @@ impl BigIntegers {
     }
 }
 
+/// The room for a value that is made before it is known how long it is, in bytes.
+pub(crate) const ROOM: usize = 128;
+
 /// Appends the canonical form of `value` to `out`.
 ///
 /// ```
@@ -104,7 +108,7 @@ pub fn write<T: Serialize + ?Sized>(
     limits: &Limits,
 ) -> Result<BigIntegers, CanonicalError> {
     let former_length = out.len();
-    out.reserve(limits.bytes.min(128));
+    out.reserve(limits.bytes.min(ROOM));
     let mut writer = Writer::new(out, limits);
     let written = value.serialize(&mut writer).and_then(|()| writer.finish());
     written.map_err(|fault| {

@@ -11,6 +11,14 @@ use super::{BigIntegers, Limits};
 /// The largest integer that every reader of JSON numbers keeps exactly (RFC 7493 §2.2).
 const MAX_SAFE: u64 = (1 << 53) - 1;
 
+/// Appends a whole number as the canonical form carries it: as text where readers may round it.
+pub(crate) fn write_unsigned(value: u64, out: &mut String) {
+    let quote = if value > MAX_SAFE { "\"" } else { "" };
+    out.push_str(quote);
+    out.push_str(itoa::Buffer::new().format(value));
+    out.push_str(quote);
+}
+
 /// A type such as `struct Chain(Option<Box<Chain>>)` recurses without nesting
 /// JSON. This many such wrappers are allowed per level of JSON.
 const WRAPPERS_PER_LEVEL: usize = 4;

@@ -54,3 +54,107 @@ impl Agreed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Capturing, Declaration, RedactionKey, Risk};
+    use crate::id::{ActionName, PolicyName};
+    use crate::principal::Requester;
+
+    fn captured(capture: impl FnOnce(&mut Capturing)) -> Arguments {
+        let key = RedactionKey::new("key", vec![7; 32]).unwrap();
+        let mut capturing = Capturing::new(Some(Arc::new(key)));
+        capture(&mut capturing);
+        capturing.finish().unwrap()
+    }
+
+    fn call(database: &str, rows: u64, owner: &str) -> Arc<Call> {
+        let declaration = Declaration {
+            action: ActionName::new("db.export").unwrap(),
+            policy: PolicyName::new("exports").unwrap(),
+            signature: "()".into(),
+            version: 1,
+            risk: Risk::Low,
+            idempotent: false,
+            origin: "here".into(),
+        };
+        let requester = Requester::agent("exporter").unwrap();
+        let key = RedactionKey::new("key", vec![7; 32]).unwrap();
+        let call = Call::of(Arc::new(declaration), requester)
+            .redaction_key(Arc::new(key))
+            .argument("database", database)
+            .argument("rows", &rows)
+            .redacted("owner", owner);
+        Arc::new(call.build().unwrap())
+    }
+
+    fn assert_is(agreed: &[Agreed], again: &Arguments, expected: bool) {
+        for agreed in agreed {
+            assert_eq!(agreed.is(again), expected, "{agreed:?}");
+        }
+    }
+
+    #[test]
+    fn any_change_of_an_argument_is_another_call_with_and_without_its_hash() {
+        const LARGE: u64 = 1 << 60;
+        let first = call("customers", LARGE, "alice");
+        let shown = Agreed::new(&first, None, true);
+        let agreed = [shown.hashed(), Agreed::new(&first, None, false), shown];
+        let same = captured(|arguments| {
+            arguments.value("database".into(), "customers");
+            arguments.value("rows".into(), &LARGE);
+            arguments.redacted("owner".into(), "alice");
+        });
+        assert_is(&agreed, &same, true);
+        for other in [
+            call("customer", LARGE, "alice"),
+            call("customers", LARGE + 1, "alice"),
+            call("customers", LARGE, "mallory"),
+        ] {
+            assert_is(&agreed, other.arguments(), false);
+        }
+        // The same bytes in other places, under other names, bound in other ways, or fewer.
+        let others: [fn(&mut Capturing); 5] = [
+            |arguments| {
+                arguments.value("database".into(), "customers");
+                arguments.value("rows".into(), &LARGE.to_string());
+                arguments.redacted("owner".into(), "alice");
+            },
+            |arguments| {
+                arguments.display("database", "customers");
+                arguments.value("rows".into(), &LARGE);
+                arguments.redacted("owner".into(), "alice");
+            },
+            |arguments| {
+                arguments.value("rows".into(), &LARGE);
+                arguments.value("database".into(), "customers");
+                arguments.redacted("owner".into(), "alice");
+            },
+            |arguments| {
+                arguments.value("base".into(), "customers");
+                arguments.value("rows".into(), &LARGE);
+                arguments.redacted("owner".into(), "alice");
+            },
+            |arguments| {
+                arguments.value("database".into(), "customers");
+                arguments.value("rows".into(), &LARGE);
+            },
+        ];
+        for other in others {
+            assert_is(&agreed, &captured(other), false);
+        }
+    }
+
+    #[test]
+    fn what_was_masked_is_compared_by_its_hash_from_before() {
+        let first = call("postgres://app:hunter2@db/prod", 1, "alice");
+        let unmasked = first.arguments().digest();
+        let (masked, kept) = Call::clone(&first).mask();
+        assert_eq!(kept, Some(unmasked));
+        let agreed = [Agreed::new(&Arc::new(masked.clone()), kept, true)];
+        assert_is(&agreed, first.arguments(), true);
+        assert_is(&agreed, masked.arguments(), false);
+        assert!(agreed.iter().all(|agreed| agreed.first().is_none()));
+    }
+}

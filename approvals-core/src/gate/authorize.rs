@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use super::Gate;
-use super::allow::worker_gone;
 use super::errors::of_chain;
 use super::review::Ticket;
 use super::run::Approved;
@@ -36,10 +34,6 @@ pub(super) enum Ready {
 
 /// What came of a call without waiting.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once; a box would be one more allocation for every call that people decide"
-)]
 pub(crate) enum AtOnce {
     /// It may run.
     Admitted(Admitted),
@@ -231,11 +225,7 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
-                if self.shared().worker_gone.load(Ordering::Acquire) {
-                    return Err(worker_gone());
-                }
-                let ticket = Box::pin(self.ask(call, tracks, reasons)).await?;
-                Ok(Step::Asked(ticket))
+                Box::pin(self.clone().ask(call, tracks, reasons)).await
             }
         }
     }

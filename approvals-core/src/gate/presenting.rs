@@ -46,7 +46,7 @@ pub(super) fn coverage(approver: &dyn Approver, presentation: &Presentation<'_>)
 
 impl Gate {
     /// Puts a request before people on every channel.
-    pub(super) async fn present(&self, record: &Arc<Record>) {
+    pub(super) fn present(&self, record: &Arc<Record>) {
         for channel in &self.shared().channels {
             let (shared, channel) = (Arc::clone(self.shared()), channel.clone());
             let notice = Notice::new(Arc::clone(record));

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::agreed::Agreed;
 use super::allow::worker_gone;
-use super::authorize::count;
+use super::authorize::{Step, count};
 use super::errors::{from_refusal, from_state, of_chain};
 use super::presenting::coverage;
 use super::{Gate, Job};
@@ -14,12 +14,14 @@ use crate::call::Call;
 use crate::digest::{Digest, Domain};
 use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
-use crate::id::RequestId;
+use crate::id::{PersonId, RequestId};
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
 use crate::review::{Asked, Command, Opening, Phase, Record, State, WithdrawnBy};
+use crate::shared_set::SharedSet;
 use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
+use crate::time::Timestamp;
 
 /// A request that somebody in this process waits for. Dropping it while the request is pending
 /// withdraws the request, unless its key lets others find it.
@@ -56,70 +58,121 @@ impl Ticket {
     }
 }
 
+/// A request that is to be opened.
+struct Asking {
+    opening: Opening,
+    deliveries: Vec<Delivery>,
+    /// The hash of the arguments from before they were masked, if they were.
+    unmasked: Option<Digest>,
+}
+
+/// Why nobody is asked; about what, once that is known.
+enum NotAsked {
+    Error(ApprovalError),
+    About(Box<Asked>, ApprovalError),
+}
+
 impl Gate {
     /// Opens a request and puts it before people; or joins the one that its key names.
-    pub(super) async fn ask(
-        &self,
+    ///
+    /// What is asked about is large, and every call pays for the whole future: rare ways are in
+    /// boxes of their own.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` would hold its arguments twice"
+    )]
+    pub(crate) fn ask(
+        self,
         call: Call,
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
-    ) -> Result<Ticket, ApprovalError> {
-        let shared = self.shared();
-        let policy = call.declaration().policy.clone();
-        let version = self.policy_named(policy.as_str())?.policy.version();
-        let version = version.map(Arc::from);
-        let keyed = call.key().is_some();
-        let (opening, deliveries, unmasked) = self.opening(call, tracks, reasons, version).await?;
-        // From here on, a crash or a dropped future must not leave people asked for nobody.
-        let mut ticket = Ticket {
-            gate: self.clone(),
-            request: opening.asked.id,
-            agreed: Agreed::new(&opening.asked.call, unmasked, !shared.store().is_durable()),
-            withdraws: !keyed,
-            waits: false,
-        };
-        let asked = Arc::clone(&opening.asked);
-        let opened = self.open(opening, deliveries).await?;
-        match opened {
-            Opened::Refused(refusal) => {
-                ticket.settle();
-                return Err(self.not_asked(&asked, from_refusal(&refusal)).await);
+    ) -> impl Future<Output = Result<Step, ApprovalError>> + Send {
+        async move {
+            let shared = self.shared();
+            if shared.worker_gone.load(Ordering::Acquire) {
+                return Err(worker_gone());
             }
-            Opened::Found(record) => {
-                ticket.request = record.id();
-                ticket.agreed = ticket.agreed.hashed();
-                ticket.settle();
-                if record.state.phase() == Phase::Pending {
-                    self.look_by(record.due_at());
-                    self.present_where_missing(&record).await?;
-                }
-            }
-            Opened::Granted { record, .. } => {
-                tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
-            }
-            Opened::Asked { record, last_event } => {
-                metrics::counter!("approvals_requests_total").increment(1);
-                metrics::gauge!("approvals_pending").increment(1.0);
-                ticket.waits = true;
-                tracing::info!(
-                    request = %record.id(), action = %asked.call.action(),
-                    requester = %asked.call.requester(), digest = %asked.digest, "requested"
-                );
-                // Invariant 11: requested before presented.
-                if let Err(error) = shared.sinks.acknowledged(shared.store(), last_event).await {
-                    self.take_back(record.id()).await;
+            let principals = people_behind(shared.directory(), call.requester())
+                .await
+                .map_err(of_chain)?;
+            let now = shared
+                .store()
+                .now()
+                .await
+                .map_err(|e| ApprovalError::unavailable("the store", e))?;
+            let mut ticket;
+            let asked;
+            let opened = {
+                let asking = self.opening(call, tracks, reasons, principals, now);
+                let Asking {
+                    opening,
+                    deliveries,
+                    unmasked,
+                } = match asking {
+                    Ok(asking) => asking,
+                    Err(NotAsked::Error(error)) => return Err(error),
+                    Err(NotAsked::About(asked, error)) => {
+                        return Err(Box::pin(self.not_asked(&asked, error)).await);
+                    }
+                };
+                // From here on, a crash or a dropped future must not leave people asked for nobody.
+                let call = &opening.asked.call;
+                ticket = Ticket {
+                    gate: self.clone(),
+                    request: opening.asked.id,
+                    agreed: Agreed::new(call, unmasked, !shared.store().is_durable()),
+                    withdraws: opening.key.is_none(),
+                    waits: false,
+                };
+                asked = Arc::clone(&opening.asked);
+                shared.store().open(opening, deliveries)
+            };
+            let opened = opened
+                .await
+                .map_err(|e| ApprovalError::unavailable("the store", e))?;
+            match opened {
+                Opened::Refused(refusal) => {
                     ticket.settle();
-                    return Err(error);
+                    let error = from_refusal(&refusal);
+                    return Err(Box::pin(self.not_asked(&asked, error)).await);
                 }
-                self.look_by(record.due_at());
-                if keyed {
-                    self.present_where_missing(&record).await?;
-                } else {
-                    self.present(&record).await;
+                Opened::Found(record) => {
+                    ticket.request = record.id();
+                    ticket.agreed = ticket.agreed.hashed();
+                    ticket.settle();
+                    if record.state.phase() == Phase::Pending {
+                        self.look_by(record.due_at());
+                        Box::pin(self.present_where_missing(&record)).await?;
+                    }
+                }
+                Opened::Granted { record, .. } => {
+                    tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
+                }
+                Opened::Asked { record, last_event } => {
+                    metrics::counter!("approvals_requests_total").increment(1);
+                    metrics::gauge!("approvals_pending").increment(1.0);
+                    ticket.waits = true;
+                    tracing::info!(
+                        request = %record.id(), action = %asked.call.action(),
+                        requester = %asked.call.requester(), digest = %asked.digest, "requested"
+                    );
+                    // Invariant 11: requested before presented.
+                    let acknowledged = shared.sinks.acknowledged(shared.store(), last_event);
+                    if let Err(error) = acknowledged.await {
+                        Box::pin(self.take_back(record.id())).await;
+                        ticket.settle();
+                        return Err(error);
+                    }
+                    self.look_by(record.due_at());
+                    if asked.call.key().is_some() {
+                        Box::pin(self.present_where_missing(&record)).await?;
+                    } else {
+                        self.present(&record);
+                    }
                 }
             }
+            Ok(Step::Asked(ticket))
         }
-        Ok(ticket)
     }
 
     /// Records that nobody is asked.
@@ -137,35 +190,18 @@ impl Gate {
         error
     }
 
-    async fn open(
-        &self,
-        opening: Opening,
-        deliveries: Vec<Delivery>,
-    ) -> Result<Opened, ApprovalError> {
-        self.shared()
-            .store()
-            .open(opening, deliveries)
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))
-    }
-
-    async fn opening(
+    /// What is put before people, and where.
+    fn opening(
         &self,
         call: Call,
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
-        policy_version: Option<Arc<str>>,
-    ) -> Result<(Opening, Vec<Delivery>, Option<Digest>), ApprovalError> {
+        principals: SharedSet<PersonId>,
+        now: Timestamp,
+    ) -> Result<Asking, NotAsked> {
         let shared = self.shared();
-        let requester = call.requester().clone();
-        let principals = people_behind(shared.directory(), &requester)
-            .await
-            .map_err(of_chain)?;
-        let now = shared
-            .store()
-            .now()
-            .await
-            .map_err(|e| ApprovalError::unavailable("the store", e))?;
+        let named = self.policy_named(call.declaration().policy.as_str());
+        let policy_version = named.map_err(NotAsked::Error)?.policy.version();
         let longest = tracks
             .iter()
             .map(|track| track.whole_time())
@@ -175,24 +211,23 @@ impl Gate {
             .map(|track| track.risk())
             .fold(call.risk(), crate::call::Risk::max);
         let key = call.key().map(|key| {
-            let chain: Vec<String> = requester.chain().map(ToString::to_string).collect();
+            let chain: Vec<String> = call.requester().chain().map(ToString::to_string).collect();
             // Names have no line feed, so the parts cannot run into each other.
             let text = format!("{}\n{}\n{key}", chain.join("\n"), call.action());
             Digest::of(Domain::Key, text.as_bytes())
         });
         let keyed = key.is_some();
         let (call, unmasked) = call.mask();
-        let call = Arc::new(call);
         let mut asked = Asked {
             id: RequestId::new(now),
             digest: call.digest(),
             shown: call.digest(),
-            call,
+            root: call.requester().root().clone(),
+            call: Arc::new(call),
             tracks,
             reasons,
-            policy_version,
+            policy_version: policy_version.map(Arc::from),
             risk,
-            root: requester.root().clone(),
             principals: principals.clone(),
             asked_at: now,
             expires_at: now.plus(longest),
@@ -200,16 +235,19 @@ impl Gate {
         };
         let deliveries = match self.intended(&mut asked) {
             Ok(deliveries) => deliveries,
-            Err(error) => return Err(self.not_asked(&asked, error).await),
+            Err(error) => return Err(NotAsked::About(Box::new(asked), error)),
         };
-        let opening = Opening {
-            asked: Arc::new(asked),
-            key,
-            excluded: principals,
-            waiter: (!keyed).then_some(shared.owner),
-            limits: shared.limits,
-        };
-        Ok((opening, deliveries, unmasked))
+        Ok(Asking {
+            opening: Opening {
+                asked: Arc::new(asked),
+                key,
+                excluded: principals,
+                waiter: (!keyed).then_some(shared.owner),
+                limits: shared.limits,
+            },
+            deliveries,
+            unmasked,
+        })
     }
 
     /// Takes the hash of what reviewers will see. Invariant 4: says what each channel will be able

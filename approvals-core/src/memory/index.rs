@@ -1,11 +1,12 @@
 //! What the store looks up when a request is opened: keys, equal digests, busy buckets, proposals.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::id::{PersonId, RequestId};
+use crate::packed::Packed;
 use crate::review::{Asked, Bucket, Phase, Proposal, Record};
 use crate::store::lookup::{Found, PROPOSAL_COUNTS_FOR, Said, TRAFFIC_COUNTS_FOR, denial};
 use crate::time::Timestamp;
@@ -14,9 +15,9 @@ use crate::time::Timestamp;
 pub(super) struct Index {
     /// Keys are never forgotten: they name one logical call for good.
     pub(super) by_key: HashMap<Digest, RequestId>,
-    /// By the beginning of the digest: whoever looks compares the digest itself. Only what somebody
-    /// may look for, so that a call repeated all day is not looked at all day.
-    by_digest: BTreeSet<(u64, Found, RequestId)>,
+    /// By the beginning of the digest, whose last bit says why: whoever looks compares the digest
+    /// itself. Only what somebody may look for, so that a call repeated all day is not looked at all day.
+    by_digest: Packed<(u64, RequestId), ()>,
     /// By a hash of (root principal, action, resource).
     buckets: HashMap<u64, Traffic>,
     /// The seconds in which a bucket was busy, the oldest first: when an hour has passed over the
@@ -42,8 +43,12 @@ struct LastHour {
 }
 
 impl Index {
-    fn digest_key(digest: &Digest) -> u64 {
+    fn digest_key(digest: &Digest, found: Found) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
+        let h = match found {
+            Found::Pending => h & !1,
+            Found::Decides => h | 1,
+        };
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
@@ -68,12 +73,13 @@ impl Index {
     }
 
     fn with_digest(&self, digest: &Digest, found: Found) -> impl Iterator<Item = RequestId> {
-        let key = Self::digest_key(digest);
+        let key = Self::digest_key(digest, found);
         let first = RequestId::from_bytes([0; 16]);
-        let last = RequestId::from_bytes([u8::MAX; 16]);
         self.by_digest
-            .range((key, found, first)..=(key, found, last))
-            .map(|(_, _, id)| *id)
+            .starting_at((key, first))
+            .map(|(entry, ())| *entry)
+            .take_while(move |(of, _)| *of == key)
+            .map(|(_, id)| id)
     }
 
     /// Has a record found by its digest as what it is now, no longer as what it was.
@@ -82,12 +88,12 @@ impl Index {
         let Some(record) = after.or(before).filter(|_| was != is) else {
             return;
         };
-        let key = Self::digest_key(&record.asked.digest);
+        let key = |found| (Self::digest_key(&record.asked.digest, found), record.id());
         if let Some(was) = was {
-            self.by_digest.remove(&(key, was, record.id()));
+            self.by_digest.remove(&key(was));
         }
         if let Some(is) = is {
-            self.by_digest.insert((key, is, record.id()));
+            self.by_digest.insert(key(is), ());
         }
     }
 

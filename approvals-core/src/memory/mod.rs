@@ -1,6 +1,7 @@
 //! Everything in memory: for test suites, for a process that may forget, and as the reference for
 //! other implementations.
 
+mod alike;
 mod approver;
 mod directory;
 mod index;

@@ -1,18 +1,19 @@
 //! The reference store: one lock, so that every method is one commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::alike::Alike;
 use super::index::Index;
 use super::outbox::Outbox;
 use crate::audit::{Event, NewEvent};
 use crate::digest::Digest;
 use crate::id::{OwnerId, RequestId, SinkId};
+use crate::packed::Packed;
 use crate::review::{
     Admission, Opening, Phase, Record, Refused, SCHEMA, Standing, Transition, admit, stands,
 };
@@ -36,11 +37,12 @@ pub struct MemoryStore {
 struct Stored {
     latest: Option<Timestamp>,
     /// Ordered by time of creation: what is busy stands together, and nothing grows by doubling.
-    rows: BTreeMap<RequestId, Row>,
+    rows: Packed<RequestId, Row>,
+    alike: Alike,
     index: Index,
-    due: BTreeSet<(Timestamp, RequestId)>,
+    due: Packed<(Timestamp, RequestId), ()>,
     /// Requests that only one gate waits for, by gate.
-    awaited: HashMap<OwnerId, BTreeSet<RequestId>>,
+    awaited: HashMap<OwnerId, Packed<RequestId, ()>>,
     alive: BTreeMap<OwnerId, Timestamp>,
     finished: VecDeque<RequestId>,
     outbox: Outbox,
@@ -132,17 +134,17 @@ impl Stored {
             self.index.by_key.insert(key, id);
         }
         if let Some(due) = record.due_at() {
-            self.due.insert((due, id));
+            self.due.insert((due, id), ());
         }
         if let Some(owner) = record.waiter.filter(|_| asks) {
-            self.awaited.entry(owner).or_default().insert(id);
+            self.awaited.entry(owner).or_default().insert(id, ());
         }
         let record = Arc::new(record);
         self.rows.insert(
             id,
             Row {
                 record: Arc::clone(&record),
-                deliveries: deliveries.into(),
+                deliveries: self.alike.share(deliveries),
             },
         );
         record
@@ -166,7 +168,7 @@ impl Stored {
                 self.due.remove(&(due, id));
             }
             if let Some(due) = is_due {
-                self.due.insert((due, id));
+                self.due.insert((due, id), ());
             }
         }
         let left_pending =
@@ -271,7 +273,7 @@ impl RequestStore for MemoryStore {
         deliveries: Vec<Delivery>,
     ) -> Result<Opened, StoreError> {
         let (mut stored, now) = self.commit()?;
-        if stored.rows.contains_key(&opening.asked.id) {
+        if stored.rows.contains(&opening.asked.id) {
             return Err(StoreError::Invalid(format!(
                 "a request with the id {} exists: make a new id",
                 opening.asked.id
@@ -381,20 +383,19 @@ impl RequestStore for MemoryStore {
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
         let mut stored = self.stored();
-        let Some(row) = stored.rows.get_mut(&id) else {
+        let Stored { rows, alike, .. } = &mut *stored;
+        let Some(row) = rows.get_mut(&id) else {
             return Ok(());
         };
-        let place = row
-            .deliveries
-            .iter()
-            .position(|known| known.channel == delivery.channel);
-        match place.and_then(|place| Arc::make_mut(&mut row.deliveries).get_mut(place)) {
+        let mut deliveries = row.deliveries.to_vec();
+        let known = deliveries
+            .iter_mut()
+            .find(|known| known.channel == delivery.channel);
+        match known {
             Some(known) => *known = delivery,
-            None => {
-                let known = row.deliveries.iter().cloned();
-                row.deliveries = known.chain([delivery]).collect();
-            }
+            None => deliveries.push(delivery),
         }
+        row.deliveries = alike.share(deliveries);
         Ok(())
     }
 
@@ -403,9 +404,10 @@ impl RequestStore for MemoryStore {
         let requests: Vec<RequestId> = stored
             .due
             .iter()
+            .map(|(due, ())| *due)
             .take_while(|(at, _)| *at <= now)
             .take(limit)
-            .map(|(_, id)| *id)
+            .map(|(_, id)| id)
             .collect();
         // A gate that was never heard of, or not for so long that it was forgotten, is gone too.
         stored.alive.retain(|_, until| *until > now);
@@ -413,11 +415,11 @@ impl RequestStore for MemoryStore {
             .awaited
             .iter()
             .filter(|(owner, _)| !stored.alive.contains_key(owner))
-            .flat_map(|(_, ids)| ids)
-            .copied()
+            .flat_map(|(_, ids)| ids.iter())
+            .map(|(id, ())| *id)
             .take(limit)
             .collect();
-        let next = stored.due.first().map(|(at, _)| *at);
+        let next = stored.due.iter().next().map(|((at, _), ())| *at);
         Ok(Due {
             requests,
             abandoned,
@@ -442,10 +444,11 @@ impl RequestStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Arc<Record>>, StoreError> {
         let stored = self.stored();
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let first = after.unwrap_or(RequestId::from_bytes([0; 16]));
         Ok(stored
             .rows
-            .range((from, Bound::Unbounded))
+            .starting_at(first)
+            .filter(|(id, _)| Some(**id) != after)
             .map(|(_, row)| &row.record)
             .filter(|record| filter.wants(record))
             .take(limit)

@@ -118,7 +118,7 @@ pub struct Record {
     /// Where it is in its life.
     pub state: State,
     /// How far each track has come.
-    pub progress: Vec<Progress>,
+    pub progress: Box<[Progress]>,
     /// Every reviewer's last word, in the order given.
     pub votes: Vec<Arc<Vote>>,
     /// Who may not vote: the union of what held whenever anybody looked.

@@ -22,6 +22,9 @@ static LITERALS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 
 pub(super) fn scan(text: &str) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
+    if text.is_empty() {
+        return found;
+    }
     let Some(literals) = LITERALS.as_ref() else {
         // Not reached. If it were, hiding everything is the safe side.
         return vec![Found {

@@ -1,6 +1,5 @@
 //! Change hints: wake whoever waits for a request in this process.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::broadcast;
 
 use crate::id::RequestId;
+use crate::packed::Packed;
 
 /// How many changes a slow listener may lag behind before it looks at everything again.
 const LAG: usize = 4096;
@@ -22,7 +22,7 @@ pub struct Hints {
     changes: broadcast::Sender<RequestId>,
 }
 
-type Waiting = BTreeMap<(RequestId, u32), Slot>;
+type Waiting = Packed<(RequestId, u32), Slot>;
 
 #[derive(Debug)]
 struct Slot {
@@ -62,12 +62,15 @@ impl Hints {
         // Last, so that a scheduler that runs next what was woken last takes the caller that
         // waits, and not whoever shows the change on the channels.
         let (mut first, mut others) = (None, Vec::new());
-        for (_, slot) in self.waiting().range_mut((id, 0)..=(id, u32::MAX)) {
+        let mut waiting = self.waiting();
+        let of_request = waiting.starting_at_mut((id, 0));
+        for (_, slot) in of_request.take_while(|((of, _), _)| *of == id) {
             match slot.change() {
                 Some(waker) if first.is_none() => first = Some(waker),
                 waker => others.extend(waker),
             }
         }
+        drop(waiting);
         others.into_iter().chain(first).for_each(Waker::wake);
     }
 
@@ -75,8 +78,9 @@ impl Hints {
     #[must_use]
     pub fn watch(self: &Arc<Self>, id: RequestId) -> Watch {
         let mut waiting = self.waiting();
-        let last = waiting.range((id, 0)..=(id, u32::MAX)).next_back();
-        let token = last.map_or(0, |((_, token), _)| token.saturating_add(1));
+        let token = watching(&waiting, id)
+            .last()
+            .map_or(0, |token| token.saturating_add(1));
         let slot = Slot {
             changed: false,
             waker: None,
@@ -98,16 +102,15 @@ impl Hints {
 
     /// Whether anybody in this process waits for this request.
     pub(crate) fn is_watched(&self, id: RequestId) -> bool {
-        let waiting = self.waiting();
-        waiting.range((id, 0)..=(id, u32::MAX)).next().is_some()
+        watching(&self.waiting(), id).next().is_some()
     }
 
     /// Wakes everybody: after hints may have been lost.
     pub fn all_changed(&self) {
         let wakers: Vec<Waker> = self
             .waiting()
-            .values_mut()
-            .filter_map(Slot::change)
+            .iter_mut()
+            .filter_map(|(_, slot)| slot.change())
             .collect();
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -130,6 +133,14 @@ impl Hints {
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<RequestId> {
         self.changes.subscribe()
     }
+}
+
+/// The tokens of those who wait for a request.
+fn watching(waiting: &Waiting, id: RequestId) -> impl Iterator<Item = u32> {
+    let of_request = waiting.starting_at((id, 0)).map(|(key, _)| *key);
+    of_request
+        .take_while(move |(of, _)| *of == id)
+        .map(|(_, token)| token)
 }
 
 /// One waiter for one request.

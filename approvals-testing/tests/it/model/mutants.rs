@@ -522,9 +522,11 @@ fn counts_confirmations(record: &Record, command: &Command, now: Timestamp) -> J
         let mut asked = record.asked.as_ref().clone();
         asked.tracks = NonEmpty::of(Arc::clone(asked.tracks.get(1).unwrap()));
         record.asked = Arc::new(asked);
-        record.progress.remove(0);
+        record.progress = record.progress[1..].into();
     })?;
-    transition.record.progress.insert(0, record.progress[0]);
+    let first = [record.progress[0]].into_iter();
+    let others = transition.record.progress.iter().copied();
+    transition.record.progress = first.chain(others).collect();
     Ok(transition)
 }
 

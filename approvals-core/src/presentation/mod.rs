@@ -1,13 +1,15 @@
 //! What a reviewer is shown: made once here, rendered by every channel.
 
+mod form;
+
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
 use crate::call::{Arguments, Bound, Risk};
 use crate::canonical;
-use crate::digest::{Digest, Domain};
+use crate::digest::{Digest, Domain, Hashing};
 use crate::policy::{Agreement, OnTimeout, Requirement};
 use crate::review::Asked;
 use crate::text::{Lines, escape};
@@ -86,10 +88,10 @@ impl<'a> Presentation<'a> {
         let requester = call.requester();
         Self {
             version: VERSION,
-            request: asked.id.to_string(),
+            request: printed(&asked.id),
             action: Cow::Borrowed(call.action().as_str()),
             summary: call.summary().map(line),
-            requester: requester.to_string(),
+            requester: printed(requester),
             model: requester.model_name().map(|model| {
                 let version = requester.model_version().unwrap_or_default();
                 line(&format!("{model} {version}")).into_owned()
@@ -122,14 +124,18 @@ impl<'a> Presentation<'a> {
     /// The hash that a vote on it carries as `shown`.
     #[must_use]
     pub fn hash(&self) -> Digest {
-        let mut text = String::with_capacity(1024);
-        let limits = canonical::Limits {
-            bytes: usize::MAX,
-            ..canonical::Limits::default()
-        };
-        // Strings, numbers and lists of them always have a canonical form.
-        let _ = canonical::write(self, &mut text, &limits);
-        Digest::of(Domain::Presentation, text.as_bytes())
+        // Small enough to be cheap for the allocator; most forms pass in two or three pieces.
+        const PIECE: usize = 960;
+        let mut hashing = Hashing::of(Domain::Presentation);
+        let mut text = String::with_capacity(PIECE);
+        form::write(self, &mut text, |text| {
+            if text.len() > PIECE / 2 {
+                hashing.update(text.as_bytes());
+                text.clear();
+            }
+        });
+        hashing.update(text.as_bytes());
+        hashing.finish()
     }
 
     /// The digest's short code, for people to compare and, at critical risk, to type.
@@ -149,6 +155,14 @@ impl<'a> Presentation<'a> {
     pub fn bytes(&self) -> usize {
         self.to_string().len()
     }
+}
+
+/// What a short value prints as.
+fn printed(value: &impl fmt::Display) -> String {
+    let mut text = String::with_capacity(64);
+    // Writing to a string does not fail.
+    let _ = write!(text, "{value}");
+    text
 }
 
 fn line(text: &str) -> Cow<'_, str> {
@@ -206,7 +220,7 @@ fn shown(arguments: &Arguments) -> Vec<ShownArgument<'_>> {
 
 /// Who must agree, in one line.
 fn describe(requirement: &Requirement) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(64);
     match requirement.agreement() {
         Agreement::Confirm { .. } => {
             text.push_str("the requester's own principal confirms (no review)");
@@ -218,29 +232,35 @@ fn describe(requirement: &Requirement) -> String {
                 }
                 for (index, quorum) in stage.quorums().iter().enumerate() {
                     let and = if index == 0 { "" } else { " and " };
-                    text.push_str(&format!("{and}{} of {}", quorum.count(), quorum.from()));
+                    // Writing to a string does not fail.
+                    let _ = write!(text, "{and}{} of {}", quorum.count(), quorum.from());
                 }
-                text.push_str(&format!(" within {}", span(stage.time())));
+                let _ = write!(text, " within {}", Span(stage.time()));
                 if let OnTimeout::EscalateTo(audience) = stage.on_timeout() {
-                    text.push_str(&format!(", after that also {audience}"));
+                    let _ = write!(text, ", after that also {audience}");
                 }
             }
         }
     }
     if let Some(group) = requirement.break_glass_group() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "; in an emergency one of {group} alone, with a reason"
-        ));
+        );
     }
     text
 }
 
-fn span(time: std::time::Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        s if s % 3600 == 0 && s > 0 => format!("{} h", s / 3600),
-        s if s % 60 == 0 && s > 0 => format!("{} min", s / 60),
-        s => format!("{s} s"),
+/// A time in its largest whole unit.
+struct Span(std::time::Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            s if s % 3600 == 0 && s > 0 => write!(f, "{} h", s / 3600),
+            s if s % 60 == 0 && s > 0 => write!(f, "{} min", s / 60),
+            s => write!(f, "{s} s"),
+        }
     }
 }
 
@@ -258,7 +278,7 @@ fn warnings(asked: &Asked) -> Vec<String> {
             all.push(format!(
                 "a yes covers up to {} runs of exactly this call within {}",
                 reuse.uses,
-                span(reuse.within)
+                Span(reuse.within)
             ));
         }
     }
