@@ -121,7 +121,7 @@ impl Ground {
                     StartError::NotInstalled => NotStarted::NotInstalled,
                     StartError::Failed(error) => NotStarted::Failed(error.into()),
                 })?;
-                let at = server.url("postgres") + "&options[jit]=off";
+                let at = server.url("postgres");
                 Ok(Self {
                     place: Place { backend, at },
                     server: Some(server),

@@ -216,10 +216,12 @@ impl Call {
     pub(crate) fn without_content(mut self) -> Self {
         let _ = self.digest();
         self.arguments = Arguments::default();
-        self.fields = Arguments::default();
-        self.labels = Vec::new();
-        self.justification = None;
-        self.summary = None;
+        if let Some(more) = &mut self.more {
+            more.fields = Arguments::default();
+            more.labels = Vec::new();
+            more.justification = None;
+            more.summary = None;
+        }
         self
     }
 

@@ -33,14 +33,17 @@ async fn write(file: std::ffi::OsString) {
                 let opening = Sample::at(now).limits(limits).opening();
                 match store.open(opening, vec![intended()]).await {
                     Ok(Opened::Asked { record, .. }) => println!("acknowledged {}", record.id()),
-                    other => panic!("{other:?}"),
+                    other => return format!("{other:?}"),
                 }
             }
         })
     });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
+    let writers: Vec<_> = writers.collect();
+    let mut ended = Vec::new();
+    for writer in writers {
+        ended.push(writer.await.unwrap());
     }
+    panic!("the writers ended: {ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +78,7 @@ async fn a_process_that_is_killed_loses_nothing_that_was_acknowledged() {
             read
         };
         // Never at the same place.
-        while let Some(line) = lines.next() {
+        for line in lines.by_ref() {
             if take(line) >= kill * 7 {
                 break;
             }
