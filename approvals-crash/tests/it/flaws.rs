@@ -9,9 +9,9 @@ use approvals_crash::trail::Broken;
 
 use crate::support::{kills, run, seed};
 
-/// What a run with this flaw is found to break.
-async fn found(flaw: Flaw) -> Option<HashSet<Broken>> {
-    let mut with = kills(Backend::Sqlite, 100, seed());
+/// What a run with this flaw is found to break within so many kills.
+async fn found(flaw: Flaw, within: u64) -> Option<HashSet<Broken>> {
+    let mut with = kills(Backend::Sqlite, within, seed());
     with.flaw = Some(flaw);
     with.settles_within = Duration::from_secs(5);
     let report = run(&with).await?;
@@ -23,7 +23,7 @@ async fn found(flaw: Flaw) -> Option<HashSet<Broken>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_runs_without_a_claim_is_caught() {
-    let Some(found) = found(Flaw::RunsUnclaimed).await else {
+    let Some(found) = found(Flaw::RunsUnclaimed, 100).await else {
         return;
     };
     assert!(found.contains(&Broken::EffectWithoutStart), "{found:?}");
@@ -31,7 +31,7 @@ async fn an_agent_that_runs_without_a_claim_is_caught() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_forgets_its_keys_is_caught_running_twice() {
-    let Some(found) = found(Flaw::ForgetsKeys).await else {
+    let Some(found) = found(Flaw::ForgetsKeys, 100).await else {
         return;
     };
     assert!(found.contains(&Broken::RanTwice), "{found:?}");
@@ -39,7 +39,7 @@ async fn an_agent_that_forgets_its_keys_is_caught_running_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_acknowledges_votes_and_loses_them_is_caught() {
-    let Some(found) = found(Flaw::LosesVotes).await else {
+    let Some(found) = found(Flaw::LosesVotes, 100).await else {
         return;
     };
     assert!(found.contains(&Broken::LostDecision), "{found:?}");
@@ -47,7 +47,7 @@ async fn a_store_that_acknowledges_votes_and_loses_them_is_caught() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_acknowledges_starts_and_loses_them_is_caught() {
-    let Some(found) = found(Flaw::LosesStarts).await else {
+    let Some(found) = found(Flaw::LosesStarts, 100).await else {
         return;
     };
     assert!(found.contains(&Broken::EffectWithoutStart), "{found:?}");
@@ -55,7 +55,7 @@ async fn a_store_that_acknowledges_starts_and_loses_them_is_caught() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_execution_that_nobody_finds_is_caught() {
-    let Some(found) = found(Flaw::NeverDue).await else {
+    let Some(found) = found(Flaw::NeverDue, 30).await else {
         return;
     };
     assert!(found.contains(&Broken::NotInDoubt), "{found:?}");
