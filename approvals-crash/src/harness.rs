@@ -42,6 +42,8 @@ pub struct Run {
     pub flaw: Option<Flaw>,
     /// How long an abandoned execution may take to be in doubt.
     pub settles_within: Duration,
+    /// Is told after every round how far it has come.
+    pub progress: Option<fn(&Report)>,
 }
 
 /// Kills by the schedule, and says what was found. Ends at the first round that found something.
@@ -120,6 +122,10 @@ impl<'a> Battle<'a> {
             if self.report.kills() / ROUND > round {
                 round = self.report.kills() / ROUND;
                 self.settle().await?;
+                self.observer.count(&mut self.report)?;
+                if let Some(tell) = self.run.progress {
+                    tell(&self.report);
+                }
             }
             if !self.report.violations.is_empty() {
                 break;

@@ -65,6 +65,10 @@ async fn command(arguments: Vec<String>) -> Result<(), Failure> {
             seed,
             flaw: None,
             settles_within: Duration::from_secs(30),
+            // A run that is broken off has said how far it came.
+            progress: Some(|report| {
+                eprintln!("{} kills, {} bodies", report.kills(), report.bodies)
+            }),
         })
         .await?;
         println!("{report}");

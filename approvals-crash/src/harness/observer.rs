@@ -199,6 +199,7 @@ impl Observer {
         report.votes = self.trail.votes;
         report.decisions = count(lines(&self.files.decisions())?.len());
         report.bodies = count(lines(&self.files.effects())?.len());
+        report.answers = 0;
         for agent in ["one", "two"] {
             report.answers += count(lines(&self.files.answers(agent))?.len());
         }

@@ -19,6 +19,7 @@ pub(crate) fn kills(backend: Backend, kills: u64, seed: u64) -> Run {
         seed,
         flaw: None,
         settles_within: Duration::from_secs(30),
+        progress: None,
     }
 }
 
