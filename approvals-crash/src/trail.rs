@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use approvals_core::{Choice, Event, OwnerId, PersonId, Phase, RequestId, What};
+use approvals_core::{Choice, Event, EventId, OwnerId, PersonId, Phase, RequestId, What};
 
 /// What must not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Broken {
-    /// The trail's numbers are not dense.
+    /// The trail's numbers are not dense, or one is that of another event than before.
     Gap,
     /// An event that cannot follow what came before it.
     Order,
@@ -94,6 +94,8 @@ pub struct Trail {
     pub requests: HashMap<RequestId, History>,
     /// How many votes were counted.
     pub votes: u64,
+    /// Of every event, in the order of their numbers.
+    ids: Vec<EventId>,
     /// The requests and the calls whose body has left its line.
     ran: HashSet<RequestId>,
     calls: HashSet<String>,
@@ -106,10 +108,20 @@ impl Trail {
             let found = format!("event {} {:?}: {found}", event.number, event.request);
             violations.push(Violation { broken, found });
         };
+        // A crash may undo that events were acknowledged: they are offered again, as they were.
+        let place = event.number.checked_sub(1);
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        if let Some(known) = place.and_then(|place| self.ids.get(place)) {
+            if *known != event.id {
+                broken(Broken::Gap, &format!("was {known} before"));
+            }
+            return;
+        }
         if event.number != self.last + 1 {
             broken(Broken::Gap, &format!("follows {}", self.last));
         }
         self.last = event.number;
+        self.ids.push(event.id);
         let Some(id) = event.request else {
             return;
         };

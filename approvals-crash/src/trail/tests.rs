@@ -111,6 +111,15 @@ fn a_number_that_is_missing_is_a_gap() {
 }
 
 #[test]
+fn another_event_under_a_number_that_was_given_is_recognised() {
+    let mut story = Story::asked();
+    story.voted("alice", Choice::Approve);
+    story.number -= 1;
+    story.voted("alice", Choice::Approve);
+    assert_eq!(story.found(), [Broken::Gap]);
+}
+
+#[test]
 fn a_start_that_nobody_agreed_to_is_recognised() {
     let mut story = Story::asked();
     story.then(What::Approved).started(1);
