@@ -53,6 +53,14 @@ impl Permit {
         self.0.as_ref().map(|started| started.record.id())
     }
 
+    /// The fence under which the body runs, to be handed to whatever the body changes: what takes
+    /// nothing with a lower fence than it has seen cannot be changed by an execution that was given
+    /// up. `None` when policy allowed the call.
+    #[must_use]
+    pub fn fence(&self) -> Option<u64> {
+        self.0.as_ref().map(|started| started.record.fence)
+    }
+
     /// Has a line about the outcome recorded with it: `exported 512 rows`. Write no secrets.
     pub fn summarise(&self, summary: impl fmt::Display) {
         if let Some(started) = &self.0 {

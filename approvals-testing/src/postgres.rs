@@ -114,6 +114,8 @@ impl PrivateServer {
         let Some(mut running) = self.running().take() else {
             return Ok(());
         };
+        // Stopped, it starts no further ones: what is left behind would hold its memory.
+        stop(running.server)?;
         // Its children first noticed that it is gone a moment later.
         let children = format!("/proc/{0}/task/{0}/children", running.server);
         let children = fs::read_to_string(children).unwrap_or_default();
@@ -174,7 +176,10 @@ impl PrivateServer {
                 input.write_all(b"keep\n")?;
                 keeper.wait()?;
                 let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-                return Err(io::Error::other(format!("postgres did not start: {log}")));
+                let lines: Vec<&str> = log.lines().collect();
+                let last = lines.len().saturating_sub(20);
+                let said = lines.get(last..).unwrap_or_default().join("\n");
+                return Err(io::Error::other(format!("postgres did not start: {said}")));
             }
             sleep(Duration::from_millis(5));
         }
@@ -225,6 +230,26 @@ impl Drop for PrivateServer {
             let _ = keeper.wait();
         }
         let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Stops a process, and returns when it stands still.
+fn stop(process: u32) -> io::Result<()> {
+    Command::new("kill")
+        .args(["-STOP", &process.to_string()])
+        .stderr(Stdio::null())
+        .status()?;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        // What it is called stands in brackets before its state.
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let runs = stat
+            .rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with(['T', 'Z']));
+        if !runs || Instant::now() > deadline {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(1));
     }
 }
 

@@ -46,6 +46,7 @@ async fn a_call_made_by_hand_needs_the_same_yes() {
     let (admitted, _) = tokio::join!(world.gate.authorize(by_hand(7)), vote);
     let permit = admitted.unwrap().start(&by_hand(7)).await.unwrap();
     assert!(permit.request_id().is_some());
+    assert_eq!(permit.fence(), Some(1));
     permit.finish(true).await;
 }
 

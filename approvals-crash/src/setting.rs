@@ -1,0 +1,122 @@
+//! What every process of a run agrees on: people, policy, calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use approvals_core::memory::InMemoryDirectory;
+use approvals_core::policy::{Quorum, Stage};
+use approvals_core::{
+    ActionName, Approver, ApproverError, ChannelDesk, Coverage, Declaration, Gate, Limits, Notice,
+    Permit, PolicyName, Presentation, Receipt, RedactionKey, RequestStore, Requester, Requirement,
+    Risk, Rules, async_trait,
+};
+
+use crate::Failure;
+
+/// The channel that people vote on.
+pub(crate) const CHANNEL: &str = "inbox";
+/// Those who may.
+pub(crate) const REVIEWERS: [&str; 2] = ["alice", "bob"];
+/// How long claims hold: as short as a gate allows.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+const POLICY: &str = "crash";
+/// The action of racers; that of agents is named where it is annotated.
+const RACE: &str = "race.append";
+
+pub(crate) fn directory() -> Result<Arc<InMemoryDirectory>, Failure> {
+    let directory = InMemoryDirectory::new();
+    for reviewer in REVIEWERS {
+        directory.person(reviewer, ["reviewers"])?;
+    }
+    directory.person("olga", ["operators"])?;
+    directory.person("dana", ["developers"])?;
+    Ok(Arc::new(directory))
+}
+
+pub(crate) fn requester() -> Result<Requester, Failure> {
+    Ok(Requester::agent("appender")?.acting_for("person:dana")?)
+}
+
+/// A gate over a store, with `channel` to put requests before people.
+pub(crate) async fn gate<A: Approver + 'static>(
+    store: Arc<dyn RequestStore>,
+    lease: Duration,
+    channel: impl FnOnce(ChannelDesk) -> Arc<A>,
+) -> Result<Gate, Failure> {
+    let gate = Gate::builder(store, directory()?)
+        .policy(POLICY, rules()?)
+        .approver(CHANNEL, channel)
+        .redaction_key(RedactionKey::new("crash", vec![7; 32])?)
+        .limits(Limits {
+            pending: u32::MAX,
+            asks_per_hour: u32::MAX,
+            denials: u32::MAX,
+            ..Limits::default()
+        })
+        .lease(lease)
+        .single_requester(requester()?)
+        .build()
+        .await?;
+    Ok(gate)
+}
+
+fn rules() -> Result<Rules, Failure> {
+    let second = Duration::from_secs(1);
+    let soon = Stage::of(Quorum::of(1, ["reviewers"])?).decide_within(second)?;
+    let soon = Requirement::review(soon).execute_within(second)?;
+    let asks = |name: &'static str, number: u64| {
+        move |call: &approvals_core::Call, _: &approvals_core::Facts| {
+            call.argument(name).and_then(|argument| argument.as_u64()) == Some(number)
+        }
+    };
+    let one = || Requirement::one_of("reviewers");
+    Ok(Rules::new()
+        .review_when("crash.append", "one", one()?, asks("people", 1))?
+        .review_when(
+            "crash.append",
+            "two",
+            Requirement::some_of(2, "reviewers")?,
+            asks("people", 2),
+        )?
+        .review_when(RACE, "soon", soon, asks("hurry", 1))?
+        .review_when(RACE, "some-day", one()?, asks("hurry", 0))?)
+}
+
+/// What the calls of racers are.
+pub(crate) fn race() -> Result<Arc<Declaration>, Failure> {
+    Ok(Arc::new(Declaration {
+        action: ActionName::new(RACE)?,
+        policy: PolicyName::new(POLICY)?,
+        signature: "append(race: &str, hurry: u8)".into(),
+        version: 1,
+        risk: Risk::Low,
+        idempotent: false,
+        origin: "approvals-crash".into(),
+    }))
+}
+
+/// A channel that shows everything: requests are read in the store by whoever votes.
+#[derive(Debug)]
+pub(crate) struct Inbox;
+
+#[async_trait]
+impl Approver for Inbox {
+    fn coverage(&self, _: &Presentation<'_>) -> Coverage {
+        Coverage::Whole
+    }
+
+    async fn present(&self, _: &Notice) -> Result<Receipt, ApproverError> {
+        Ok(Receipt::none())
+    }
+
+    async fn update(&self, _: &Notice, _: &Receipt) -> Result<(), ApproverError> {
+        Ok(())
+    }
+}
+
+/// The line that a body leaves: which logical call it was, for which request, under which fence.
+pub(crate) fn effect(key: &str, permit: &Permit) -> Option<String> {
+    let (request, fence) = (permit.request_id()?, permit.fence()?);
+    Some(format!("{key} {request} {fence}"))
+}

@@ -1,0 +1,11 @@
+//! Short runs of what the command runs for longer, and of the harness with something wrong in it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod crash;
+mod flaws;
+mod races;
+mod support;
