@@ -172,7 +172,7 @@ impl Approver for Hasty {
         let call = asked.call.argument("call").and_then(|call| call.as_str());
         let line = format!("{} {} 1", call.unwrap_or_default(), asked.id);
         let written = self.0.append(&line);
-        written.map_err(|error| ApproverError(error.to_string()))?;
+        written.map_err(|error| ApproverError::new(error.to_string()))?;
         Ok(Receipt::none())
     }
 
