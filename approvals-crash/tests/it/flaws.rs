@@ -30,11 +30,13 @@ async fn an_agent_that_runs_without_a_claim_is_caught() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_that_forgets_its_keys_is_caught_running_twice() {
+async fn an_agent_that_forgets_its_keys_is_caught() {
     let Some(found) = found(Flaw::ForgetsKeys, 100).await else {
         return;
     };
-    assert!(found.contains(&Broken::RanTwice), "{found:?}");
+    // It runs twice, or is told of a run that its call did not ask for: whichever comes first.
+    let told = found.contains(&Broken::WrongAnswer);
+    assert!(told || found.contains(&Broken::RanTwice), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
