@@ -14,7 +14,7 @@
 //! let store: Arc<dyn RequestStore> = Arc::new(SqliteStore::open(&path).await?);
 //! assert!(store.is_durable());
 //! assert!(store.now().await? > Timestamp::from_millis(0));
-//! // Gate::builder().store(store) …
+//! // From here on as with any other store: `Gate::builder(store, directory)`.
 //! # drop(store);
 //! # std::fs::remove_dir_all(&directory)?;
 //! # Ok(())
