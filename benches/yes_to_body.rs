@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use approvals_benches::arguments::Arguments;
@@ -17,7 +17,6 @@ use approvals_core::memory::MemoryStore;
 use approvals_core::{RequestStore, spawn};
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
-use tokio::task::yield_now;
 
 const PARKED: usize = 10_000;
 
@@ -56,9 +55,7 @@ async fn vote_to_body(
         .await
         .0;
     let notice = bench.notices.recv().await.ok_or("nobody was asked")?;
-    while !pending.load(Ordering::Acquire) {
-        yield_now().await;
-    }
+    floor::parked(&pending).await;
     before();
     let cast = Instant::now();
     bench.reviewer.approve(&notice).await?;

@@ -109,6 +109,22 @@ pub async fn and_tell_when_pending<F: Future>(future: F, pending: Arc<AtomicBool
     .await
 }
 
+/// How long a thread that finds nothing to do may take until it sleeps.
+const ASLEEP_AFTER: Duration = Duration::from_micros(200);
+
+/// Waits until a task waits, and the thread that polled it has gone to sleep: people take longer
+/// than that. Without it a worker may still be looking for work when the answer comes, and then
+/// again may just be on its way to sleep, which is the slowest moment to be woken at.
+pub async fn parked(pending: &AtomicBool) {
+    while !pending.load(Ordering::Acquire) {
+        yield_now().await;
+    }
+    let since = Instant::now();
+    while since.elapsed() < ASLEEP_AFTER {
+        std::hint::spin_loop();
+    }
+}
+
 /// What a woken task does before it stops the clock.
 #[derive(Clone)]
 pub enum Then {
@@ -136,9 +152,7 @@ pub async fn wake_up(then: Then) -> Result<Duration, Failure> {
             Ok::<_, Failure>(sent.elapsed())
         }
     });
-    while !pending.load(Ordering::Acquire) {
-        yield_now().await;
-    }
+    parked(&pending).await;
     let _ = sender.send(Instant::now());
     waiter.await?
 }

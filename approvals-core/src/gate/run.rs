@@ -26,6 +26,7 @@ pub(super) struct Approved {
     agreed: Agreed,
     fence: u64,
     snapshot: Snapshot,
+    claimed: Instant,
     released: bool,
 }
 
@@ -112,6 +113,7 @@ impl Gate {
                 record,
                 frozen: false,
             },
+            claimed: Instant::now(),
             released: false,
         };
         // Invariant 11: claimed before started. An error gives the claim back.
@@ -209,7 +211,10 @@ impl Approved {
             frozen: false,
             lease: shared.lease,
         };
-        let from = Some(self.snapshot.clone());
+        // The lease counts from the time that the start is judged at: after a wait, for a sink or
+        // for the caller, that is not the claim's any more.
+        let just_claimed = self.claimed.elapsed() < shared.lease / 8;
+        let from = just_claimed.then(|| self.snapshot.clone());
         let record = match carry_out(shared.store(), self.request, &start, from).await {
             Ok(Outcome::Done { record, .. }) => record,
             Ok(Outcome::Refused {

@@ -114,10 +114,11 @@ pub(super) async fn run(
     shared.sinks.close();
 }
 
-/// Shows what has changed meanwhile, and says whether anything has.
+/// Shows what has changed until now, and says whether anything has. What changes while it does so
+/// waits for the next time: leases and deadlines are looked after in between, however busy it is.
 async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<RequestId>) -> bool {
     let mut any = false;
-    loop {
+    for _ in 0..=changes.len() / BATCH {
         match changes.try_recv() {
             Ok(request) => on_changes(shared, Ok(request), changes).await,
             // Told once only: whoever overlooks it leaves messages as they were.
@@ -128,6 +129,7 @@ async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<Re
         }
         any = true;
     }
+    any
 }
 
 /// Moves buffered events to the store. What the store does not take stays, and calls are held up
