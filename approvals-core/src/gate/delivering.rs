@@ -24,6 +24,8 @@ const LATEST: Duration = Duration::from_secs(24 * 3600);
 const DUE: usize = 64;
 /// A store that takes long to say what is due is asked so much less often.
 const SHARE: u32 = 100;
+/// And at least so often, whatever a look had to wait for.
+const RAREST: Duration = Duration::from_secs(60);
 
 /// When to try again after so many attempts: twice as long each time, and a random part less, so
 /// that what failed together does not come back together.
@@ -71,7 +73,7 @@ pub(super) async fn deliver(shared: Arc<Shared>) {
             tracing::error!(channel = %channel.id, %error, "what failed was not tried again yet");
         }
     }
-    *next = Some(began + began.elapsed().saturating_mul(SHARE));
+    *next = Some(began + began.elapsed().saturating_mul(SHARE).min(RAREST));
 }
 
 /// Why what failed was not tried again.

@@ -343,16 +343,19 @@ async fn update_copy(
     let notice = Notice::new(record);
     let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
     if let Err(error) = updated {
-        if !error.is_for_good() {
+        let state = if error.is_for_good() {
+            // Not due any more; the next change of the request tries once more.
+            DeliveryState::Delivered(receipt)
+        } else {
             let attempts = delivery.state.attempts().saturating_add(1);
-            let state = DeliveryState::Outdated {
+            DeliveryState::Outdated {
                 receipt,
                 why: error.to_string(),
                 retry: retry(attempts, shared.store().now().await?),
-            };
-            let revision = delivery.revision;
-            note(shared, request, delivery, revision, state).await;
-        }
+            }
+        };
+        let revision = delivery.revision;
+        note(shared, request, delivery, revision, state).await;
         return Err(NotUpdated::Channel(error));
     }
     let state = DeliveryState::Delivered(receipt);
