@@ -17,7 +17,7 @@ async fn survives(backend: Backend) {
     assert!(report.in_doubt > 0, "{report}");
 }
 
-#[ignore = "one run in ten ends because the database server does not start again in time under \
+#[ignore = "one run of eight ended because the database server does not start again in time under \
             load, which is not explained yet: run it with `--ignored`, or the command in \
             ARCHITECTURE.md"]
 #[tokio::test(flavor = "multi_thread")]
