@@ -193,7 +193,8 @@ impl Sinks {
 impl Feed {
     async fn run(self: Arc<Self>, store: Arc<dyn RequestStore>) {
         let mut quiet = 0;
-        while !self.closing.load(Ordering::Acquire) {
+        let mut closing = false;
+        while !closing {
             let tick = if store.is_durable() && quiet < QUIET {
                 SHARED_TICK
             } else {
@@ -201,6 +202,8 @@ impl Feed {
             };
             // A tick without news is no error: what failed before is offered again.
             let _ = tokio::time::timeout(tick, self.news.notified()).await;
+            // Read before feeding: what was stored before the gate closed is handed over still.
+            closing = self.closing.load(Ordering::Acquire);
             self.duties.take(store.as_ref(), &self.duty).await;
             let before = self.acknowledged.load(Ordering::Acquire);
             if let Err(error) = self.up_to(store.as_ref(), u64::MAX).await {
