@@ -1,0 +1,49 @@
+//! A tamper-evident audit log for [`approvals-core`](approvals_core), and its verifier.
+//!
+//! The log is a Merkle tree as RFC 6962 has it, in the files that C2SP's tlog-tiles describes, under
+//! a checkpoint that is signed as a note: tools that know nothing of approvals can verify it.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let somewhere = tempfile::tempdir()?;
+//! # let path = somewhere.path().join("log");
+//! use std::sync::Arc;
+//! use approvals_audit::{AuditLog, Ed25519Signer, Signer, Verifier};
+//! use approvals_core::{AuditSink, Event};
+//!
+//! let key = Arc::new(Ed25519Signer::generate("example.com/approvals")?);
+//! let public = key.key().clone();
+//!
+//! // Given to a gate: `.required_audit_sink("log", log)`.
+//! let log = AuditLog::at(&path, key).open().await?;
+//! log.record(&[]).await?;
+//! log.close().await;
+//!
+//! // Anybody who has the directory and the public key.
+//! let report = Verifier::new(&path, [public]).run()?;
+//! assert_eq!(report.entries, 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod checkpoint;
+mod log;
+mod note;
+mod proof;
+mod tile;
+mod tree;
+mod verify;
+
+pub use self::checkpoint::{Checkpoint, CheckpointError};
+pub use self::log::{AsOf, AuditLog, AuditLogBuilder, Directory, LogError, SCHEMA};
+pub use self::note::{
+    Ed25519Signer, KeyError, Note, NoteError, SignError, Signer, SigningKeyError, VerifierKey,
+};
+pub use self::proof::{EntryProof, EntryProofError};
+pub use self::tile::{Entries, Tile, WIDTH};
+pub use self::tree::{
+    Frontier, Hash, Nodes, ProofError, consistency_proof, inclusion_proof, root_of,
+    verify_consistency, verify_inclusion,
+};
+pub use self::verify::{Finding, Report, Verifier, VerifyError};

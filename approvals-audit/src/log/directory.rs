@@ -1,0 +1,234 @@
+//! Reading a log as it lies in its directory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Files, LogError};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::note::VerifierKey;
+use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
+use crate::tree::{Frontier, Hash, Nodes};
+
+/// How many tiles are remembered while proofs are made.
+const REMEMBERED: usize = 64;
+
+/// A log's directory, which nobody but its writer changes.
+#[derive(Debug)]
+pub struct Directory {
+    files: Files,
+    tiles: Mutex<BTreeMap<Tile, Arc<[Hash]>>>,
+}
+
+impl Directory {
+    /// Of this path. Nothing is read yet.
+    #[must_use]
+    pub fn at(path: impl AsRef<Path>) -> Self {
+        Self::of(Files::of(path.as_ref()))
+    }
+
+    pub(super) fn of(files: Files) -> Self {
+        Self {
+            files,
+            tiles: Mutex::default(),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.files.root()
+    }
+
+    /// The checkpoint as it is written.
+    ///
+    /// # Errors
+    /// [`LogError`] when there is none, or it cannot be read.
+    pub fn note(&self) -> Result<Vec<u8>, LogError> {
+        self.files.checkpoint()?.ok_or_else(|| LogError::Damaged {
+            path: self.path().to_owned(),
+            entry: 0,
+            why: "there is no checkpoint",
+        })
+    }
+
+    /// The checkpoint, signed by one of these keys.
+    ///
+    /// # Errors
+    /// [`LogError`] when there is none that they signed.
+    pub fn checkpoint(&self, keys: &[VerifierKey]) -> Result<Checkpoint, LogError> {
+        let verified = Checkpoint::verified(&self.note()?, keys);
+        verified.map_err(|error: CheckpointError| LogError::Checkpoint {
+            path: self.path().to_owned(),
+            error,
+        })
+    }
+
+    /// The bytes of a bundle of entries in a log of this size: exactly as many entries as it has
+    /// there.
+    ///
+    /// # Errors
+    /// [`LogError`] when it is not there, or not whole.
+    pub fn bundle(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
+        let tile = Tile::with(None, index * WIDTH, size);
+        let first = index * WIDTH;
+        let exact = self.files.tile(tile);
+        // A bundle that has grown since begins with what it had then.
+        let grown = [self.files.tile(Tile::bundle(index)), self.files.open(index)];
+        for path in [&exact].into_iter().chain(&grown) {
+            let Some(mut bytes) = self.files.read_if_there(path)? else {
+                continue;
+            };
+            let mut entries = Entries::of(&bytes);
+            let whole = (0..tile.width)
+                .take_while(|_| entries.next().is_some())
+                .count() as u64;
+            let length = bytes.len() - entries.rest().len();
+            if whole < tile.width {
+                return Err(self.damaged(first + whole, "its bundle ends before it, or within it"));
+            }
+            if *path == exact && length < bytes.len() {
+                return Err(self.damaged(first + whole, "its bundle has more than its entries"));
+            }
+            bytes.truncate(length);
+            return Ok(bytes);
+        }
+        Err(self.damaged(first, "its bundle is missing"))
+    }
+
+    /// What is left of a bundle that is not whole.
+    pub(crate) fn torn_bundle(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
+        let tile = Tile::with(None, index * WIDTH, size);
+        let places = [self.files.tile(tile), self.files.tile(Tile::bundle(index))];
+        for path in places {
+            if let Some(bytes) = self.files.read_if_there(&path)? {
+                return Ok(bytes);
+            }
+        }
+        Err(self.damaged(index * WIDTH, "its bundle is missing"))
+    }
+
+    /// The text of an event that is too long for an entry, by its hash in hexadecimal.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be read.
+    pub fn payload(&self, sha256: &str) -> Result<Option<Vec<u8>>, LogError> {
+        // The name comes out of an entry: it may not lead anywhere else.
+        let is_hash = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_hash {
+            return Ok(None);
+        }
+        self.files.read_if_there(&self.files.payload(sha256))
+    }
+
+    /// One entry of a log of this size.
+    ///
+    /// # Errors
+    /// [`LogError`] when its bundle is not there, or not whole.
+    pub fn entry(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
+        let bundle = self.bundle(index / WIDTH, size)?;
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let within = (index % WIDTH) as usize;
+        let entry = Entries::of(&bundle).nth(within);
+        entry
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| self.damaged(index, "it is missing"))
+    }
+
+    /// A tile of hashes in a log of this size, from the disk.
+    ///
+    /// # Errors
+    /// [`LogError`] when it is not there, or not of its length.
+    pub fn hashes(&self, level: u8, index: u64, size: u64) -> Result<Vec<Hash>, LogError> {
+        let tile = Tile::with(Some(level), index * WIDTH, size);
+        let entry = (index * WIDTH) << (HEIGHT * level);
+        for path in [
+            self.files.tile(tile),
+            self.files.tile(Tile::hashes(level, index)),
+        ] {
+            let Some(bytes) = self.files.read_if_there(&path)? else {
+                continue;
+            };
+            let (hashes, rest) = bytes.as_chunks::<{ Hash::LENGTH }>();
+            let Some(hashes) = bytes
+                .get(..tile.bytes())
+                .filter(|_| rest.is_empty())
+                .map(|_| hashes)
+            else {
+                return Err(self.damaged(entry, "its tile of hashes is too short"));
+            };
+            #[expect(clippy::cast_possible_truncation, reason = "at most 256")]
+            let hashes = hashes.iter().take(tile.width as usize);
+            return Ok(hashes.map(|bytes| Hash::from_bytes(*bytes)).collect());
+        }
+        Err(self.damaged(entry, "its tile of hashes is missing"))
+    }
+
+    pub(crate) fn damaged(&self, entry: u64, why: &'static str) -> LogError {
+        LogError::Damaged {
+            path: self.path().to_owned(),
+            entry,
+            why,
+        }
+    }
+
+    /// The log as it was when it had so many entries, to make proofs of.
+    #[must_use]
+    pub const fn as_of(&self, size: u64) -> AsOf<'_> {
+        AsOf {
+            directory: self,
+            size,
+        }
+    }
+}
+
+/// A log at one size.
+#[derive(Debug, Clone, Copy)]
+pub struct AsOf<'a> {
+    directory: &'a Directory,
+    size: u64,
+}
+
+impl AsOf<'_> {
+    fn tile(&self, level: u8, index: u64) -> Result<Arc<[Hash]>, LogError> {
+        let tile = Tile::with(Some(level), index * WIDTH, self.size);
+        let tiles = || {
+            self.directory
+                .tiles
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some(hashes) = tiles().get(&tile) {
+            return Ok(Arc::clone(hashes));
+        }
+        let hashes: Arc<[Hash]> = self.directory.hashes(level, index, self.size)?.into();
+        let mut tiles = tiles();
+        if tiles.len() >= REMEMBERED {
+            tiles.pop_first();
+        }
+        tiles.insert(tile, Arc::clone(&hashes));
+        Ok(hashes)
+    }
+}
+
+impl Nodes for AsOf<'_> {
+    type Error = LogError;
+
+    fn node(&self, height: u8, index: u64) -> Result<Hash, LogError> {
+        let (level, within) = (height / HEIGHT, height % HEIGHT);
+        let first = index << within;
+        let hashes = self.tile(level, first / WIDTH)?;
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let from = (first % WIDTH) as usize;
+        let mut subtree = Frontier::new();
+        let covered = hashes.get(from..from + (1 << within));
+        let missing = || {
+            self.directory
+                .damaged(index << height, "its tile of hashes is too short")
+        };
+        for hash in covered.ok_or_else(missing)? {
+            subtree.push(*hash);
+        }
+        Ok(subtree.root())
+    }
+}

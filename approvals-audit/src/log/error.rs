@@ -1,0 +1,101 @@
+//! Why a log cannot be opened, written or read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint::CheckpointError;
+use crate::note::SignError;
+
+/// A log cannot be opened, written or read. Nothing that was acknowledged is lost by it.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The disk did not do what it should.
+    #[error("{doing} {}: {error}", path.display())]
+    Disk {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another process writes it.
+    #[error("the log in {} is being written by another process: only one may", .0.display())]
+    Locked(PathBuf),
+    /// Its checkpoint is not what it should be.
+    #[error("the checkpoint of the log in {}: {error}", path.display())]
+    Checkpoint {
+        /// The log's directory.
+        path: PathBuf,
+        /// What is wrong.
+        error: CheckpointError,
+    },
+    /// It is not as its checkpoint says. Nothing is changed: verify it, and restore it.
+    #[error("the log in {} is damaged at entry {entry}: {why}", path.display())]
+    Damaged {
+        /// The log's directory.
+        path: PathBuf,
+        /// The first entry that is known to be wrong or missing, counted from 0.
+        entry: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The directory holds something else.
+    #[error("{} holds no log of approvals, and is not empty: name an empty directory", .0.display())]
+    Foreign(PathBuf),
+    /// The checkpoint could not be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// Several keys sign one log, under one name.
+    #[error("the key `{found}` cannot sign the log of `{origin}`: keys of one log have its name")]
+    KeyName {
+        /// The log's.
+        origin: String,
+        /// The key's.
+        found: String,
+    },
+    /// No key signs it.
+    #[error("a log needs a key to sign with")]
+    NoKey,
+    /// An event is longer than an entry can be.
+    #[error("event {number} is {bytes} bytes long; an entry has at most 65,535")]
+    TooLong {
+        /// Which.
+        number: u64,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// An event has no canonical form.
+    #[error("event {number} cannot be written: {why}")]
+    Unwritable {
+        /// Which.
+        number: u64,
+        /// Why not.
+        why: String,
+    },
+    /// An event is missing before this one.
+    #[error(
+        "event {expected} comes next, and {found} was offered: the log is behind its store, or belongs to another one"
+    )]
+    Gap {
+        /// What the log needs.
+        expected: u64,
+        /// What it was given.
+        found: u64,
+    },
+    /// The log has another event under this number.
+    #[error(
+        "the log has another event under number {0}: it belongs to another store, or the store was set back"
+    )]
+    OtherTrail(u64),
+    /// Whoever writes it is gone.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl LogError {
+    pub(crate) fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Disk { doing, path, error }
+    }
+}

@@ -1,0 +1,303 @@
+//! Verifying a log with nothing but its files and the public key.
+
+mod lifecycle;
+mod seen;
+
+use std::path::{Path, PathBuf};
+
+use approvals_core::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use self::lifecycle::Lives;
+use self::seen::{Payload, Seen};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::log::{Directory, LogError, SCHEMA, hex};
+use crate::note::VerifierKey;
+use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
+use crate::tree::{Frontier, Hash};
+
+/// What is verified, and with which keys.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    path: PathBuf,
+    keys: Vec<VerifierKey>,
+    remembered: Vec<Checkpoint>,
+}
+
+/// A log that is as it was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What was verified.
+    pub checkpoint: Checkpoint,
+    /// How many entries the log has.
+    pub entries: u64,
+    /// The time of the first and of the last.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// How many requests were not over at its end.
+    pub open_requests: usize,
+    /// Events too long for an entry whose text is no longer in the directory. That is allowed:
+    /// texts may be destroyed, and the log still says that they were.
+    pub payloads_missing: u64,
+}
+
+/// The first thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {entry}{}: {why}", number.map(|n| format!(" (event {n})")).unwrap_or_default())]
+pub struct Finding {
+    /// At which entry, counted from 0.
+    pub entry: u64,
+    /// The event's number, where it could be read.
+    pub number: Option<u64>,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// A log is not as it was signed, or that cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Something is wrong.
+    #[error(transparent)]
+    Found(#[from] Finding),
+    /// The checkpoint is not signed by the key, or it is another log's.
+    #[error("the checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The files cannot be read.
+    #[error(transparent)]
+    Unreadable(LogError),
+}
+
+impl From<LogError> for VerifyError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Damaged { entry, why, .. } => Self::Found(Finding {
+                entry,
+                number: None,
+                why: why.to_owned(),
+            }),
+            LogError::Checkpoint { error, .. } => Self::Checkpoint(error),
+            other => Self::Unreadable(other),
+        }
+    }
+}
+
+impl Verifier {
+    /// Of a log's directory, signed by one of these keys.
+    #[must_use]
+    pub fn new(path: impl AsRef<Path>, keys: impl IntoIterator<Item = VerifierKey>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            keys: keys.into_iter().collect(),
+            remembered: Vec::new(),
+        }
+    }
+
+    /// A checkpoint that was seen before: the log must still begin with it. Only this shows that a
+    /// log's end was cut off, or that whoever has the key wrote another one.
+    #[must_use]
+    pub fn remembering(mut self, checkpoint: Checkpoint) -> Self {
+        self.remembered.push(checkpoint);
+        self
+    }
+
+    /// Reads the whole log once, and stops at the first thing that is wrong. Memory is bounded by
+    /// the requests that are not over at one time.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub fn run(&self) -> Result<Report, VerifyError> {
+        let directory = Directory::at(&self.path);
+        let checkpoint = directory.checkpoint(&self.keys)?;
+        let size = checkpoint.size;
+        for known in &self.remembered {
+            if known.origin != checkpoint.origin {
+                return Err(CheckpointError::Origin {
+                    found: checkpoint.origin,
+                    expected: known.origin.clone(),
+                }
+                .into());
+            }
+            if known.size > size {
+                let why = format!(
+                    "the log was cut off here: it had {} entries once",
+                    known.size
+                );
+                return Err(found(size, None, why).into());
+            }
+        }
+        let mut reading = Reading::new(self, &directory, size);
+        for bundle in 0..size.div_ceil(WIDTH) {
+            reading.bundle(bundle)?;
+        }
+        if reading.tree.root() != checkpoint.root {
+            let why = "the root over all entries is not the one that was signed: entries and hashes were changed together, at or after this entry";
+            let entry = self.agreed(size);
+            return Err(found(entry, None, why.to_owned()).into());
+        }
+        Ok(Report {
+            entries: size,
+            span: reading.span,
+            open_requests: reading.lives.map_or(0, |lives| lives.open()),
+            payloads_missing: reading.payloads_missing,
+            checkpoint,
+        })
+    }
+
+    /// Up to where a remembered checkpoint says that the log is as it was.
+    fn agreed(&self, size: u64) -> u64 {
+        let sizes = self.remembered.iter().map(|known| known.size);
+        sizes.filter(|known| *known < size).max().unwrap_or(0)
+    }
+}
+
+fn found(entry: u64, number: Option<u64>, why: impl Into<String>) -> Finding {
+    Finding {
+        entry,
+        number,
+        why: why.into(),
+    }
+}
+
+/// What one pass over a log remembers.
+struct Reading<'a> {
+    verifier: &'a Verifier,
+    directory: &'a Directory,
+    size: u64,
+    tree: Frontier,
+    /// The trees over the last tile of each level, from the level of entries' hashes up.
+    levels: Vec<Frontier>,
+    /// The number of the first event, once it was read.
+    first: Option<u64>,
+    span: Option<(Timestamp, Timestamp)>,
+    lives: Option<Lives>,
+    payloads_missing: u64,
+}
+
+impl<'a> Reading<'a> {
+    const fn new(verifier: &'a Verifier, directory: &'a Directory, size: u64) -> Self {
+        Self {
+            verifier,
+            directory,
+            size,
+            tree: Frontier::new(),
+            levels: Vec::new(),
+            first: None,
+            span: None,
+            lives: None,
+            payloads_missing: 0,
+        }
+    }
+
+    /// Reads a bundle, and compares it with the hashes that lie beside it.
+    fn bundle(&mut self, index: u64) -> Result<(), VerifyError> {
+        let bytes = self.directory.bundle(index, self.size);
+        let stored = self.directory.hashes(0, index, self.size);
+        let bytes = match (bytes, &stored) {
+            (Ok(bytes), _) => bytes,
+            // A changed length moves all that follows: the first entry whose hash differs is it.
+            (Err(error), Ok(hashes)) => return Err(self.first_that_differs(index, hashes, error)),
+            (Err(error), Err(_)) => return Err(error.into()),
+        };
+        let stored = stored?;
+        let mut hashes = stored.iter();
+        for entry in Entries::of(&bytes) {
+            let at = self.tree.size();
+            let hash = Hash::of_leaf(entry);
+            if hashes.next() != Some(&hash) {
+                let number = serde_json::from_slice(entry)
+                    .ok()
+                    .map(|seen: Seen<'_>| seen.number);
+                let why = "its bytes are not those whose hash lies beside it";
+                return Err(found(at, number, why).into());
+            }
+            self.entry(at, entry)?;
+            self.push(at, hash)?;
+        }
+        Ok(())
+    }
+
+    fn first_that_differs(&self, index: u64, hashes: &[Hash], error: LogError) -> VerifyError {
+        let first = index * WIDTH;
+        let Ok(bytes) = self.directory.torn_bundle(index, self.size) else {
+            return error.into();
+        };
+        let same = Entries::of(&bytes)
+            .zip(hashes)
+            .take_while(|(entry, hash)| Hash::of_leaf(entry) == **hash)
+            .count() as u64;
+        let why = "its bytes are not those whose hash lies beside it, or it is missing";
+        found(first + same, None, why).into()
+    }
+
+    /// Appends an entry's hash, and compares every tile that it completes with the level above.
+    fn push(&mut self, at: u64, hash: Hash) -> Result<(), VerifyError> {
+        self.tree.push(hash);
+        let size = self.tree.size();
+        for known in &self.verifier.remembered {
+            if known.size == size && known.root != self.tree.root() {
+                let first = self.verifier.agreed(size);
+                let why = format!(
+                    "an entry from here to {at} is not the one of the checkpoint that was seen when the log had {size} entries"
+                );
+                return Err(found(first, None, why).into());
+            }
+        }
+        let mut hash = hash;
+        for level in 0_u8.. {
+            if self.levels.len() <= level.into() {
+                self.levels.push(Frontier::new());
+            }
+            let Some(tree) = self.levels.get_mut(usize::from(level)) else {
+                break;
+            };
+            tree.push(hash);
+            if tree.size() < WIDTH {
+                break;
+            }
+            hash = std::mem::take(tree).root();
+            let above = level + 1;
+            let count = Tile::count(above, size);
+            let (tile, within) = ((count - 1) / WIDTH, (count - 1) % WIDTH);
+            let stored = self.directory.hashes(above, tile, self.size)?;
+            #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+            if stored.get(within as usize) != Some(&hash) {
+                let first = size - (1 << (HEIGHT * above));
+                let why = format!(
+                    "the entries from here to {at} have another hash than the one that lies above them"
+                );
+                return Err(found(first, None, why).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges what an entry says.
+    fn entry(&mut self, at: u64, entry: &[u8]) -> Result<(), VerifyError> {
+        let seen: Seen<'_> = serde_json::from_slice(entry)
+            .map_err(|error| found(at, None, format!("it is no audit event: {error}")))?;
+        let wrong = |why: &str| found(at, Some(seen.number), why);
+        if seen.schema > SCHEMA {
+            return Err(wrong("it is of a newer version than this verifier").into());
+        }
+        let first = *self.first.get_or_insert(seen.number);
+        if first.checked_add(at) != Some(seen.number) {
+            return Err(wrong("its number is not the one that comes next").into());
+        }
+        let began = self.span.map_or(seen.at, |(began, _)| began);
+        if self.span.is_some_and(|(_, last)| seen.at < last) {
+            return Err(wrong("it is of an earlier time than the event before it").into());
+        }
+        self.span = Some((began, seen.at));
+        let lives = self.lives.get_or_insert_with(|| Lives::of_trail(first));
+        lives.judge(&seen).map_err(wrong)?;
+        if let Some(Payload { sha256 }) = seen.payload {
+            match self.directory.payload(sha256)? {
+                Some(bytes) if hex(&Sha256::digest(&bytes)) != sha256 => {
+                    return Err(wrong("the text that lies beside it was changed").into());
+                }
+                Some(_) => {}
+                None => self.payloads_missing += 1,
+            }
+        }
+        Ok(())
+    }
+}

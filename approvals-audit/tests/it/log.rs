@@ -1,0 +1,218 @@
+//! Writing: what is acknowledged is there, once, in order.
+
+use std::sync::Arc;
+
+use approvals_audit::{AuditLog, Directory, LogError, Signer, VerifierKey};
+use approvals_core::{AuditSink, Timestamp, What};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_log_keeps_what_it_acknowledged_and_goes_on_after_it_was_closed() {
+    let place = tempfile::tempdir().unwrap();
+    let (key, all) = (key(), trail(1500));
+    let mut from = 0;
+    for to in [0, 1, 2, 255, 256, 257, 511, 512, 513, 1280, 1500] {
+        written(place.path(), &key, &all[from..to]).await;
+        let report = verify(place.path(), key.key()).unwrap();
+        assert_eq!(report.entries, to as u64);
+        from = to;
+    }
+    let directory = Directory::at(place.path());
+    for (n, event) in (0..).zip(&all) {
+        let entry = directory.entry(n, 1500).unwrap();
+        let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+        assert_eq!(entry["number"], event.number);
+        assert_eq!(entry["id"], serde_json::to_value(event.id).unwrap());
+        assert_eq!(entry["schema"], 1);
+    }
+}
+
+#[tokio::test]
+async fn the_audit_sinks_conformance_suite_passes() {
+    let place = tempfile::tempdir().unwrap();
+    let key = key();
+    let log = AuditLog::at(place.path(), key.clone())
+        .open()
+        .await
+        .unwrap();
+    let all = trail(10);
+    log.record(&all).await.unwrap();
+    // Offered again, whole and in part, and again together with new ones.
+    log.record(&all).await.unwrap();
+    log.record(&all[3..5]).await.unwrap();
+    let more = trail(20);
+    let mut both = all[5..].to_vec();
+    both.extend_from_slice(&more[10..]);
+    log.record(&both).await.unwrap();
+    log.close().await;
+    assert_eq!(verify(place.path(), key.key()).unwrap().entries, 20);
+}
+
+#[tokio::test]
+async fn what_is_not_the_trail_of_this_log_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let log = AuditLog::at(place.path(), key()).open().await.unwrap();
+    let all = trail(10);
+    log.record(&all).await.unwrap();
+    // Another event under a number that the log has.
+    let other = trail(10);
+    let error = log.record(&other[4..5]).await.unwrap_err();
+    assert!(
+        error.to_string().contains("another event under number 5"),
+        "{error}"
+    );
+    let later = event(12, Timestamp::from_millis(1), None, 0, What::Expired);
+    let error = log.record(&[later]).await.unwrap_err();
+    assert!(error.to_string().contains("event 11 comes next"), "{error}");
+    log.close().await;
+}
+
+#[tokio::test]
+async fn one_process_writes_a_log() {
+    let place = tempfile::tempdir().unwrap();
+    let key = key();
+    let log = AuditLog::at(place.path(), key.clone())
+        .open()
+        .await
+        .unwrap();
+    let second = AuditLog::at(place.path(), key.clone()).open().await;
+    assert!(matches!(second, Err(LogError::Locked(_))));
+    log.close().await;
+    AuditLog::at(place.path(), key)
+        .open()
+        .await
+        .unwrap()
+        .close()
+        .await;
+}
+
+#[tokio::test]
+async fn a_directory_that_holds_something_else_is_refused_and_left_alone() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("novel.txt"), "once upon a time").unwrap();
+    let error = AuditLog::at(place.path(), key()).open().await.unwrap_err();
+    assert!(matches!(error, LogError::Foreign(_)), "{error}");
+    assert!(place.path().join("novel.txt").exists());
+}
+
+#[tokio::test]
+async fn events_of_many_tasks_share_commits_and_none_is_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let key = key();
+    let log = Arc::new(
+        AuditLog::at(place.path(), key.clone())
+            .open()
+            .await
+            .unwrap(),
+    );
+    // Offered by eight tasks, each of which has the whole trail.
+    let all = Arc::new(trail(600));
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let (log, all) = (Arc::clone(&log), Arc::clone(&all));
+            tokio::spawn(async move {
+                for some in all.chunks(task + 5) {
+                    while log.record(some).await.is_err() {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    Arc::into_inner(log).unwrap().close().await;
+    assert_eq!(verify(place.path(), key.key()).unwrap().entries, 600);
+}
+
+#[tokio::test]
+async fn an_event_too_long_for_an_entry_lies_beside_it_by_its_hash() {
+    let place = tempfile::tempdir().unwrap();
+    let key = key();
+    let mut all = trail(3);
+    all[2].what = What::Withdrawn {
+        why: "x".repeat(200_000).into(),
+    };
+    written(place.path(), &key, &all).await;
+    let report = verify(place.path(), key.key()).unwrap();
+    assert_eq!((report.entries, report.payloads_missing), (3, 0));
+    let entry = Directory::at(place.path()).entry(2, 3).unwrap();
+    let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+    assert_eq!(entry["what"], "withdrawn");
+    let name = entry["payload"]["sha256"].as_str().unwrap().to_owned();
+    let path = place.path().join("payload").join(&name);
+    let whole: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(whole["why"].as_str().unwrap().len(), 200_000);
+    // Changed: found. Destroyed: allowed, and said.
+    std::fs::write(&path, "{}").unwrap();
+    verify(place.path(), key.key()).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(verify(place.path(), key.key()).unwrap().payloads_missing, 1);
+}
+
+#[tokio::test]
+async fn a_gate_runs_nothing_that_the_log_could_not_keep() {
+    use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore};
+    use approvals_core::{Gate, Requirement};
+    let place = tempfile::tempdir().unwrap();
+    let key = key();
+    let log = AuditLog::at(place.path().join("log"), key.clone())
+        .open()
+        .await
+        .unwrap();
+    let people = InMemoryDirectory::new();
+    people
+        .person("alice", [approvals_testing::sample::REVIEWERS])
+        .unwrap();
+    people.person("bob", ["owners"]).unwrap();
+    let approver = InMemoryApprover::new();
+    let gate = Gate::builder(Arc::new(MemoryStore::new()), Arc::new(people))
+        .policy(
+            "sample",
+            Requirement::one_of(approvals_testing::sample::REVIEWERS).unwrap(),
+        )
+        .approver("test", approver.connect())
+        .required_audit_sink("log", Arc::new(log))
+        .build()
+        .await
+        .unwrap();
+    let sample = approvals_testing::sample::Sample::at(Timestamp::from_millis(1));
+    let run = async || {
+        let admitted = gate.authorize(sample.call()).await?;
+        admitted.start(&sample.call()).await?.finish(true).await;
+        Ok::<_, approvals_core::ApprovalError>(())
+    };
+    let yes = async { approver.next().await.approve_as("alice").await.unwrap() };
+    let (ran, _) = tokio::join!(run(), yes);
+    ran.unwrap();
+    gate.flush().await;
+    let before = verify(&place.path().join("log"), key.key())
+        .unwrap()
+        .entries;
+    assert!(before >= 6, "{before}");
+    // The disk is gone.
+    let moved = place.path().join("elsewhere");
+    std::fs::rename(place.path().join("log"), &moved).unwrap();
+    let error = run().await.unwrap_err();
+    assert!(error.to_string().contains("audit sink"), "{error}");
+    std::fs::rename(&moved, place.path().join("log")).unwrap();
+    let yes = async { approver.next().await.approve_as("alice").await.unwrap() };
+    let (ran, _) = tokio::join!(run(), yes);
+    ran.unwrap();
+    gate.flush().await;
+    let after = verify(&place.path().join("log"), key.key())
+        .unwrap()
+        .entries;
+    assert!(after > before + 6, "nothing is missing: {after}");
+}
+
+#[test]
+fn public_keys_of_the_log_are_sent_between_threads() {
+    fn sends<T: Send + Sync>() {}
+    sends::<AuditLog>();
+    sends::<Directory>();
+    sends::<VerifierKey>();
+    sends::<Box<dyn Signer>>();
+}

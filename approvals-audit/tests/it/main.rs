@@ -1,0 +1,17 @@
+//! The log, held against implementations that nobody here wrote, against damage, and against
+//! crashes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at what they did not expect"
+)]
+
+mod crash;
+mod damage;
+mod keys;
+mod log;
+mod oracles;
+mod proofs;
+mod support;
