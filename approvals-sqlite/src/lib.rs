@@ -53,9 +53,12 @@ mod builder;
 mod changing;
 mod clearing;
 mod clock;
+mod copies;
+mod duties;
 mod error;
 mod file;
 mod listing;
+mod migrations;
 mod opening;
 #[cfg(test)]
 mod plans;

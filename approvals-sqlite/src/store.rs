@@ -8,10 +8,10 @@ use std::time::Duration;
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::Opening;
 use approvals_core::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
 };
 use approvals_core::{
-    Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
+    ChannelId, Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,7 +21,7 @@ use crate::error::OpenError;
 use crate::readers::Readers;
 use crate::script::Script;
 use crate::work::{Done, Queued, Selection, Step, Work};
-use crate::{changing, listing, reading, rows, writer};
+use crate::{changing, copies, listing, reading, rows, writer};
 
 /// How many finished requests are looked at in one step of archiving: others wait meanwhile.
 const ARCHIVED_AT_ONCE: usize = 64;
@@ -238,6 +238,35 @@ impl RequestStore for SqliteStore {
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
         self.change_silently(Work::NoteDelivery(id, delivery)).await
+    }
+
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let now = self.clock.guess()?;
+        let mut due = Vec::new();
+        for row in self.readers.rows(copies::due(channel, now, limit)).await? {
+            match rows::value::<&str>(&row, "kind")? {
+                "due" => due.push(rows::id(&row, "id")?),
+                // A clock that is behind would call nothing due.
+                _ => drop(self.clock.now(rows::time(&row, "at")?)?),
+            }
+        }
+        Ok(due)
+    }
+
+    async fn lease(
+        &self,
+        duty: &Duty,
+        owner: OwnerId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        match self.change(Work::Lease(duty.clone(), owner, lease)).await? {
+            Done::Leased(has) => Ok(has),
+            other => Err(unexpected(&other)),
+        }
     }
 
     async fn due(&self, limit: usize) -> Result<Due, StoreError> {

@@ -177,6 +177,14 @@ impl House {
             .unwrap();
     }
 
+    pub(crate) async fn edit_with(&self, sql: &'static str, value: &str) {
+        sqlx::query(sql)
+            .bind(value)
+            .execute(&mut self.hand().await)
+            .await
+            .unwrap();
+    }
+
     pub(crate) async fn look(&self, sql: &'static str) -> String {
         sqlx::query_scalar(sql)
             .fetch_one(&mut self.hand().await)

@@ -6,6 +6,7 @@
 
 mod opening;
 mod operating;
+mod processes;
 mod sharing;
 mod steps;
 mod swapping;
@@ -19,6 +20,7 @@ use approvals_core::{Clock, RequestStore};
 
 use crate::ManualClock;
 use crate::report::{Report, Rule};
+use processes::Processes;
 use steps::World;
 
 /// Judges the stores that `make` makes: a new, empty one for each rule, on the clock it is given.
@@ -41,6 +43,22 @@ where
     S: Future<Output = Arc<dyn RequestStore>>,
 {
     judge(sharing::DUTIES.iter(), make).await
+}
+
+/// Judges stores that several processes may use at once: `make` makes two on the same data, empty
+/// at first, for each rule. Run it in a multi-threaded test, so that they contend.
+pub async fn processes_conformance<F, S>(make: F) -> Report
+where
+    F: Fn(Arc<dyn Clock>) -> S,
+    S: Future<Output = [Arc<dyn RequestStore>; 2]>,
+{
+    let mut report = Report::new("request store of several processes");
+    for rule in processes::RULES {
+        let clock = Arc::new(ManualClock::new());
+        let stores = make(Arc::clone(&clock) as Arc<dyn Clock>).await;
+        report.judge(rule, Processes::new(stores, &clock)).await;
+    }
+    report
 }
 
 async fn judge<F, S>(rules: impl Iterator<Item = &'static Rule<World>>, make: F) -> Report

@@ -12,7 +12,7 @@ use approvals_core::store::{
 use approvals_core::{
     ChannelId, Clock, Digest, OwnerId, RequestId, SinkId, SystemClock, Timestamp, async_trait,
 };
-use approvals_testing::store::{conformance, duties_conformance};
+use approvals_testing::store::{conformance, duties_conformance, processes_conformance};
 
 use super::assert_breaks;
 
@@ -225,6 +225,17 @@ async fn a_store_that_gives_everybody_every_duty_is_not_for_several_processes() 
     ] {
         assert_breaks(&report, &"the provided lease", rule);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_that_know_nothing_of_each_other_fail_the_suite_of_several_processes() {
+    let report = processes_conformance(|clock| async move {
+        [clock.clone(), clock]
+            .map(|clock| Arc::new(MemoryStore::with_clock(clock)) as Arc<dyn RequestStore>)
+    })
+    .await;
+    let broken = report.broken().iter().map(|broken| broken.rule);
+    assert_eq!(broken.collect::<Vec<_>>(), report.judged());
 }
 
 #[derive(Debug)]
