@@ -56,6 +56,7 @@ mod builder;
 mod clock;
 mod connections;
 mod copies;
+mod duties;
 mod failure;
 mod listen;
 mod migrations;

@@ -13,6 +13,7 @@ mod clock;
 mod conformance;
 mod crash;
 mod failures;
+mod first_version;
 mod partition;
 mod proxy;
 mod settings;
