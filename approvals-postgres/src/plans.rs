@@ -6,7 +6,7 @@ use approvals_testing::postgres::{PrivateServer, StartError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 
-use crate::{PostgresStore, copies, duties, open, read, swap, trail};
+use crate::{PostgresStore, archive, copies, duties, open, read, swap, trail};
 
 /// Enough that looking at all of them is not the cheapest way.
 const MANY: &str = "
@@ -175,6 +175,13 @@ async fn what_is_asked_often_is_answered_by_an_index() {
             "bytea",
             digest.to_owned(),
             &["requests_pending_equal"],
+        ),
+        (
+            "what is archived next",
+            archive::FINISHED,
+            "bigint, bigint, bytea, bigint, bigint",
+            format!("15000, 5000, {id}, 20000, 20"),
+            &["requests_finished"],
         ),
         (
             "copies that are due on a channel",

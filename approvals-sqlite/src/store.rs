@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::Opening;
+use approvals_core::store::retention::FINISHED_IS_KEPT_FOR;
 use approvals_core::store::{
     Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
 };
@@ -90,18 +91,19 @@ impl SqliteStore {
         }
     }
 
-    /// Archives requests that finished so long ago and decide about nothing any more: their records
-    /// go, and how many did is returned. What is left of a request with a key is its outcome, which
-    /// is still found under the key and read under its id. The trail has the rest.
+    /// Archives requests that finished so long ago, at least a day, and decide about nothing any
+    /// more: their records go, and how many did is returned. What is left of a request with a key
+    /// is its outcome, which is still found under the key and read under its id. The trail has the
+    /// rest.
     ///
-    /// Kept are denials of the last day and those that close a grant, open grants, and whatever
-    /// owes a review or is in doubt.
+    /// Kept are denials that close a grant, open grants, and whatever owes a review or is in doubt.
     ///
     /// After a crash some are archived and others are not; archiving again goes on.
     ///
     /// # Errors
     /// [`StoreError`]; what was archived before stays archived.
     pub async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        let finished_for = finished_for.max(FINISHED_IS_KEPT_FOR);
         let mut archived = 0_u64;
         let mut after = None;
         loop {

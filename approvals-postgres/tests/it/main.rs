@@ -8,7 +8,6 @@
     reason = "a test fails by panicking"
 )]
 
-mod archive;
 mod clock;
 mod conformance;
 mod crash;

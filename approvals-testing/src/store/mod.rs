@@ -4,6 +4,7 @@
 //! due, listing, freeze, hints, duties and time. Concurrency is provoked with tasks; run it in a
 //! multi-threaded test where the store can be contended for by threads.
 
+mod archiving;
 mod opening;
 mod operating;
 mod processes;
@@ -16,10 +17,13 @@ mod trail;
 use std::future::Future;
 use std::sync::Arc;
 
-use approvals_core::{Clock, RequestStore};
+use std::time::Duration;
+
+use approvals_core::{Clock, RequestStore, StoreError};
 
 use crate::ManualClock;
 use crate::report::{Report, Rule};
+use archiving::Archive;
 use processes::Processes;
 use steps::World;
 
@@ -57,6 +61,34 @@ where
         let clock = Arc::new(ManualClock::new());
         let stores = make(Arc::clone(&clock) as Arc<dyn Clock>).await;
         report.judge(rule, Processes::new(stores, &clock)).await;
+    }
+    report
+}
+
+/// Judges what a store that archives does away with: `make` makes one, and `archive` has it archive
+/// what finished so long ago and returns how many went.
+pub async fn archive_conformance<F, S, T, A, D>(make: F, archive: A) -> Report
+where
+    F: Fn(Arc<dyn Clock>) -> S,
+    S: Future<Output = Arc<T>>,
+    T: RequestStore + 'static,
+    A: Fn(Arc<T>, Duration) -> D + Copy + Send + Sync + 'static,
+    D: Future<Output = Result<u64, StoreError>> + Send + 'static,
+{
+    let mut report = Report::new("request store that archives");
+    for rule in archiving::RULES {
+        let clock = Arc::new(ManualClock::new());
+        let store = make(Arc::clone(&clock) as Arc<dyn Clock>).await;
+        let world = World {
+            store: Arc::clone(&store) as Arc<dyn RequestStore>,
+            clock,
+        };
+        let archives = move |finished_for| {
+            let archived: archiving::Archived = Box::pin(archive(Arc::clone(&store), finished_for));
+            archived
+        };
+        let archives = Arc::new(archives);
+        report.judge(rule, Archive { world, archives }).await;
     }
     report
 }
