@@ -19,7 +19,7 @@ use approvals_core::{
     requires_approval,
 };
 
-pub(crate) use store::Store;
+pub(crate) use store::{Failing, Store};
 
 /// What a guarded body does once it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,7 +149,7 @@ async fn world_of(
     let directory = people();
     let approver = InMemoryApprover::new();
     let sink = Arc::new(InMemoryAuditSink::new());
-    let store = Arc::new(Store::new());
+    let store = Arc::new(Failing::store());
     let gate = Gate::builder(store.clone(), directory.clone())
         .policy("p", policy)
         .approver("test", approver.connect());
