@@ -6,11 +6,11 @@ use std::time::Duration;
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Choice, Command, Phase, SCHEMA};
 use approvals_core::store::{Freeze, Swap, Swapped};
-use approvals_core::{StoreError, What};
+use approvals_core::{OwnerId, StoreError, What};
 
-use super::steps::{World, withdraw};
+use super::steps::World;
 use crate::report::{Found, Judgment, Rule, ensure, rules};
-use crate::sample::person;
+use crate::sample::{person, withdraw};
 
 pub(super) const RULES: &[Rule<World>] = rules![World:
     "a swap replaces the expected revision, with its events, and what it wrote is read" => swaps,
@@ -35,9 +35,17 @@ async fn swaps(world: World) -> Judgment {
                     crate::sample::ballot(&record.asked, record.revision, "alice", Choice::Approve);
                 world.swap(id, &Command::Vote(Box::new(yes))).await?
             }
-            1 => world.swap(id, &super::steps::claim()?).await?,
+            1 => {
+                world
+                    .swap(id, &crate::sample::claim(OwnerId::new()))
+                    .await?
+            }
             2 => world.swap(id, &Command::Release { fence: 1 }).await?,
-            _ => world.swap(id, &super::steps::claim()?).await?,
+            _ => {
+                world
+                    .swap(id, &crate::sample::claim(OwnerId::new()))
+                    .await?
+            }
         };
         let Swap { record, events, .. } = swap.clone();
         let swapped = world.store.compare_and_swap(swap).await?;
@@ -183,7 +191,9 @@ async fn stands(world: World) -> Judgment {
     world.lose(lost).await?;
     let swap = Swap {
         stands: true,
-        ..world.swap(equal, &super::steps::claim()?).await?
+        ..world
+            .swap(equal, &crate::sample::claim(OwnerId::new()))
+            .await?
     };
     nothing_done(&world, swap.clone(), |s| matches!(s, Swapped::Fallen(_))).await?;
     let resolve = Command::Resolve {
