@@ -14,7 +14,9 @@ use approvals_core::{
     Presentation, Reasons, RequestId, Requester, Requirement, Risk, Timestamp,
 };
 
-pub use commands::{LEASE, claim, copies_in_every_state, intended, start, swap, vote, withdraw};
+pub use commands::{
+    LEASE, claim, claim_and_start, copies_in_every_state, intended, start, swap, vote, withdraw,
+};
 
 /// The group whose members are asked.
 pub const REVIEWERS: &str = "reviewers";

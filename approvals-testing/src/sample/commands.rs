@@ -45,7 +45,17 @@ pub fn vote(record: &Record, who: &str, choice: Choice) -> Command {
 /// A claim by this gate, while `alice` is still a reviewer and policy allows the call.
 #[must_use]
 pub fn claim(owner: OwnerId) -> Command {
-    Command::Claim(Box::new(ClaimNow {
+    Command::Claim(claim_now(owner))
+}
+
+/// A claim and its start in one commit: from approved to executing.
+#[must_use]
+pub fn claim_and_start(owner: OwnerId) -> Command {
+    Command::ClaimAndStart(claim_now(owner))
+}
+
+fn claim_now(owner: OwnerId) -> Box<ClaimNow> {
+    Box::new(ClaimNow {
         owner,
         lease: LEASE,
         frozen: false,
@@ -55,7 +65,7 @@ pub fn claim(owner: OwnerId) -> Command {
             groups: Groups::from([known(GroupId::new(REVIEWERS))]),
         }],
         excluded: People::new(),
-    }))
+    })
 }
 
 /// The start of what this gate has claimed.
