@@ -8,7 +8,9 @@ use toml::de::{DeTable, DeValue};
 use crate::email::Address;
 use crate::identity;
 use crate::mistake::{Mistakes, quoted};
-use crate::syntax::{At, boolean, entries, list, table, text, texts, unknown_key};
+use crate::syntax::{
+    At, boolean, entries, list, table, text, texts, unknown_key, unknown_key_of_id,
+};
 
 /// The longest name of a person, in bytes.
 const MAX_DISPLAY_NAME: usize = 256;
@@ -154,7 +156,7 @@ fn person(id: &At<&str>, fields: &DeTable<'_>, mistakes: &mut Mistakes) -> Optio
             }
             _ => {
                 let known = ["name", "email", "active", "identities"];
-                unknown_key(&key, &known, &whose, mistakes);
+                unknown_key_of_id(&key, value, &known, &whose, mistakes);
             }
         }
     }
@@ -262,7 +264,7 @@ fn group<'a>(
             "groups" => groups = texts(&key, value, mistakes),
             _ => {
                 let inside = format!("group {}", quoted(id.value));
-                unknown_key(&key, &["people", "groups"], &inside, mistakes);
+                unknown_key_of_id(&key, value, &["people", "groups"], &inside, mistakes);
             }
         }
     }
@@ -299,7 +301,7 @@ fn program<'a>(
             owners = texts(&key, value, mistakes);
         } else {
             let inside = quoted(id.value);
-            unknown_key(&key, &["owners"], &inside, mistakes);
+            unknown_key_of_id(&key, value, &["owners"], &inside, mistakes);
         }
     }
     if !says_who {

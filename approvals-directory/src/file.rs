@@ -1,6 +1,5 @@
 //! Files: read within bounds, replaced whole, and written by one writer at a time.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -90,21 +89,23 @@ fn unreadable(path: &Path, error: &io::Error) -> LoadError {
     wrong(path, format!("the file cannot be read: {error}"))
 }
 
-/// Replaces a file as a whole. A crash before it returns leaves the file as it was or as it is to
-/// be; once it has returned, the file outlives a crash.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-    let mut suffix = OsString::from(".new-");
-    suffix.push(format!("{:016x}", u64::from_be_bytes(random)));
-    let new = beside(path, &suffix);
-    let written = write_durably(&new, text).and_then(|()| fs::rename(&new, path));
-    if let Err(error) = written {
-        // Whether or not this succeeds: nobody reads it.
-        let _ = fs::remove_file(&new);
-        return Err(error);
+/// Replaces a file as a whole, for whoever holds its [`WriteLock`]. A crash before it returns leaves
+/// the file as it was or as it is to be; once it has returned, the file outlives a crash.
+pub(crate) fn replace(_alone: &WriteLock, path: &Path, text: &str) -> io::Result<()> {
+    let new = beside(path, ".new");
+    // What a writer left who was killed.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(&new, &error)),
+        Ok(()) | Err(_) => {}
     }
-    sync_directory(path)
+    write_durably(&new, text).map_err(|error| named(&new, &error))?;
+    fs::rename(&new, path).map_err(|error| named(path, &error))?;
+    sync_directory(path).map_err(|error| named(path, &error))
+}
+
+/// The error with the file that it is about.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn write_durably(path: &Path, text: &str) -> io::Result<()> {
@@ -136,7 +137,7 @@ fn sync_directory(_: &Path) -> io::Result<()> {
 }
 
 /// The path with more at its end.
-fn beside(path: &Path, suffix: &OsString) -> PathBuf {
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(suffix);
     path.into()
@@ -155,7 +156,9 @@ impl WriteLock {
     pub(crate) fn take(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = private(&mut options).open(beside(path, &OsString::from(".lock")))?;
+        let lock = beside(path, ".lock");
+        let opened = private(&mut options).open(&lock);
+        let file = opened.map_err(|error| named(&lock, &error))?;
         let since = Instant::now();
         loop {
             match file.try_lock() {
@@ -164,10 +167,11 @@ impl WriteLock {
                     std::thread::sleep(LOCK_AGAIN);
                 }
                 Err(TryLockError::WouldBlock) => {
-                    let why = "another process has been writing for too long: see what holds the `.lock` file beside it";
-                    return Err(io::Error::new(io::ErrorKind::WouldBlock, why));
+                    let why = "another process has held this lock for too long: see which";
+                    let error = io::Error::new(io::ErrorKind::WouldBlock, why);
+                    return Err(named(&lock, &error));
                 }
-                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::Error(error)) => return Err(named(&lock, &error)),
             }
         }
     }

@@ -171,13 +171,13 @@ impl FileDirectory {
     /// [`LinkError`] when the links file or the clock fail.
     pub fn unlink(&self, identity: &ChannelIdentity) -> Result<bool, LinkError> {
         let changing = self.0.changing();
-        let _alone = self.0.lock_links()?;
+        let alone = self.0.lock_links()?;
         let mut links = self.0.read_links()?;
         let before = links.links.len();
         links.links.retain(|link| link.identity != *identity);
         let removed = links.links.len() < before;
         if removed {
-            self.0.write_links(&changing, &links)?;
+            self.0.write_links(&changing, &alone, &links)?;
             tracing::info!(%identity, "a link was removed");
         }
         Ok(removed)
@@ -199,7 +199,7 @@ impl Inner {
     ) -> Result<T, LinkError> {
         let now = self.clock.now()?;
         let changing = self.changing();
-        let _alone = self.lock_links()?;
+        let alone = self.lock_links()?;
         self.reload(&changing).map_err(LinkError::Broken)?;
         let known = self.snapshot();
         let mut links = known.links.clone();
@@ -209,7 +209,7 @@ impl Inner {
         links
             .codes
             .retain(|open| now < open.expires && known.knows(&open.person));
-        self.write_links(&changing, &links)?;
+        self.write_links(&changing, &alone, &links)?;
         Ok(answer)
     }
 
@@ -226,7 +226,12 @@ impl Inner {
     }
 
     /// Writes the links, and answers from them.
-    fn write_links(&self, changing: &MutexGuard<'_, ()>, links: &Links) -> Result<(), LinkError> {
+    fn write_links(
+        &self,
+        changing: &MutexGuard<'_, ()>,
+        alone: &WriteLock,
+        links: &Links,
+    ) -> Result<(), LinkError> {
         let file = &self.files.links;
         let contents = Contents::of(links.to_string());
         // What could not be read again is not written.
@@ -234,7 +239,7 @@ impl Inner {
             .snapshot()
             .with_links(file, &contents)
             .map_err(LinkError::Broken)?;
-        file::replace(file, &contents.text).map_err(LinkError::Unwritable)?;
+        file::replace(alone, file, &contents.text).map_err(LinkError::Unwritable)?;
         self.replace(changing, known);
         Ok(())
     }

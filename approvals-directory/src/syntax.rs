@@ -63,15 +63,30 @@ pub(crate) fn entries<'a, 't>(
 
 /// A key that its table does not have.
 pub(crate) fn unknown_key(key: &At<&str>, known: &[&str], inside: &str, mistakes: &mut Mistakes) {
+    let message = no_key(key, known, inside);
+    mistakes.add(&key.span, message);
+}
+
+/// A key that the entry of an id does not have. A table there is the rest of an id with dots.
+pub(crate) fn unknown_key_of_id(
+    key: &At<&str>,
+    value: &Spanned<DeValue<'_>>,
+    known: &[&str],
+    inside: &str,
+    mistakes: &mut Mistakes,
+) {
+    let hint = match value.get_ref() {
+        DeValue::Table(_) => "; an id that has a dot needs quotes, such as `[people.\"a.b\"]`",
+        _ => "",
+    };
+    let message = no_key(key, known, inside);
+    mistakes.add(&key.span, message + hint);
+}
+
+fn no_key(key: &At<&str>, known: &[&str], inside: &str) -> String {
     let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-    mistakes.add(
-        &key.span,
-        format!(
-            "{inside} has no key {}: it has {}; an id with a dot needs quotes, `[people.\"a.b\"]`",
-            quoted(key.value),
-            known.join(", ")
-        ),
-    );
+    let known = known.join(", ");
+    format!("{inside} has no key {}: it has {known}", quoted(key.value))
 }
 
 /// A value that has to be a table.

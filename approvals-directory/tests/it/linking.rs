@@ -204,6 +204,28 @@ fn of_writers_in_several_threads_none_loses_what_another_wrote() {
     assert_eq!(left, ["links.toml", "links.toml.lock", "people.toml"]);
 }
 
+#[tokio::test]
+async fn what_a_writer_left_who_was_killed_is_no_obstacle() {
+    let folder = Folder::of(PEOPLE);
+    let directory = folder.open();
+    // Half of a file that was never renamed, and a lock that ended with its process.
+    fs::write(
+        folder.path().join("links.toml.new"),
+        "[[links]]\nperson = 'mall",
+    )
+    .unwrap();
+    fs::write(folder.path().join("links.toml.lock"), "").unwrap();
+    let code = directory
+        .begin_link(&person("dave"), &channel("slack"))
+        .unwrap();
+    directory
+        .finish_link(&slack("UDAVE"), code.reveal())
+        .unwrap();
+    assert!(!folder.path().join("links.toml.new").exists());
+    let found = folder.open().person(&slack("UDAVE")).await.unwrap();
+    assert_eq!(found, Some(person("dave")));
+}
+
 #[test]
 fn links_can_be_kept_elsewhere_than_beside_a_file_that_is_mounted() {
     let (folder, elsewhere) = (Folder::of(PEOPLE), Folder::new());

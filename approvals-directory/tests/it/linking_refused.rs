@@ -255,7 +255,7 @@ fn a_links_file_with_an_identity_of_two_people_does_not_load() {
          links.toml:17:8: the identity `slack:T1:UDAVE` is linked to `dave` already: remove one of the links\n\
          links.toml:19:1: an identity of a link has no `channel` or no `user`: write both, and the `tenant` where the channel has one\n\
          links.toml:20:10: the person id `a b` has the character ' ': use ASCII letters, digits and `_-.@+`, such as `alice`\n\
-         links.toml:21:1: a link has no key `note`: it has `person`, `channel`, `tenant`, `user`, `linked_at`; an id with a dot needs quotes, `[people.\"a.b\"]`\n\
+         links.toml:21:1: a link has no key `note`: it has `person`, `channel`, `tenant`, `user`, `linked_at`\n\
          links.toml:26:14: `expires_at` cannot be this number: write a number that is not negative"
     );
 }

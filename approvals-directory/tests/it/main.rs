@@ -11,6 +11,7 @@ mod conformance;
 mod example;
 mod hostile;
 mod linking;
+mod linking_model;
 mod linking_refused;
 mod mistakes;
 mod reloading;

@@ -40,7 +40,7 @@ owners = ["ALICE"]
     assert_eq!(
         told,
         "people.toml:5:9: the e-mail address `alice@example.com` is that of `alice` already (line 2): one address belongs to one person, correct one of them\n\
-         people.toml:6:1: person `bob` has no key `nickname`: it has `name`, `email`, `active`, `identities`; an id with a dot needs quotes, `[people.\"a.b\"]`\n\
+         people.toml:6:1: person `bob` has no key `nickname`: it has `name`, `email`, `active`, `identities`\n\
          people.toml:10:8: the identity `slack:T1:U1` is that of `alice` already (line 3): one identity belongs to one person, correct one of them\n\
          people.toml:11:9: person `carol` has nothing: write at least a `name`, an `email` or `identities`, or remove the person\n\
          people.toml:13:11: `alicia` is nobody: add the person as `[people.…]`, or correct the name (in group `leads`)\n\
@@ -50,7 +50,7 @@ owners = ["ALICE"]
          people.toml:18:9: group `empty` is empty, and nobody could ever agree for it: name its `people` or `groups`, or remove it\n\
          people.toml:21:11: owner `ALICE` is nobody: write `alice` (of `agent:exporter`)\n\
          people.toml:22:11: nobody owns `ci`: name at least one person, `owners = [\"alice\"]`\n\
-         people.toml:23:2: the file has no key `robots`: it has `people`, `groups`, `agents`, `services`; an id with a dot needs quotes, `[people.\"a.b\"]`"
+         people.toml:23:2: the file has no key `robots`: it has `people`, `groups`, `agents`, `services`"
     );
 }
 
@@ -112,7 +112,7 @@ fn an_id_with_a_dot_that_lacks_quotes_is_an_error_that_says_so() {
     let told = wrong("[people.alice.example]\nname = 'Alice'");
     assert_eq!(
         told,
-        "people.toml:1:15: person `alice` has no key `example`: it has `name`, `email`, `active`, `identities`; an id with a dot needs quotes, `[people.\"a.b\"]`"
+        "people.toml:1:15: person `alice` has no key `example`: it has `name`, `email`, `active`, `identities`; an id that has a dot needs quotes, such as `[people.\"a.b\"]`"
     );
 }
 
@@ -287,7 +287,7 @@ fn identities_that_their_channel_does_not_have_are_errors() {
         ),
         "people.toml:2:15: an identity of person `alice` has no `channel` or no `user`: write both, and the `tenant` where the channel has one\n\
          people.toml:2:65: `channel` cannot be this number: write a text in quotes\n\
-         people.toml:2:80: an identity of person `alice` has no key `name`: it has `channel`, `tenant`, `user`; an id with a dot needs quotes, `[people.\"a.b\"]`"
+         people.toml:2:80: an identity of person `alice` has no key `name`: it has `channel`, `tenant`, `user`"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use approvals_core::{Clock as _, ClockError, Directory as _, Requester, Whom};
@@ -61,6 +61,52 @@ async fn a_broken_file_leaves_what_was_known_and_says_since_when_and_why() {
     folder.write(PEOPLE);
     assert_eq!(directory.reload().unwrap(), Reloaded::Unchanged);
     assert_eq!(directory.status().stale, None);
+}
+
+#[test]
+fn a_broken_file_is_an_error_in_the_log() {
+    let folder = Folder::of(PEOPLE);
+    let directory = folder.open();
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        directory.reload().unwrap();
+        assert_eq!(log.errors(), 0);
+        folder.write("[people");
+        directory.reload().unwrap_err();
+        assert_eq!(log.errors(), 1);
+    });
+}
+
+/// Counts errors.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<AtomicUsize>);
+
+impl Log {
+    fn errors(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[tokio::test]
