@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use crate::email::Address;
 use crate::mistake::LoadError;
 use crate::opening::Opening;
-use crate::snapshot::{Files, Hashes, Snapshot};
+use crate::snapshot::{Both, Files, Hashes, Snapshot};
 
 /// People, groups and channel identities from a file.
 ///
@@ -254,7 +254,16 @@ impl Inner {
     }
 
     pub(crate) fn reload(&self, changing: &MutexGuard<'_, ()>) -> Result<Reloaded, LoadError> {
-        let loaded = self.files.read().and_then(|both| {
+        self.take(changing, self.files.read())
+    }
+
+    /// Answers from what was read, if nothing is wrong with it.
+    pub(crate) fn take(
+        &self,
+        changing: &MutexGuard<'_, ()>,
+        read: Result<Both, LoadError>,
+    ) -> Result<Reloaded, LoadError> {
+        let loaded = read.and_then(|both| {
             if both.hashes() == self.hashes() {
                 return Ok(None);
             }

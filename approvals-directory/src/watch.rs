@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::directory::{FileDirectory, Inner};
 use crate::mistake::LoadError;
-use crate::snapshot::Hashes;
+use crate::snapshot::{Both, Hashes};
 
 /// How often files are looked at at most.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -47,12 +47,8 @@ async fn watch(watched: Weak<Inner>, every: Duration) {
             continue;
         }
         tokio::time::sleep(SETTLED.min(every)).await;
-        if look(&inner).await.as_ref() != Some(&found) {
-            continue;
-        }
-        // What was wrong is in the status and in the log.
-        let loading = move || inner.reload(&inner.changing()).map(drop);
-        if blocking(loading).await.is_some() {
+        let expected = found.clone();
+        if blocking(move || take_if(&inner, &expected)).await == Some(true) {
             seen = found;
         }
     }
@@ -60,7 +56,24 @@ async fn watch(watched: Weak<Inner>, every: Duration) {
 
 async fn look(inner: &Arc<Inner>) -> Option<Look> {
     let inner = inner.clone();
-    blocking(move || inner.files.read().map(|both| both.hashes())).await
+    blocking(move || found_in(&inner.files.read())).await
+}
+
+fn found_in(read: &Result<Both, LoadError>) -> Look {
+    read.as_ref().map(Both::hashes).map_err(LoadError::clone)
+}
+
+/// Takes what the files hold, unless it is something else than before, and says whether it did. What
+/// is taken is what was compared, and not what a third look would find.
+fn take_if(inner: &Inner, expected: &Look) -> bool {
+    let changing = inner.changing();
+    let read = inner.files.read();
+    let settled = found_in(&read) == *expected;
+    if settled {
+        // What is wrong is in the status and in the log.
+        let _ = inner.take(&changing, read);
+    }
+    settled
 }
 
 /// The result; nothing when the reading failed in a way that is a bug.

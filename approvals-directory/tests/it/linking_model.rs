@@ -107,8 +107,8 @@ async fn play(seed: u64) -> usize {
 #[tokio::test]
 async fn in_any_order_an_account_is_whose_code_it_sent_last_and_nobody_elses() {
     let mut links = 0;
-    for seed in 0..12 {
+    for seed in 0..8 {
         links += play(seed).await;
     }
-    assert!(links > 20, "only {links} links were made");
+    assert!(links > 15, "only {links} links were made");
 }
