@@ -78,6 +78,33 @@ fn no_bytes_that_are_thrown_at_it_panic_it() {
     }
 }
 
+#[test]
+fn tables_that_contradict_each_other_are_errors_and_no_panic() {
+    let folder = Folder::new();
+    let mut dice = Dice(42);
+    let names = [
+        "people",
+        "people.a",
+        "people.a.identities",
+        "groups",
+        "groups.g",
+        "a",
+    ];
+    for _ in 0..3_000 {
+        let mut file = String::new();
+        for _ in 0..=dice.below(8) {
+            let name = dice.pick(&names);
+            match dice.below(6) {
+                0 | 1 => writeln!(file, "[{name}]").unwrap(),
+                2 | 3 => writeln!(file, "[[{name}]]").unwrap(),
+                4 => writeln!(file, "{name} = {{ name = 'a', a.b = [] }}").unwrap(),
+                _ => writeln!(file, "{name}.name = 'a'").unwrap(),
+            }
+        }
+        load(&folder, file.as_bytes());
+    }
+}
+
 /// Lines that could stand in a people file, mostly where they belong.
 fn any_file(dice: &mut Dice) -> String {
     let names = ["a", "b", "c", "d", "\"e.f\"", "g"];
