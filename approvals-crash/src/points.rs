@@ -111,6 +111,10 @@ impl RequestStore for PointedStore {
         self.inner.heartbeat(owner, lease).await
     }
 
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        self.inner.archive(finished_for).await
+    }
+
     fn hints(&self) -> &Arc<Hints> {
         self.inner.hints()
     }

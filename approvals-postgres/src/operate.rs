@@ -82,23 +82,23 @@ impl PostgresStore {
         self.transaction(&locks, &Beat { owner, lease }).await
     }
 
-    /// Archives requests that finished before `before` and decide about nothing any more, and
-    /// returns how many.
+    /// Archives requests that finished so long ago and decide about nothing any more, and returns
+    /// how many.
     ///
     /// They are listed no longer. Those that have a key can still be read, and the key still finds
     /// them: it names one logical call for good. The trail keeps all of them. Nothing is archived
-    /// within a day of its last change, whatever `before` says, nor while a review of it is owed or
+    /// within a day of its last change, whatever `finished_for` says, nor while a review of it is owed or
     /// its grant is open.
     ///
     /// It goes in small transactions: a crash leaves some archived and the others as they were.
     ///
     /// # Errors
     /// [`StoreError`]; some may have been archived.
-    pub async fn archive(&self, before: Timestamp) -> Result<u64, StoreError> {
+    pub(crate) async fn archive_all(&self, finished_for: Duration) -> Result<u64, StoreError> {
         let mut all = 0;
         loop {
             let some = self
-                .transaction(&Locks::default(), &Archive { before })
+                .transaction(&Locks::default(), &Archive { finished_for })
                 .await?;
             all += some;
             if some < AT_ONCE.unsigned_abs() {
@@ -177,7 +177,7 @@ impl Work for Beat {
 }
 
 struct Archive {
-    before: Timestamp,
+    finished_for: Duration,
 }
 
 #[async_trait]
@@ -190,7 +190,7 @@ impl Work for Archive {
         connection: &mut PgConnection,
     ) -> Result<Ended<u64>, Failure> {
         let now = time(store, connection).await?;
-        let before = stored(self.before.min(now.minus(DAY)).as_millis());
+        let before = stored(now.minus(self.finished_for.max(DAY)).as_millis());
         let row = sqlx::query(ARCHIVE)
             .bind(before)
             .bind(stored(now.as_millis()))

@@ -132,6 +132,10 @@ impl RequestStore for NotingStore {
     async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
         self.inner.heartbeat(owner, lease).await
     }
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        self.inner.archive(finished_for).await
+    }
+
     fn hints(&self) -> &Arc<Hints> {
         self.inner.hints()
     }

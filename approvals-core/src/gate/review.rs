@@ -189,7 +189,7 @@ impl Gate {
                     // Invariant 11: requested before presented.
                     let acknowledged = shared.sinks.acknowledged(shared.store(), last_event);
                     if let Err(error) = acknowledged.await {
-                        Box::pin(self.take_back(record.id())).await;
+                        Box::pin(self.take_back(record.id(), WithdrawnBy::Requester)).await;
                         ticket.settle();
                         return Err(error);
                     }
@@ -345,7 +345,7 @@ impl Gate {
             State::Pending => {
                 // Invariant 9: without the worker no deadline would ever come.
                 if self.shared().worker_gone.load(Ordering::Acquire) {
-                    self.take_back(request).await;
+                    self.take_back(request, WithdrawnBy::Requester).await;
                     return Err(worker_gone().request(request));
                 }
                 self.refuse_if_unreachable(&snapshot.record).await?;
@@ -362,6 +362,22 @@ impl Gate {
                 // Invariant 2: nobody was silent who was never asked.
                 let unseen = self.unseen(&snapshot.record, true).await?;
                 let error = unseen.unwrap_or_else(|| from_state(&snapshot.record));
+                count(error.kind().as_str());
+                return Err(error);
+            }
+            // Invariant 2: whoever finds it, in this process or another, is told why.
+            State::Withdrawn { why, .. } if **why == *WithdrawnBy::Unseen.why() => {
+                decided(&snapshot.record);
+                let unseen = self.unseen(&snapshot.record, true).await?;
+                let stands = from_state(&snapshot.record);
+                let error = match unseen {
+                    // Trying again under the same key would find the same.
+                    Some(unseen) if snapshot.record.asked.call.key().is_some() => {
+                        stands.detailed(unseen.detail().unwrap_or_default())
+                    }
+                    Some(unseen) => unseen,
+                    None => stands,
+                };
                 count(error.kind().as_str());
                 return Err(error);
             }
@@ -399,7 +415,7 @@ impl Gate {
         match self.unseen(record, false).await? {
             None => Ok(()),
             Some(error) => {
-                Box::pin(self.take_back(record.id())).await;
+                Box::pin(self.take_back(record.id(), WithdrawnBy::Unseen)).await;
                 Err(error)
             }
         }
@@ -422,8 +438,8 @@ impl Gate {
     }
 
     /// Withdraws a request that cannot go on.
-    async fn take_back(&self, request: RequestId) {
-        let withdraw = Command::Withdraw(WithdrawnBy::Requester);
+    async fn take_back(&self, request: RequestId, by: WithdrawnBy) {
+        let withdraw = Command::Withdraw(by);
         match carry_out(self.shared().store(), request, &withdraw, None).await {
             Ok(
                 Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Stale | Outcome::Unknown,

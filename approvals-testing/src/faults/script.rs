@@ -28,6 +28,7 @@ pub enum Method {
     Freeze,
     SetFreeze,
     Heartbeat,
+    Archive,
     // `Approver`
     Present,
     Update,

@@ -220,6 +220,13 @@ impl RequestStore for FaultyStore {
             .await
     }
 
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        let call = self.inner.archive(finished_for);
+        self.script
+            .carry(Method::Archive, call, StoreError::Unreachable)
+            .await
+    }
+
     fn hints(&self) -> &Arc<Hints> {
         &self.hints
     }

@@ -1,8 +1,9 @@
 //! The in-memory store, with methods that fail, clocks that fail, and stops between two steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,11 +44,15 @@ impl Clock for TestClock {
 }
 
 pub(crate) struct Store {
-    pub(crate) inner: MemoryStore,
+    pub(crate) inner: Arc<MemoryStore>,
     clock: Arc<TestClock>,
     failing: Mutex<BTreeSet<&'static str>>,
     steps: Mutex<Vec<(When, Phase, Step)>>,
     lost: Mutex<Option<Phase>>,
+    slow: Mutex<BTreeMap<&'static str, Duration>>,
+    durable: AtomicBool,
+    /// Of another process than the inner store's.
+    hints: Option<Arc<Hints>>,
     late: Mutex<Option<(Phase, u32, Duration)>>,
 }
 
@@ -64,12 +69,24 @@ impl Store {
             failing: Mutex::default(),
         });
         Self {
-            inner: MemoryStore::with_clock(clock.clone()),
+            inner: Arc::new(MemoryStore::with_clock(clock.clone())),
             clock,
             failing: Mutex::default(),
             steps: Mutex::default(),
             lost: Mutex::default(),
+            slow: Mutex::default(),
+            durable: AtomicBool::new(false),
+            hints: None,
             late: Mutex::default(),
+        }
+    }
+
+    /// The same store as another process has it: no hint of what others change comes there.
+    pub(crate) fn of_another_process(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            hints: Some(Arc::default()),
+            ..Self::new()
         }
     }
 
@@ -103,6 +120,17 @@ impl Store {
     /// Makes the next commit that brings a request into this phase look as if it had failed.
     pub(crate) fn lose_answer_of(&self, phase: Phase) {
         *self.lost.lock().unwrap() = Some(phase);
+    }
+
+    /// Makes the next call of `open` or `copies_due` take so long. What was asked is done in the end,
+    /// also when whoever asked has given up.
+    pub(crate) fn slow_down(&self, method: &'static str, by: Duration) {
+        self.slow.lock().unwrap().insert(method, by);
+    }
+
+    /// Says from now on that requests outlive the process.
+    pub(crate) fn durable(&self) {
+        self.durable.store(true, Ordering::SeqCst);
     }
 
     /// Has the answer to a read that finds a request in this phase be on its way for a while, after
@@ -149,7 +177,16 @@ impl RequestStore for Store {
 
     async fn open(&self, opening: Opening, all: Vec<Delivery>) -> Result<Opened, StoreError> {
         self.answering("open")?;
-        self.inner.open(opening, all).await
+        let slow = self.slow.lock().unwrap().remove("open");
+        let Some(by) = slow else {
+            return self.inner.open(opening, all).await;
+        };
+        let inner = Arc::clone(&self.inner);
+        let committing = tokio::spawn(async move {
+            tokio::time::sleep(by).await;
+            inner.open(opening, all).await
+        });
+        committing.await.unwrap()
     }
 
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
@@ -170,6 +207,9 @@ impl RequestStore for Store {
             step.await;
         }
         let swapped = self.inner.compare_and_swap(swap).await?;
+        if let (Swapped::Done { record, .. }, Some(hints)) = (&swapped, &self.hints) {
+            hints.changed(record.id());
+        }
         if matches!(swapped, Swapped::Done { .. })
             && let Some(step) = self.step(When::After, phase)
         {
@@ -223,6 +263,10 @@ impl RequestStore for Store {
         limit: usize,
     ) -> Result<Vec<RequestId>, StoreError> {
         self.answering("copies_due")?;
+        let slow = self.slow.lock().unwrap().remove("copies_due");
+        if let Some(by) = slow {
+            tokio::time::sleep(by).await;
+        }
         self.inner.copies_due(channel, limit).await
     }
 
@@ -271,11 +315,16 @@ impl RequestStore for Store {
         self.inner.heartbeat(owner, lease).await
     }
 
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        self.answering("archive")?;
+        self.inner.archive(finished_for).await
+    }
+
     fn hints(&self) -> &Arc<Hints> {
-        self.inner.hints()
+        self.hints.as_ref().unwrap_or_else(|| self.inner.hints())
     }
 
     fn is_durable(&self) -> bool {
-        false
+        self.durable.load(Ordering::SeqCst)
     }
 }
