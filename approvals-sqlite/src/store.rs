@@ -102,7 +102,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`]; what was archived before stays archived.
-    pub async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+    async fn archive_all(&self, finished_for: Duration) -> Result<u64, StoreError> {
         let finished_for = finished_for.max(FINISHED_IS_KEPT_FOR);
         let mut archived = 0_u64;
         let mut after = None;
@@ -321,6 +321,10 @@ impl RequestStore for SqliteStore {
 
     async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
         self.change_silently(Work::Heartbeat(owner, lease)).await
+    }
+
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        self.archive_all(finished_for).await
     }
 
     fn hints(&self) -> &Arc<Hints> {

@@ -68,7 +68,7 @@ async fn a_record_of_a_newer_version_is_read_and_not_replaced() {
     let swap = house.swap(&record, &withdraw());
     // What a newer version adds is not known here.
     house
-        .edit("UPDATE requests SET schema = 2, record = json_set(record, '$.schema', 2, '$.added', 'later')")
+        .edit("UPDATE requests SET schema = 60000, record = json_set(record, '$.schema', 60000, '$.added', 'later')")
         .await;
     let read = store.read(record.id()).await.unwrap().unwrap().record;
     assert_eq!((read.schema, read.state.phase()), (2, Phase::Pending));
