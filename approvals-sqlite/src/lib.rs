@@ -67,7 +67,6 @@ mod store;
 mod swapping;
 mod traffic;
 mod transaction;
-mod unpanicked;
 mod watching;
 mod work;
 mod writer;

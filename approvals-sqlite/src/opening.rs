@@ -45,7 +45,7 @@ struct Known {
 }
 
 /// Judges and carries out an opening.
-pub(crate) async fn open(
+pub(crate) fn open(
     transaction: &mut Transaction<'_>,
     opening: &Opening,
     deliveries: &[Delivery],
@@ -56,7 +56,7 @@ pub(crate) async fn open(
         standing,
         exists,
         mut asks,
-    } = look(transaction, opening, bucket, now).await?;
+    } = look(transaction, opening, bucket, now)?;
     if exists {
         return Err(Failure::Refused(StoreError::Invalid(format!(
             "a request with the id {} exists: make a new id",
@@ -68,7 +68,7 @@ pub(crate) async fn open(
         Admission::Found(record) => Opened::Found(record),
         Admission::Ask(transition) => {
             asks.add(now);
-            let mut script = Transaction::script();
+            let mut script = Script::default();
             let record = insert(
                 transaction,
                 &mut script,
@@ -81,12 +81,12 @@ pub(crate) async fn open(
                 .add("; INSERT INTO buckets (bucket, pending, asks, denials) VALUES (?, 1, ?, x'') ON CONFLICT (bucket) DO UPDATE SET pending = pending + 1, asks = excluded.asks")
                 .bind(bucket.as_bytes().to_vec())
                 .bind(asks.bytes());
-            transaction.write(script).await?;
+            transaction.write(script)?;
             let last_event = transaction.head.last_event;
             Opened::Asked { record, last_event }
         }
         Admission::UseGrant { grantor, record } => {
-            let mut script = Transaction::script();
+            let mut script = Script::default();
             let Transition {
                 record: poorer,
                 events,
@@ -97,7 +97,7 @@ pub(crate) async fn open(
             transaction.changed(&mut script, poorer.id());
             // Nobody is asked, so no channel is given anything.
             let record = insert(transaction, &mut script, *record, &[], opening, now)?;
-            transaction.write(script).await?;
+            transaction.write(script)?;
             let last_event = transaction.head.last_event;
             Opened::Granted { record, last_event }
         }
@@ -111,7 +111,7 @@ fn about(record: &Record, events: Vec<approvals_core::What>) -> Vec<NewEvent> {
         .collect()
 }
 
-async fn look(
+fn look(
     transaction: &mut Transaction<'_>,
     opening: &Opening,
     bucket: Digest,
@@ -133,7 +133,7 @@ async fn look(
         exists: false,
         asks: Traffic::default(),
     };
-    for row in script.rows(transaction.connection).await? {
+    for row in script.rows(transaction.connection)? {
         let standing = &mut known.standing;
         match rows::value::<&str>(&row, "kind")? {
             "exists" => known.exists = true,
@@ -194,11 +194,11 @@ fn insert(
         .bind(id.clone())
         .bind_number(columns.revision)
         .bind(i64::from(columns.schema))
-        .bind(columns.phase.as_str())
+        .bind_text(columns.phase.as_str())
         .bind(columns.phase.is_final())
         .bind(columns.due_at.map(bounded))
         .bind(columns.digest.as_bytes().to_vec())
-        .bind(columns.found.map(|found| found.as_str()))
+        .bind(columns.found.map(|found| found.as_str().to_owned()))
         .bind(columns.bucket.as_bytes().to_vec())
         .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
         .bind(columns.review_owed)

@@ -83,7 +83,7 @@ impl SqliteStore {
     pub async fn close(&self) {
         drop(self.queue.write().unwrap_or_else(|e| e.into_inner()).take());
         let ended = self.ended.lock().unwrap_or_else(|e| e.into_inner()).take();
-        self.readers.close().await;
+        self.readers.close();
         if let Some(ended) = ended {
             // It has ended also when it could not say so.
             let _ = ended.await;
@@ -230,7 +230,7 @@ impl RequestStore for SqliteStore {
         let mut script =
             Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");
         script.bind(id.to_bytes().to_vec());
-        match self.readers.rows(script).await?.first() {
+        match self.readers.few(script).await?.first() {
             Some(row) => rows::deliveries(row, "deliveries").map(Arc::from),
             None => Ok(Arc::from([])),
         }

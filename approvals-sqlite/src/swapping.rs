@@ -24,16 +24,13 @@ UNION ALL
 SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
 /// Judges and carries out a swap.
-pub(crate) async fn swap(
-    transaction: &mut Transaction<'_>,
-    swap: &Swap,
-) -> Result<Swapped, Failure> {
+pub(crate) fn swap(transaction: &mut Transaction<'_>, swap: &Swap) -> Result<Swapped, Failure> {
     let now = transaction.now()?;
     let record = &swap.record;
     let id = record.id();
     let mut script = Script::new(STANDS_AS);
     script.bind(id.to_bytes().to_vec());
-    let Some(row) = script.row(transaction.connection).await? else {
+    let Some(row) = script.row(transaction.connection)? else {
         return Err(Failure::Refused(StoreError::Invalid(format!(
             "there is no request {id}"
         ))));
@@ -50,19 +47,19 @@ pub(crate) async fn swap(
         return Ok(Swapped::TooLate);
     }
     if swap.stands
-        && let Err(fallen) = leans(transaction, record, now).await?
+        && let Err(fallen) = leans(transaction, record, now)?
     {
         return Ok(Swapped::Fallen(fallen));
     }
     let was_pending = rows::value::<&str>(&row, "phase")? == Phase::Pending.as_str();
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     update(&mut script, record)?;
     if was_pending && record.state.phase() != Phase::Pending {
-        left_pending(transaction, &mut script, record, now).await?;
+        left_pending(transaction, &mut script, record, now)?;
     }
     transaction.events(&mut script, &swap.events, now)?;
     transaction.changed(&mut script, id);
-    transaction.write(script).await?;
+    transaction.write(script)?;
     Ok(Swapped::Done {
         record: Arc::clone(record),
         last_event: transaction.head.last_event,
@@ -70,7 +67,7 @@ pub(crate) async fn swap(
 }
 
 /// Whether a request that is about to be claimed or started still stands.
-async fn leans(
+fn leans(
     transaction: &mut Transaction<'_>,
     record: &Record,
     now: Timestamp,
@@ -80,7 +77,7 @@ async fn leans(
         .bind(record.asked.digest.as_bytes().to_vec())
         .bind(record.granted_by.map(|id| id.to_bytes().to_vec()));
     let (mut equal, mut grantor) = (Vec::new(), None);
-    for row in script.rows(transaction.connection).await? {
+    for row in script.rows(transaction.connection)? {
         let found = rows::record(&row, "record")?;
         match rows::value::<&str>(&row, "kind")? {
             "grantor" => grantor = found,
@@ -98,10 +95,10 @@ pub(crate) fn update(script: &mut Script, record: &Record) -> Result<(), StoreEr
         .add("; UPDATE requests SET revision = ?, schema = ?, phase = ?, finished = ?, due_at = ?, found = ?, waiter = ?, review_owed = ?, changed_at = ?, record = ? WHERE id = ?")
         .bind_number(columns.revision)
         .bind(i64::from(columns.schema))
-        .bind(columns.phase.as_str())
+        .bind_text(columns.phase.as_str())
         .bind(columns.phase.is_final())
         .bind(columns.due_at.map(bounded))
-        .bind(columns.found.map(|found| found.as_str()))
+        .bind(columns.found.map(|found| found.as_str().to_owned()))
         .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
         .bind(columns.review_owed)
         .bind_number(record.changed_at.as_millis())
@@ -120,7 +117,7 @@ pub(crate) fn update(script: &mut Script, record: &Record) -> Result<(), StoreEr
 }
 
 /// What the limits count when a request is decided.
-async fn left_pending(
+fn left_pending(
     transaction: &mut Transaction<'_>,
     script: &mut Script,
     record: &Record,
@@ -129,7 +126,7 @@ async fn left_pending(
     let bucket = approvals_core::store::lookup::bucket(&record.asked);
     let bucket = bucket.as_bytes().to_vec();
     let said = match &record.state {
-        State::Denied { .. } => said(transaction, record).await?,
+        State::Denied { .. } => said(transaction, record)?,
         _ => None,
     };
     let Some(said) = said else {
@@ -140,7 +137,7 @@ async fn left_pending(
     };
     let mut read = Script::new("SELECT denials FROM buckets WHERE bucket = ?");
     read.bind(bucket.clone());
-    let mut denials = match read.row(transaction.connection).await? {
+    let mut denials = match read.row(transaction.connection)? {
         Some(row) => Traffic::read(rows::value(&row, "denials")?),
         None => Traffic::default(),
     };
@@ -161,23 +158,23 @@ async fn left_pending(
 }
 
 /// The denial that was said on this record, if it was said here.
-async fn said(
+fn said(
     transaction: &mut Transaction<'_>,
     record: &Record,
 ) -> Result<Option<approvals_core::store::lookup::Said>, Failure> {
-    let before = stored(transaction, record.id()).await?;
+    let before = stored(transaction, record.id())?;
     Ok(before.and_then(|before| denial(&before, record)))
 }
 
 /// A record as it stands in the transaction.
-pub(crate) async fn stored(
+pub(crate) fn stored(
     transaction: &mut Transaction<'_>,
     id: RequestId,
 ) -> Result<Option<Record>, Failure> {
     let mut script =
         Script::new("SELECT id, record FROM requests INDEXED BY requests_by_id WHERE id = ?");
     script.bind(id.to_bytes().to_vec());
-    match script.row(transaction.connection).await? {
+    match script.row(transaction.connection)? {
         Some(row) => Ok(rows::record(&row, "record")?),
         None => Ok(None),
     }

@@ -44,16 +44,8 @@ async fn a_finished_request_goes_and_its_key_still_tells_how_it_ended() {
     );
     for left in ["principals", "requests"] {
         let count: String = match left {
-            "principals" => {
-                house
-                    .look("SELECT CAST(count(*) AS TEXT) FROM principals")
-                    .await
-            }
-            _ => {
-                house
-                    .look("SELECT CAST(count(*) AS TEXT) FROM requests")
-                    .await
-            }
+            "principals" => house.look("SELECT CAST(count(*) AS TEXT) FROM principals"),
+            _ => house.look("SELECT CAST(count(*) AS TEXT) FROM requests"),
         };
         let wanted = if left == "principals" { "2" } else { "1" };
         assert_eq!(count, wanted, "{left}");
@@ -115,9 +107,7 @@ async fn what_is_in_doubt_is_never_archived() {
     let house = House::new();
     let store = house.store().await;
     let id = house.ask(&store, &house.sample()).await.id();
-    house
-        .edit("UPDATE requests SET phase = 'in_doubt', finished = 1, record = json_set(record, '$.state', json('{\"phase\":\"in_doubt\",\"at\":1,\"why\":\"it crashed\"}'))")
-        .await;
+    house.edit("UPDATE requests SET phase = 'in_doubt', finished = 1, record = json_set(record, '$.state', json('{\"phase\":\"in_doubt\",\"at\":1,\"why\":\"it crashed\"}'))");
     house.clock.advance(DAY * 400);
     assert_eq!(store.archive(Duration::ZERO).await.unwrap(), 0);
     assert!(store.read(id).await.unwrap().is_some());

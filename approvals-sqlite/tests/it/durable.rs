@@ -162,8 +162,7 @@ async fn a_record_of_a_newer_version_is_read_and_not_replaced() {
     let swap = house.swap(&record, &crate::shared::withdraw());
     // What a newer version adds is not known here.
     house
-        .edit("UPDATE requests SET schema = 2, record = json_set(record, '$.schema', 2, '$.added', 'later')")
-        .await;
+        .edit("UPDATE requests SET schema = 2, record = json_set(record, '$.schema', 2, '$.added', 'later')");
     let read = store.read(record.id()).await.unwrap().unwrap().record;
     assert_eq!((read.schema, read.state.phase()), (2, Phase::Pending));
     let told = message(store.compare_and_swap(swap).await);
@@ -171,8 +170,6 @@ async fn a_record_of_a_newer_version_is_read_and_not_replaced() {
         told.contains("newer version") && told.contains("upgrade"),
         "{told}"
     );
-    let kept = house
-        .look("SELECT json_extract(record, '$.added') FROM requests")
-        .await;
+    let kept = house.look("SELECT json_extract(record, '$.added') FROM requests");
     assert_eq!(kept, "later");
 }
