@@ -53,6 +53,7 @@ mod builder;
 mod changing;
 mod clearing;
 mod clock;
+mod decoded;
 mod error;
 mod file;
 mod listing;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Admission, Bucket, Opening, Standing, Transition, admit};
-use approvals_core::store::lookup::{Columns, PROPOSAL_COUNTS_FOR, proposals};
-use approvals_core::store::{Delivery, Opened, StoreError, encoding};
+use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, proposals};
+use approvals_core::store::{Delivery, Opened, StoreError};
 use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 
 use crate::rows;
 use crate::script::Script;
+use crate::swapping::Written;
 use crate::traffic::Traffic;
 use crate::transaction::{Failure, Transaction};
 
@@ -44,12 +45,12 @@ struct Known {
     asks: Traffic,
 }
 
-/// Judges and carries out an opening.
+/// Judges and carries out an opening. Returned with it is the text of a record that was made.
 pub(crate) fn open(
     transaction: &mut Transaction<'_>,
     opening: &Opening,
     deliveries: &[Delivery],
-) -> Result<Opened, Failure> {
+) -> Result<(Opened, Option<Arc<str>>), Failure> {
     let now = transaction.now()?;
     let bucket = approvals_core::store::lookup::bucket(&opening.asked);
     let Known {
@@ -64,12 +65,12 @@ pub(crate) fn open(
         ))));
     }
     Ok(match admit(opening, &standing, now) {
-        Admission::Refuse(refusal) => Opened::Refused(refusal),
-        Admission::Found(record) => Opened::Found(record),
+        Admission::Refuse(refusal) => (Opened::Refused(refusal), None),
+        Admission::Found(record) => (Opened::Found(record), None),
         Admission::Ask(transition) => {
             asks.add(now);
             let mut script = Script::default();
-            let record = insert(
+            let (record, text) = insert(
                 transaction,
                 &mut script,
                 *transition,
@@ -83,7 +84,7 @@ pub(crate) fn open(
                 .bind(asks.bytes());
             transaction.write(script)?;
             let last_event = transaction.head.last_event;
-            Opened::Asked { record, last_event }
+            (Opened::Asked { record, last_event }, Some(text))
         }
         Admission::UseGrant { grantor, record } => {
             let mut script = Script::default();
@@ -92,14 +93,14 @@ pub(crate) fn open(
                 events,
             } = *grantor;
             let events = about(&poorer, events);
-            crate::swapping::update(&mut script, &poorer)?;
+            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer)?);
             transaction.events(&mut script, &events, now)?;
             transaction.changed(&mut script, poorer.id());
             // Nobody is asked, so no channel is given anything.
-            let record = insert(transaction, &mut script, *record, &[], opening, now)?;
+            let (record, text) = insert(transaction, &mut script, *record, &[], opening, now)?;
             transaction.write(script)?;
             let last_event = transaction.head.last_event;
-            Opened::Granted { record, last_event }
+            (Opened::Granted { record, last_event }, Some(text))
         }
     })
 }
@@ -185,9 +186,9 @@ fn insert(
     deliveries: &[Delivery],
     opening: &Opening,
     now: Timestamp,
-) -> Result<Arc<Record>, StoreError> {
+) -> Result<(Arc<Record>, Arc<str>), StoreError> {
     let Transition { record, events } = transition;
-    let columns = Columns::of(&record);
+    let Written { columns, text } = Written::of(&record)?;
     let id = columns.id.to_bytes().to_vec();
     script
         .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
@@ -205,7 +206,7 @@ fn insert(
         .bind(columns.action.as_str().to_owned())
         .bind_number(record.changed_at.as_millis())
         .bind(rows::json(deliveries)?)
-        .bind(encoding::encode(&record)?);
+        .bind_text(&text);
     for principal in &columns.principals {
         script
             .add("; INSERT INTO principals (principal, finished, request) VALUES (?, ?, ?)")
@@ -227,7 +228,7 @@ fn insert(
     }
     let events = about(&record, events);
     transaction.events(script, &events, now)?;
-    Ok(Arc::new(record))
+    Ok((Arc::new(record), text))
 }
 
 pub(crate) fn bounded(time: Timestamp) -> i64 {

@@ -14,15 +14,22 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn copy(
-        names: &Arc<[Box<str>]>,
-        row: &rusqlite::Row<'_>,
-    ) -> Result<Self, rusqlite::Error> {
+    /// The first row of a statement.
+    pub(crate) fn first(row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
+        let names = row.as_ref().column_names();
+        Self::copy(names.into_iter().map(Box::from).collect(), row)
+    }
+
+    /// A further row of the statement that this one is of.
+    pub(crate) fn like(&self, row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
+        Self::copy(Arc::clone(&self.names), row)
+    }
+
+    fn copy(names: Arc<[Box<str>]>, row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
+        let values = (0..names.len()).map(|place| row.get(place));
         Ok(Self {
-            names: Arc::clone(names),
-            values: (0..names.len())
-                .map(|place| row.get(place))
-                .collect::<Result<_, _>>()?,
+            values: values.collect::<Result<_, _>>()?,
+            names,
         })
     }
 

@@ -102,15 +102,14 @@ impl Statement {
             statement.execute(arguments)?;
             return Ok(Vec::new());
         }
-        let names: std::sync::Arc<[Box<str>]> = statement
-            .column_names()
-            .into_iter()
-            .map(Box::from)
-            .collect();
         let mut found = statement.query(arguments)?;
-        let mut rows = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
         while let Some(row) = found.next()? {
-            rows.push(Row::copy(&names, row)?);
+            let next = match rows.last() {
+                Some(before) => before.like(row)?,
+                None => Row::first(row)?,
+            };
+            rows.push(next);
         }
         Ok(rows)
     }

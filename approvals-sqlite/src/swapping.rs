@@ -23,8 +23,29 @@ WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')
 UNION ALL
 SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
-/// Judges and carries out a swap.
-pub(crate) fn swap(transaction: &mut Transaction<'_>, swap: &Swap) -> Result<Swapped, Failure> {
+/// A record as it stands in its row.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) columns: Columns,
+    pub(crate) text: Arc<str>,
+}
+
+impl Written {
+    pub(crate) fn of(record: &Record) -> Result<Self, StoreError> {
+        Ok(Self {
+            columns: Columns::of(record),
+            text: encoding::encode(record)?.into(),
+        })
+    }
+}
+
+/// Judges and carries out a swap. What it writes was put into words before: the writer has others to
+/// serve.
+pub(crate) fn swap(
+    transaction: &mut Transaction<'_>,
+    swap: &Swap,
+    written: &Written,
+) -> Result<Swapped, Failure> {
     let now = transaction.now()?;
     let record = &swap.record;
     let id = record.id();
@@ -53,7 +74,7 @@ pub(crate) fn swap(transaction: &mut Transaction<'_>, swap: &Swap) -> Result<Swa
     }
     let was_pending = rows::value::<&str>(&row, "phase")? == Phase::Pending.as_str();
     let mut script = Script::default();
-    update(&mut script, record)?;
+    update(&mut script, record, written);
     if was_pending && record.state.phase() != Phase::Pending {
         left_pending(transaction, &mut script, record, now)?;
     }
@@ -88,8 +109,8 @@ fn leans(
 }
 
 /// Adds a record's next form to what is written.
-pub(crate) fn update(script: &mut Script, record: &Record) -> Result<(), StoreError> {
-    let columns = Columns::of(record);
+pub(crate) fn update(script: &mut Script, record: &Record, written: &Written) {
+    let Written { columns, text } = written;
     let id = columns.id.to_bytes().to_vec();
     script
         .add("; UPDATE requests SET revision = ?, schema = ?, phase = ?, finished = ?, due_at = ?, found = ?, waiter = ?, review_owed = ?, changed_at = ?, record = ? WHERE id = ?")
@@ -102,7 +123,7 @@ pub(crate) fn update(script: &mut Script, record: &Record) -> Result<(), StoreEr
         .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
         .bind(columns.review_owed)
         .bind_number(record.changed_at.as_millis())
-        .bind(encoding::encode(record)?)
+        .bind_text(text)
         .bind(id.clone());
     if columns.phase.is_final() {
         // What is finished stays finished, so that this is written once.
@@ -113,7 +134,6 @@ pub(crate) fn update(script: &mut Script, record: &Record) -> Result<(), StoreEr
                 .bind(id.clone());
         }
     }
-    Ok(())
 }
 
 /// What the limits count when a request is decided.

@@ -5,13 +5,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use approvals_core::store::{Hints, StoreError};
 use rusqlite::Connection;
-use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
 
 use crate::clock::StoreClock;
 use crate::error::{Kind, OpenError, kind, told};
@@ -24,6 +23,9 @@ use crate::{archive, changing, file, opening, swapping};
 
 /// How many changes share one commit at most: none should wait for long behind others.
 const SHARED: usize = 256;
+
+/// How long a shared commit waits for more, at most: less than the disk takes for one.
+const GATHERED_FOR: Duration = Duration::from_micros(100);
 
 /// How often what is over is cleared away, at most.
 const CLEARED_EVERY: Duration = Duration::from_secs(60);
@@ -55,7 +57,7 @@ struct Writer {
 pub(crate) async fn start(
     setup: Setup,
 ) -> Result<(mpsc::Sender<Queued>, oneshot::Receiver<()>), OpenError> {
-    let (queue, queued) = mpsc::channel(SHARED * 4);
+    let (queue, queued) = mpsc::channel();
     let (opened, was_opened) = oneshot::channel();
     let (ending, ended) = oneshot::channel();
     let path = setup.file.path.clone();
@@ -83,21 +85,6 @@ fn run(
     queued: mpsc::Receiver<Queued>,
     opened: oneshot::Sender<Result<(), OpenError>>,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let failed = OpenError::Failed {
-                path: setup.file.path,
-                why: error.to_string(),
-            };
-            // Whoever opened it may be gone.
-            let _ = opened.send(Err(failed));
-            return;
-        }
-    };
     let connection = match file::open(&setup.file) {
         Ok(connection) => connection,
         Err(error) => {
@@ -114,7 +101,7 @@ fn run(
     };
     writer.look_around();
     if opened.send(Ok(())).is_ok() {
-        writer.serve(&runtime, queued);
+        writer.serve(&queued);
     }
     if let Some(connection) = writer.connection.take() {
         // The last connection folds the log into the file; without that, the next one does.
@@ -125,23 +112,19 @@ fn run(
 }
 
 impl Writer {
-    fn serve(&mut self, runtime: &Runtime, mut queued: mpsc::Receiver<Queued>) {
+    fn serve(&mut self, queued: &mpsc::Receiver<Queued>) {
         let mut looked = Instant::now();
+        let mut before = 0;
         loop {
             let wait = self.setup.look_every.saturating_sub(looked.elapsed());
-            let next = runtime.block_on(async { timeout(wait, queued.recv()).await });
-            match next {
-                Ok(None) => return,
-                Ok(Some(first)) => {
-                    let mut batch = vec![first];
-                    while batch.len() < SHARED
-                        && let Ok(next) = queued.try_recv()
-                    {
-                        batch.push(next);
-                    }
+            match queued.recv_timeout(wait) {
+                Ok(first) => {
+                    let batch = gather(queued, first, before);
+                    before = batch.len();
                     self.carry_out(batch);
                 }
-                Err(_) => {}
+                Err(RecvTimeoutError::Timeout) => before = 0,
+                Err(RecvTimeoutError::Disconnected) => return,
             }
             if looked.elapsed() >= self.setup.look_every {
                 self.look_around();
@@ -274,6 +257,27 @@ impl Writer {
     }
 }
 
+/// What is queued, and what comes in a moment: as many as shared the last commit were answered by
+/// it, and go on with their next change about now. Who is alone waits for nobody.
+fn gather(queued: &mpsc::Receiver<Queued>, first: Queued, before: usize) -> Vec<Queued> {
+    let mut batch = vec![first];
+    let until = Instant::now() + GATHERED_FOR;
+    while batch.len() < SHARED {
+        match queued.try_recv() {
+            Ok(next) => batch.push(next),
+            Err(_) if batch.len() >= before / 2 => break,
+            Err(_) => {
+                let moment = until.saturating_duration_since(Instant::now());
+                match queued.recv_timeout(moment) {
+                    Ok(next) => batch.push(next),
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+    batch
+}
+
 fn answer(
     batch: impl IntoIterator<Item = Queued>,
     attempted: Result<Vec<Result<Done, StoreError>>, StoreError>,
@@ -296,9 +300,10 @@ fn answer(
 fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> {
     Ok(match work {
         Work::Open(opening, deliveries) => {
-            Done::Opened(opening::open(transaction, opening, deliveries)?)
+            let (opened, text) = opening::open(transaction, opening, deliveries)?;
+            Done::Opened(opened, text)
         }
-        Work::Swap(swap) => Done::Swapped(swapping::swap(transaction, swap)?),
+        Work::Swap(swap, written) => Done::Swapped(swapping::swap(transaction, swap, written)?),
         Work::Append(events) => Done::Appended(changing::append(transaction, events)?),
         Work::RegisterSink(sink) => {
             changing::register_sink(transaction, sink)?;
