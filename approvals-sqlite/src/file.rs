@@ -1,17 +1,12 @@
-//! Opening the file: what it is, its tables, and how connections to it behave.
+//! Opening the file, and how connections to it behave.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Kind, OpenError, kind};
-
-/// The tables, in the order in which they came. Never changed: a later version adds a file.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_requests.sql")];
-
-/// What marks a file as one of this crate's: `apRv`.
-const APPLICATION: i64 = 0x6170_5276;
+use crate::migrations::{migrate, version};
 
 /// The size of a page, in bytes.
 const PAGE: u64 = 4096;
@@ -75,31 +70,6 @@ pub(crate) fn open(file: &File) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Which of the migrations the file has.
-fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
-    let (application, version, tables) = connection
-        .query_row(
-            "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)",
-            (),
-            |row| <(i64, i64, i64)>::try_from(row),
-        )
-        .map_err(|error| OpenError::of(path, &error))?;
-    let path = path.to_owned();
-    let empty = application == 0 && version == 0 && tables == 0;
-    if application != APPLICATION && !empty {
-        return Err(OpenError::Foreign { path });
-    }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if version > known {
-        return Err(OpenError::Newer {
-            path,
-            found: version,
-            known,
-        });
-    }
-    Ok(version)
-}
-
 /// Switches to a write-ahead log, by which readers and a writer do not wait for each other. Several
 /// processes may do so at once, and SQLite does not wait for a lock here.
 fn write_ahead(connection: &Connection, path: &Path, patience: Duration) -> Result<(), OpenError> {
@@ -122,29 +92,4 @@ fn write_ahead(connection: &Connection, path: &Path, patience: Duration) -> Resu
             Err(error) => return Err(OpenError::of(path, &error)),
         }
     }
-}
-
-/// Brings the tables up to this version, in one transaction.
-fn migrate(connection: &mut Connection, path: &Path, found: i64) -> Result<(), OpenError> {
-    let failed = |error: rusqlite::Error| OpenError::of(path, &error);
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    // Also where there is nothing to do: a file that cannot be written is told now.
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed)?;
-    if found < known {
-        // Another process may have been first.
-        let found = version(&transaction, path)?;
-        let done = usize::try_from(found).unwrap_or(0);
-        for migration in MIGRATIONS.iter().skip(done) {
-            transaction.execute_batch(migration).map_err(failed)?;
-        }
-        transaction
-            .pragma_update(None, "application_id", APPLICATION)
-            .map_err(failed)?;
-        transaction
-            .pragma_update(None, "user_version", known)
-            .map_err(failed)?;
-    }
-    transaction.commit().map_err(failed)
 }

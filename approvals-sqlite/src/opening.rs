@@ -8,6 +8,7 @@ use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, proposals};
 use approvals_core::store::{Delivery, Opened, StoreError};
 use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 
+use crate::copies;
 use crate::rows;
 use crate::script::Script;
 use crate::swapping::Written;
@@ -191,7 +192,7 @@ fn insert(
     let Written { columns, text } = Written::of(&record)?;
     let id = columns.id.to_bytes().to_vec();
     script
-        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, copies_kept, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)")
         .bind(id.clone())
         .bind_number(columns.revision)
         .bind(i64::from(columns.schema))
@@ -207,6 +208,7 @@ fn insert(
         .bind_number(record.changed_at.as_millis())
         .bind(rows::json(deliveries)?)
         .bind_text(&text);
+    copies::intended(script, columns.id, record.asked.asked_at, deliveries);
     for principal in &columns.principals {
         script
             .add("; INSERT INTO principals (principal, finished, request) VALUES (?, ?, ?)")

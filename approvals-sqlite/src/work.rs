@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::Opening;
-use approvals_core::store::{Delivery, Freeze, Opened, StoreError, Swap, Swapped};
+use approvals_core::store::{Delivery, Duty, Freeze, Opened, StoreError, Swap, Swapped};
 use approvals_core::{OwnerId, RequestId, SinkId, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -22,6 +22,7 @@ pub(crate) enum Work {
     NoteDelivery(RequestId, Delivery),
     SetFreeze(Option<Freeze>, Box<NewEvent>),
     Heartbeat(OwnerId, Duration),
+    Lease(Duty, OwnerId, Duration),
     Archive(Selection),
 }
 
@@ -52,6 +53,7 @@ pub(crate) enum Done {
     Swapped(Swapped),
     Appended(u64),
     Archived(Step),
+    Leased(bool),
     Nothing,
 }
 

@@ -19,7 +19,7 @@ use crate::script::Script;
 use crate::transaction::{Failure, Transaction};
 use crate::watching::Watching;
 use crate::work::{Done, Queued, Work};
-use crate::{archive, changing, file, opening, swapping};
+use crate::{archive, changing, copies, duties, file, opening, swapping};
 
 /// How many changes share one commit at most: none should wait for long behind others.
 const SHARED: usize = 256;
@@ -314,7 +314,7 @@ fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> 
             Done::Nothing
         }
         Work::NoteDelivery(id, delivery) => {
-            changing::note_delivery(transaction, *id, delivery)?;
+            copies::note(transaction, *id, delivery)?;
             Done::Nothing
         }
         Work::SetFreeze(freeze, event) => {
@@ -324,6 +324,9 @@ fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> 
         Work::Heartbeat(owner, lease) => {
             changing::heartbeat(transaction, *owner, *lease)?;
             Done::Nothing
+        }
+        Work::Lease(duty, owner, lease) => {
+            Done::Leased(duties::lease(transaction, duty, *owner, *lease)?)
         }
         Work::Archive(selection) => Done::Archived(archive::archive(transaction, selection)?),
     })

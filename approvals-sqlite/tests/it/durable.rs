@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_core::review::{Choice, Command, Limits, Phase, Refusal};
+use approvals_core::review::{Choice, Command, Limits, Refusal};
 use approvals_core::store::{Filter, Freeze, Opened};
 use approvals_core::{ClockError, NewEvent, OwnerId, RequestStore, StoreError, What};
 use approvals_testing::ManualClock;
@@ -152,24 +152,4 @@ async fn time_goes_on_from_what_another_process_committed() {
         .unwrap();
     assert_eq!(slow.now().await.unwrap(), committed);
     assert_eq!(other.now().await.unwrap(), committed);
-}
-
-#[tokio::test]
-async fn a_record_of_a_newer_version_is_read_and_not_replaced() {
-    let house = House::new();
-    let store = house.store().await;
-    let record = house.ask(&store, &house.sample()).await;
-    let swap = house.swap(&record, &crate::shared::withdraw());
-    // What a newer version adds is not known here.
-    house
-        .edit("UPDATE requests SET schema = 2, record = json_set(record, '$.schema', 2, '$.added', 'later')");
-    let read = store.read(record.id()).await.unwrap().unwrap().record;
-    assert_eq!((read.schema, read.state.phase()), (2, Phase::Pending));
-    let told = message(store.compare_and_swap(swap).await);
-    assert!(
-        told.contains("newer version") && told.contains("upgrade"),
-        "{told}"
-    );
-    let kept = house.look("SELECT json_extract(record, '$.added') FROM requests");
-    assert_eq!(kept, "later");
 }

@@ -151,27 +151,6 @@ async fn the_database_of_another_program_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_version_is_left_as_it_is() {
-    let house = House::new();
-    house.store().await.close().await;
-    house.edit("PRAGMA user_version = 2; CREATE TABLE later (a INTEGER)");
-    let told = house.builder().open().await.unwrap_err();
-    assert!(
-        matches!(
-            told,
-            OpenError::Newer {
-                found: 2,
-                known: 1,
-                ..
-            }
-        ),
-        "{told}"
-    );
-    assert!(told.to_string().contains("upgrade"), "{told}");
-    house.edit("INSERT INTO later VALUES (1)");
-}
-
-#[tokio::test]
 async fn a_damaged_file_says_so_and_releases_nothing() {
     let house = House::new();
     let store = house.store().await;

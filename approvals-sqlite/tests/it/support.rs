@@ -161,6 +161,10 @@ impl House {
         self.hand().execute_batch(sql).unwrap();
     }
 
+    pub(crate) fn edit_with(&self, sql: &str, value: &str) {
+        self.hand().execute(sql, [value]).unwrap();
+    }
+
     pub(crate) fn look(&self, sql: &str) -> String {
         self.hand().query_row(sql, (), |row| row.get(0)).unwrap()
     }
