@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Admission, Bucket, Opening, Standing, Transition, admit};
-use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, proposals};
+use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, bucket, proposals};
 use approvals_core::store::{Delivery, Opened, StoreError};
 use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 
 use crate::copies;
-use crate::rows;
+use crate::rows::{self, Row};
 use crate::script::Script;
 use crate::swapping::Written;
 use crate::traffic::Traffic;
@@ -46,6 +46,31 @@ struct Known {
     asks: Traffic,
 }
 
+/// What an opening with a key finds under it, where nothing is to be written, and its text. A key
+/// names its request for good, and what was found is judged again before anything is done with it.
+pub(crate) fn found(
+    opening: &Opening,
+    rows: &[Row],
+    now: Timestamp,
+) -> Result<Option<(Arc<Record>, Arc<str>)>, StoreError> {
+    let Known { standing, .. } = known(rows, now)?;
+    let Admission::Found(record) = admit(opening, &standing, now) else {
+        return Ok(None);
+    };
+    for row in rows {
+        if rows::value::<&str>(row, "kind")? == "keyed" {
+            let text = rows::value::<&str>(row, "text")?.into();
+            return Ok(Some((record, text)));
+        }
+    }
+    Ok(None)
+}
+
+/// What decides about an opening, in a snapshot that is only read.
+pub(crate) fn look(opening: &Opening, now: Timestamp) -> Script {
+    standing(opening, bucket(&opening.asked), now)
+}
+
 /// Judges and carries out an opening. Returned with it is the text of a record that was made.
 pub(crate) fn open(
     transaction: &mut Transaction<'_>,
@@ -53,12 +78,13 @@ pub(crate) fn open(
     deliveries: &[Delivery],
 ) -> Result<(Opened, Option<Arc<str>>), Failure> {
     let now = transaction.now()?;
-    let bucket = approvals_core::store::lookup::bucket(&opening.asked);
+    let bucket = bucket(&opening.asked);
+    let rows = standing(opening, bucket, now).rows(transaction.connection)?;
     let Known {
         standing,
         exists,
         mut asks,
-    } = look(transaction, opening, bucket, now)?;
+    } = known(&rows, now)?;
     if exists {
         return Err(Failure::Refused(StoreError::Invalid(format!(
             "a request with the id {} exists: make a new id",
@@ -113,12 +139,8 @@ fn about(record: &Record, events: Vec<approvals_core::What>) -> Vec<NewEvent> {
         .collect()
 }
 
-fn look(
-    transaction: &mut Transaction<'_>,
-    opening: &Opening,
-    bucket: Digest,
-    now: Timestamp,
-) -> Result<Known, Failure> {
+/// What decides about an opening, to be looked up.
+fn standing(opening: &Opening, bucket: Digest, now: Timestamp) -> Script {
     let asked = &opening.asked;
     let digest = asked.digest.as_bytes().to_vec();
     let mut script = Script::new(STANDING);
@@ -130,25 +152,29 @@ fn look(
         .bind(bucket.as_bytes().to_vec())
         .bind(proposals(asked).as_bytes().to_vec())
         .bind_number(now.minus(PROPOSAL_COUNTS_FOR).as_millis());
+    script
+}
+
+fn known(rows: &[Row], now: Timestamp) -> Result<Known, StoreError> {
     let mut known = Known {
         standing: Standing::default(),
         exists: false,
         asks: Traffic::default(),
     };
-    for row in script.rows(transaction.connection)? {
+    for row in rows {
         let standing = &mut known.standing;
-        match rows::value::<&str>(&row, "kind")? {
+        match rows::value::<&str>(row, "kind")? {
             "exists" => known.exists = true,
-            "keyed" => standing.keyed = rows::record(&row, "text")?.map(Arc::new),
+            "keyed" => standing.keyed = rows::record(row, "text")?.map(Arc::new),
             "equal" => standing
                 .same_digest
-                .extend(rows::record(&row, "text")?.map(Arc::new)),
+                .extend(rows::record(row, "text")?.map(Arc::new)),
             "bucket" => {
-                let mut asks = Traffic::read(rows::value(&row, "asks")?);
-                let mut denials = Traffic::read(rows::value(&row, "denials")?);
+                let mut asks = Traffic::read(rows::value(row, "asks")?);
+                let mut denials = Traffic::read(rows::value(row, "denials")?);
                 asks.forget(now);
                 denials.forget(now);
-                let pending = rows::number(&row, "pending")?;
+                let pending = rows::number(row, "pending")?;
                 standing.bucket = Bucket {
                     pending: u32::try_from(pending).unwrap_or(u32::MAX),
                     asks: asks.total(),
@@ -163,16 +189,16 @@ fn look(
                         "the store is damaged: a proposal cannot be read ({why}): restore it from a backup"
                     ))
                 };
-                let person = PersonId::new(rows::value::<&str>(&row, "person")?)
+                let person = PersonId::new(rows::value::<&str>(row, "person")?)
                     .map_err(|e| wrong(e.to_string()))?;
-                let proposal = serde_json::from_str(rows::value(&row, "text")?)
+                let proposal = serde_json::from_str(rows::value(row, "text")?)
                     .map_err(|e| wrong(e.to_string()))?;
                 standing.proposals.push((person, Arc::new(proposal)));
             }
             other => {
-                return Err(Failure::Refused(StoreError::Invalid(format!(
+                return Err(StoreError::Invalid(format!(
                     "the lookup has a part `{other}` that nobody reads"
-                ))));
+                )));
             }
         }
     }

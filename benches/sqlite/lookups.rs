@@ -5,33 +5,12 @@ use std::time::Instant;
 
 use approvals_benches::Failure;
 use approvals_benches::effort::Effort;
+use approvals_benches::files::filled;
 use approvals_benches::sampling::{Contestant, interleave};
 use approvals_benches::table::{Table, ratio, time};
 use approvals_core::RequestStore;
 use approvals_core::store::Filter;
-use approvals_sqlite::SqliteStore;
-use approvals_testing::sample::Sample;
-use rusqlite::Connection;
 use tokio::runtime::Runtime;
-
-/// A store with so many requests pending: one that was asked, and copies of its row.
-async fn filled(directory: &Path, pending: usize) -> Result<SqliteStore, Failure> {
-    let path = directory.join(format!("{pending}.db"));
-    let store = SqliteStore::open(&path).await?;
-    let sample = Sample::at(store.now().await?);
-    store.open(sample.opening(), Vec::new()).await?;
-    store.close().await;
-    let connection = Connection::open(&path)?;
-    connection.execute(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-         INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record)
-         SELECT randomblob(16), revision, schema, phase, finished, due_at + i, randomblob(32), found, randomblob(32), waiter, review_owed, action, changed_at, deliveries, record
-         FROM n, (SELECT * FROM requests LIMIT 1)",
-        [i64::try_from(pending)?],
-    )?;
-    drop(connection);
-    Ok(SqliteStore::open(&path).await?)
-}
 
 pub(crate) fn lookups(
     runtime: &Runtime,

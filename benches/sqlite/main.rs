@@ -3,21 +3,11 @@
 mod bare;
 mod cycle;
 mod lookups;
-
-use std::path::PathBuf;
+mod returning;
 
 use approvals_benches::effort::Effort;
+use approvals_benches::files::directory;
 use approvals_benches::{Failure, machine};
-
-/// Where the files are: on the disk that builds are on, which a directory for temporary files need
-/// not be.
-fn directory() -> Result<PathBuf, Failure> {
-    let program = std::env::current_exe()?;
-    let beside = program.parent().ok_or("the program is nowhere")?;
-    let directory = beside.join(format!("sqlite-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&directory)?;
-    Ok(directory)
-}
 
 fn main() -> Result<(), Failure> {
     let effort = Effort::from_command_line();
@@ -27,11 +17,15 @@ fn main() -> Result<(), Failure> {
         .build()?;
     let directory = directory()?;
     let tables = cycle::rates(&runtime, &directory, effort)
-        .and_then(|rates| Ok((rates, lookups::lookups(&runtime, &directory, effort)?)));
+        .and_then(|rates| Ok((rates, lookups::lookups(&runtime, &directory, effort)?)))
+        .and_then(|(rates, lookups)| {
+            let returning = returning::returning(&runtime, &directory, effort)?;
+            Ok((rates, lookups, returning))
+        });
     std::fs::remove_dir_all(&directory)?;
-    let (rates, lookups) = tables?;
+    let (rates, lookups, returning) = tables?;
     println!(
-        "## SQLite: a whole cycle beside the bare commits it needs\n\n{}\n\n{rates}\n\n{lookups}",
+        "## SQLite: a whole cycle beside the bare commits it needs\n\n{}\n\n{rates}\n\n{lookups}\n\n{returning}",
         machine::describe()
     );
     Ok(())
