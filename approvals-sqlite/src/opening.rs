@@ -8,7 +8,9 @@ use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, bucket, proposals};
 use approvals_core::store::{Delivery, Opened, StoreError};
 use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 
+use crate::clock::StoreClock;
 use crate::copies;
+use crate::decoded::Decoded;
 use crate::rows::{self, Row};
 use crate::script::Script;
 use crate::swapping::Written;
@@ -46,29 +48,54 @@ struct Known {
     asks: Traffic,
 }
 
-/// What an opening with a key finds under it, where nothing is to be written, and its text. A key
-/// names its request for good, and what was found is judged again before anything is done with it.
+/// What decides about an opening whose key names a request already, in a snapshot that is only read.
+pub(crate) const KEYED: &str = "
+SELECT 'latest' AS kind, NULL AS id, NULL AS text, latest FROM meta
+UNION ALL
+SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL
+FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
+WHERE k.key = ?
+UNION ALL
+SELECT 'equal', id, record, NULL FROM requests INDEXED BY requests_by_digest
+WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')";
+
+pub(crate) fn keyed(opening: &Opening, key: Digest) -> Script {
+    let mut script = Script::new(KEYED);
+    script
+        .bind(key.as_bytes().to_vec())
+        .bind(opening.asked.digest.as_bytes().to_vec());
+    script
+}
+
+/// What an opening with a key finds under it, where nothing is to be written. A key names its
+/// request for good, and what was found is judged again before anything is done with it.
 pub(crate) fn found(
     opening: &Opening,
     rows: &[Row],
-    now: Timestamp,
-) -> Result<Option<(Arc<Record>, Arc<str>)>, StoreError> {
-    let Known { standing, .. } = known(rows, now)?;
-    let Admission::Found(record) = admit(opening, &standing, now) else {
-        return Ok(None);
-    };
+    clock: &StoreClock,
+    decoded: &Decoded,
+) -> Result<Option<Arc<Record>>, StoreError> {
+    let mut standing = Standing::default();
+    let mut latest = Timestamp::from_millis(0);
     for row in rows {
-        if rows::value::<&str>(row, "kind")? == "keyed" {
-            let text = rows::value::<&str>(row, "text")?.into();
-            return Ok(Some((record, text)));
+        match rows::value::<&str>(row, "kind")? {
+            "latest" => latest = rows::time(row, "latest")?,
+            "keyed" => {
+                let text = rows::value(row, "text")?;
+                standing.keyed = Some(decoded.record(rows::id(row, "id")?, text)?);
+            }
+            _ => standing
+                .same_digest
+                .extend(rows::record(row, "text")?.map(Arc::new)),
         }
     }
-    Ok(None)
-}
-
-/// What decides about an opening, in a snapshot that is only read.
-pub(crate) fn look(opening: &Opening, now: Timestamp) -> Script {
-    standing(opening, bucket(&opening.asked), now)
+    if standing.keyed.is_none() {
+        return Ok(None);
+    }
+    Ok(match admit(opening, &standing, clock.now(latest)?) {
+        Admission::Found(record) => Some(record),
+        Admission::Refuse(_) | Admission::Ask(_) | Admission::UseGrant { .. } => None,
+    })
 }
 
 /// Judges and carries out an opening. Returned with it is the text of a record that was made.

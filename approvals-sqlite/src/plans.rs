@@ -37,6 +37,7 @@ fn statements() -> Vec<(&'static str, String)> {
             "opening: key, digest, bucket, proposals",
             opening::STANDING.to_owned(),
         ),
+        ("opening: what a key names", opening::KEYED.to_owned()),
         (
             "swap: the record that stands",
             swapping::STANDS_AS.to_owned(),

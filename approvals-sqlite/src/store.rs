@@ -185,11 +185,10 @@ impl RequestStore for SqliteStore {
         deliveries: Vec<Delivery>,
     ) -> Result<Opened, StoreError> {
         // Callers that come back with their keys are told without waiting for the writer.
-        if opening.key.is_some() {
-            let now = self.now().await?;
-            let rows = self.readers.few(opening::look(&opening, now)).await?;
-            if let Some((record, text)) = opening::found(&opening, &rows, now)? {
-                self.decoded.remember(text, &record);
+        if let Some(key) = opening.key {
+            let rows = self.readers.few(opening::keyed(&opening, key)).await?;
+            let found = opening::found(&opening, &rows, &self.clock, &self.decoded)?;
+            if let Some(record) = found {
                 return Ok(Opened::Found(record));
             }
         }
