@@ -61,3 +61,46 @@ impl Decoded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use approvals_core::Timestamp;
+    use approvals_testing::sample::Sample;
+
+    use super::*;
+
+    fn asked() -> Arc<Record> {
+        let opening = Sample::at(Timestamp::from_millis(1_000_000)).opening();
+        Arc::new(Record::pending(opening.asked, opening.excluded, None))
+    }
+
+    #[test]
+    fn a_text_that_was_changed_is_read_anew() {
+        let decoded = Decoded::default();
+        let record = asked();
+        let id = record.id();
+        let text: Arc<str> = encoding::encode(&record).unwrap().into();
+        decoded.remember(Arc::clone(&text), &record);
+        let again = decoded.record(id, &text).unwrap();
+        assert!(Arc::ptr_eq(&again, &record));
+        let changed = text.replace("\"revision\":1", "\"revision\":9");
+        assert_eq!(decoded.record(id, &changed).unwrap().revision, 9);
+        assert_eq!(*decoded.record(id, &text).unwrap(), *record);
+        let cut = text.get(..100).unwrap();
+        assert!(decoded.record(id, cut).is_err());
+    }
+
+    #[test]
+    fn no_more_is_kept_than_a_few() {
+        let decoded = Decoded::default();
+        for _ in 0..KEPT * 3 {
+            let record = asked();
+            let text = encoding::encode(&record).unwrap();
+            decoded.remember(text.into(), &record);
+        }
+        let long: Arc<str> = "x".repeat(LONGEST + 1).into();
+        decoded.remember(long, &asked());
+        let lately = decoded.lately();
+        assert_eq!((lately.known.len(), lately.order.len()), (KEPT, KEPT));
+    }
+}
