@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_core::store::{Delivery, DeliveryState, Retry};
-use approvals_core::{ChannelId, Coverage, Receipt, RequestId, RequestStore, Timestamp};
+use approvals_core::store::{Delivery, DeliveryState};
+use approvals_core::{ChannelId, Receipt, RequestId, RequestStore, Timestamp};
 use approvals_postgres::PostgresStore;
 use approvals_testing::ManualClock;
+use approvals_testing::sample::copies_in_every_state;
 
 use crate::support::{Place, sample};
 
@@ -34,7 +35,7 @@ impl World {
         let store = store.unwrap();
         let opening = sample(&store).await.opening();
         let (id, asked_at) = (opening.asked.id, opening.asked.asked_at);
-        let all = every_state(asked_at);
+        let all = copies_in_every_state(asked_at);
         store.open(opening, all.clone()).await.unwrap();
         Some(Self {
             place,
@@ -84,41 +85,6 @@ impl World {
         assert_eq!(self.due(&failed.channel).await, [self.id]);
         assert!(self.due(&outdated.channel).await.is_empty());
     }
-}
-
-/// With texts that look like states.
-fn every_state(asked_at: Timestamp) -> Vec<Delivery> {
-    let retry = |attempts, seconds| Retry {
-        attempts,
-        at: asked_at.plus(Duration::from_secs(seconds)),
-    };
-    let confusing = "{\"state\":\"intended\",\"retry\":{\"attempts\":1,\"at\":5}} \" \\ \u{0} é";
-    let failed = |retry| DeliveryState::Failed {
-        why: confusing.to_owned(),
-        retry,
-    };
-    [
-        DeliveryState::Intended,
-        DeliveryState::Delivered(Receipt::handle(confusing)),
-        failed(None),
-        failed(Some(retry(3, 40))),
-        DeliveryState::Outdated {
-            receipt: Receipt::handle(confusing),
-            why: confusing.to_owned(),
-            retry: retry(7, 50),
-        },
-    ]
-    .into_iter()
-    .zip(1..)
-    .map(|(state, n)| Delivery {
-        channel: format!("channel-{n}").parse().unwrap(),
-        coverage: Coverage::Partial {
-            why: confusing.to_owned(),
-        },
-        state,
-        revision: 1,
-    })
-    .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

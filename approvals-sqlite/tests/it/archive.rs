@@ -6,8 +6,7 @@ use approvals_core::RequestStore;
 use approvals_core::review::Phase;
 use approvals_core::store::{Filter, Opened};
 
-use crate::shared::withdraw;
-use crate::support::{House, events, intended, sink};
+use crate::support::{House, events, intended, sink, withdraw};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -10,7 +10,7 @@ use approvals_core::{ClockError, NewEvent, OwnerId, RequestStore, StoreError, Wh
 use approvals_testing::ManualClock;
 use approvals_testing::sample::{ballot, person};
 
-use crate::support::{House, events, intended, message, sink};
+use crate::support::{House, events, intended, message, sink, withdraw};
 
 #[tokio::test]
 async fn everything_is_there_again_when_the_file_is_opened_again() {
@@ -96,7 +96,7 @@ async fn a_clock_that_is_set_back_an_hour_judges_nothing_also_after_a_restart() 
     let house = House::new();
     let store = house.store().await;
     let record = house.ask(&store, &house.sample()).await;
-    let withdraw = house.swap(&record, &crate::shared::withdraw());
+    let withdraw = house.swap(&record, &withdraw());
     let committed = store.now().await.unwrap();
     house.clock.jump_back(Duration::from_secs(3600));
     let hour = Duration::from_secs(3600);

@@ -8,8 +8,7 @@ use approvals_core::store::{Filter, Opened};
 use approvals_core::{RequestStore, StoreError};
 use approvals_sqlite::{OpenError, SqliteStore};
 
-use crate::shared::withdraw;
-use crate::support::{House, events, intended, message, sink};
+use crate::support::{House, events, intended, message, sink, withdraw};
 
 #[tokio::test]
 async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {

@@ -3,17 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_core::review::{Choice, Command, WithdrawnBy};
+use approvals_core::review::Choice;
 use approvals_core::store::Opened;
 use approvals_core::{RequestStore, StoreError};
 use approvals_sqlite::SqliteStore;
-use approvals_testing::sample::ballot;
+use approvals_testing::sample::vote;
 
 use crate::support::{House, events, intended, sink};
-
-pub(crate) const fn withdraw() -> Command {
-    Command::Withdraw(WithdrawnBy::Requester)
-}
 
 #[tokio::test]
 async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
@@ -23,7 +19,9 @@ async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
     let elsewhere = house.ask(&one, &house.sample().table("orders")).await;
     // Whatever was changed before is seen before anybody waits.
     let mut settled = one.hints().watch(asked.id());
-    house.carry(&other, asked.id(), &yes(&asked)).await;
+    house
+        .carry(&other, asked.id(), &vote(&asked, "alice", Choice::Approve))
+        .await;
     tokio::time::timeout(Duration::from_secs(20), settled.changed())
         .await
         .expect("the hint of a vote in another process came");
@@ -35,11 +33,6 @@ async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
         .expect("the hint of another request came");
     let woken = tokio::time::timeout(Duration::from_millis(1), untouched.changed()).await;
     assert!(woken.is_err(), "one request's change is not another's");
-}
-
-fn yes(record: &approvals_core::Record) -> Command {
-    let ballot = ballot(&record.asked, record.revision, "alice", Choice::Approve);
-    Command::Vote(Box::new(ballot))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

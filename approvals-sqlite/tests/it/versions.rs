@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use approvals_core::review::Phase;
-use approvals_core::store::{Delivery, DeliveryState, Retry};
-use approvals_core::{Coverage, Receipt, RequestId, RequestStore};
+use approvals_core::store::{Delivery, DeliveryState};
+use approvals_core::{Receipt, RequestId, RequestStore};
 use approvals_sqlite::{OpenError, SqliteStore};
+use approvals_testing::sample::copies_in_every_state;
 
-use crate::shared::withdraw;
-use crate::support::{House, intended, message};
+use crate::support::{House, intended, message, withdraw};
 
 #[tokio::test]
 async fn a_file_of_a_newer_version_that_this_one_cannot_follow_is_left_as_it_is() {
@@ -78,44 +78,8 @@ async fn a_record_of_a_newer_version_is_read_and_not_replaced() {
     assert_eq!(kept, "later");
 }
 
-/// Every state that a delivery can be in, on a channel of its own, with texts that look like states.
 fn every_state(house: &House) -> Vec<Delivery> {
-    let retry = |attempts, seconds| Retry {
-        attempts,
-        at: house
-            .sample()
-            .opening()
-            .asked
-            .asked_at
-            .plus(Duration::from_secs(seconds)),
-    };
-    let confusing = r#"{"state":"intended","retry":{"attempts":1,"at":5}} " \ é"#.to_owned();
-    let failed = |retry| DeliveryState::Failed {
-        why: confusing.clone(),
-        retry,
-    };
-    [
-        DeliveryState::Intended,
-        DeliveryState::Delivered(Receipt::handle(&confusing)),
-        failed(None),
-        failed(Some(retry(3, 40))),
-        DeliveryState::Outdated {
-            receipt: Receipt::handle(&confusing),
-            why: confusing.clone(),
-            retry: retry(7, 50),
-        },
-    ]
-    .into_iter()
-    .zip(1..)
-    .map(|(state, n)| Delivery {
-        channel: format!("channel-{n}").parse().unwrap(),
-        coverage: Coverage::Partial {
-            why: confusing.clone(),
-        },
-        state,
-        revision: 1,
-    })
-    .collect()
+    copies_in_every_state(house.sample().opening().asked.asked_at)
 }
 
 /// Whether each copy is due at its time and not before.

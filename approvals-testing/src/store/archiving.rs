@@ -9,9 +9,9 @@ use approvals_core::review::{Choice, Command, Phase};
 use approvals_core::store::{Filter, Opened, StoreError};
 use approvals_core::{RequestId, Requirement};
 
-use super::steps::{World, intended, withdraw};
+use super::steps::World;
 use crate::report::{Found, Judgment, Rule, ensure, rules};
-use crate::sample::REVIEWERS;
+use crate::sample::{REVIEWERS, intended, withdraw};
 
 pub(super) const RULES: &[Rule<Archive>] = rules![Archive:
     "what finished so long ago is archived, and nothing else" => long_ago,

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_core::review::{Choice, Command, Limits, Phase};
+use approvals_core::review::{Choice, Limits, Phase};
 use approvals_core::store::{Delivery, DeliveryState, Duty, Opened, RequestStore, Retry, Swapped};
 use approvals_core::{OwnerId, Receipt, RequestId};
 
-use super::steps::{CROWD, LEASE, World, intended};
+use super::steps::{CROWD, World};
 use crate::ManualClock;
 use crate::report::{Found, Judgment, Rule, ensure, rules};
-use crate::sample::{Sample, ballot};
+use crate::sample::{LEASE, Sample, intended, vote};
 
 pub(super) const RULES: &[Rule<Processes>] = rules![Processes:
     "what one process wrote another reads, and goes on with" => read,
@@ -89,16 +89,8 @@ async fn swaps(processes: Processes) -> Judgment {
     for n in 0..ROUNDS {
         let record = processes.one.ask(&processes.sample(n)?).await?;
         let id = record.id();
-        let vote = |who, choice| {
-            Command::Vote(Box::new(ballot(
-                &record.asked,
-                record.revision,
-                who,
-                choice,
-            )))
-        };
-        let yes = vote("alice", Choice::Approve);
-        let no = vote("carol", Choice::Deny);
+        let yes = vote(&record, "alice", Choice::Approve);
+        let no = vote(&record, "carol", Choice::Deny);
         let yes = processes.one.swap(id, &yes).await?;
         let no = processes.other.swap(id, &no).await?;
         let [one, other] = [(&processes.one, yes), (&processes.other, no)].map(|(world, swap)| {
