@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use approvals_core::RequestId;
 use approvals_core::store::{Hints, StoreError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -29,6 +30,9 @@ const GATHERED_FOR: Duration = Duration::from_micros(100);
 
 /// How often what is over is cleared away, at most.
 const CLEARED_EVERY: Duration = Duration::from_secs(60);
+
+/// What became of each change of a batch, in its order.
+type Answers = Vec<Result<Done, StoreError>>;
 
 /// What a writer works with.
 #[derive(Debug, Clone)]
@@ -178,7 +182,7 @@ impl Writer {
     }
 
     /// One transaction. An error is about all of it.
-    fn attempt(&mut self, batch: &[Queued]) -> Result<Vec<Result<Done, StoreError>>, Lost> {
+    fn attempt(&mut self, batch: &[Queued]) -> Result<Answers, Lost> {
         let path = self.setup.file.path.clone();
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -210,13 +214,7 @@ impl Writer {
         &self,
         connection: &mut Connection,
         batch: &[Queued],
-    ) -> Result<
-        (
-            Vec<Result<Done, StoreError>>,
-            Vec<approvals_core::RequestId>,
-        ),
-        Ended,
-    > {
+    ) -> Result<(Answers, Vec<RequestId>), Ended> {
         let mut transaction =
             Transaction::begin(connection, &self.setup.clock).map_err(Ended::Begin)?;
         let mut answers = Vec::with_capacity(batch.len());
@@ -278,10 +276,7 @@ fn gather(queued: &mpsc::Receiver<Queued>, first: Queued, before: usize) -> Vec<
     batch
 }
 
-fn answer(
-    batch: impl IntoIterator<Item = Queued>,
-    attempted: Result<Vec<Result<Done, StoreError>>, StoreError>,
-) {
+fn answer(batch: impl IntoIterator<Item = Queued>, attempted: Result<Answers, StoreError>) {
     match attempted {
         Ok(answers) => {
             for (queued, answer) in batch.into_iter().zip(answers) {
