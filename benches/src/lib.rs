@@ -9,6 +9,7 @@
 
 pub mod arguments;
 pub mod effort;
+pub mod files;
 pub mod floor;
 pub mod gate;
 pub mod machine;
