@@ -1,10 +1,14 @@
 //! A PostgreSQL server of a test's own, which can be crashed and started again.
 
+mod process;
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -21,6 +25,7 @@ directory=$1; shift
 server=$!
 echo $server
 read -r ending
+[ "$ending" = keep ] || kill -9 $server $(cat /proc/$server/task/$server/children) 2>/dev/null
 kill -9 $server 2>/dev/null
 wait
 [ "$ending" = keep ] || rm -rf "$directory"
@@ -114,20 +119,11 @@ impl PrivateServer {
         let Some(mut running) = self.running().take() else {
             return Ok(());
         };
-        // Stopped, it starts no further ones: what is left behind would hold its memory.
-        stop(running.server)?;
-        // Its children first noticed that it is gone a moment later.
-        let children = format!("/proc/{0}/task/{0}/children", running.server);
-        let children = fs::read_to_string(children).unwrap_or_default();
-        Command::new("kill")
-            .arg("-9")
-            .arg(running.server.to_string())
-            .args(children.split_whitespace())
-            .stderr(Stdio::null())
-            .status()?;
+        // Left to themselves its processes would notice that it is gone a moment later.
+        let killed = process::kill_family(running.server);
         running.input.write_all(b"keep\n")?;
         running.keeper.wait()?;
-        Ok(())
+        killed
     }
 
     /// Starts it on what it has, and returns when it takes connections.
@@ -142,7 +138,8 @@ impl PrivateServer {
                     *self.running() = Some(running);
                     return Ok(());
                 }
-                // Processes of the server that crashed may still hold its memory.
+                // Whatever is in its way may be going: it refuses to start while a process of the
+                // server that crashed is still attached to its memory.
                 Err(_) if Instant::now() < deadline => sleep(Duration::from_millis(20)),
                 Err(error) => return Err(error),
             }
@@ -171,15 +168,12 @@ impl PrivateServer {
         BufReader::new(output).read_line(&mut server)?;
         let server: u32 = server.trim().parse().map_err(io::Error::other)?;
         while !self.is_ready(server) {
-            let gone = !Path::new(&format!("/proc/{server}")).exists();
-            if gone || Instant::now() >= deadline {
+            // The keeper asks how it ended when it is told to go on, and not before.
+            let ended = !process::is_alive(server);
+            if ended || Instant::now() >= deadline {
                 input.write_all(b"keep\n")?;
                 keeper.wait()?;
-                let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-                let lines: Vec<&str> = log.lines().collect();
-                let last = lines.len().saturating_sub(20);
-                let said = lines.get(last..).unwrap_or_default().join("\n");
-                return Err(io::Error::other(format!("postgres did not start: {said}")));
+                return Err(self.not_started(ended));
             }
             sleep(Duration::from_millis(5));
         }
@@ -190,12 +184,31 @@ impl PrivateServer {
         })
     }
 
+    /// With the end of its log, which says why.
+    fn not_started(&self, ended: bool) -> io::Error {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines.len().saturating_sub(30);
+        let said = lines.get(last..).unwrap_or_default().join("\n");
+        let how = if ended {
+            "postgres ended while it started".to_owned()
+        } else {
+            format!("postgres does not take connections after {PATIENCE:?}")
+        };
+        io::Error::other(format!("{how}; the end of its log:\n{said}"))
+    }
+
     /// Whether its lock file says so: process, …, state.
     fn is_ready(&self, server: u32) -> bool {
         let lock = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
         let mut lines = lock.lines();
         let ours = lines.next() == Some(&server.to_string());
         ours && lines.last().is_some_and(|state| state.trim() == "ready")
+    }
+
+    /// What it has written of itself.
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
     fn data(&self) -> PathBuf {
@@ -230,26 +243,6 @@ impl Drop for PrivateServer {
             let _ = keeper.wait();
         }
         let _ = fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// Stops a process, and returns when it stands still.
-fn stop(process: u32) -> io::Result<()> {
-    Command::new("kill")
-        .args(["-STOP", &process.to_string()])
-        .stderr(Stdio::null())
-        .status()?;
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
-        // What it is called stands in brackets before its state.
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        let runs = stat
-            .rsplit_once(") ")
-            .is_some_and(|(_, rest)| !rest.starts_with(['T', 'Z']));
-        if !runs || Instant::now() > deadline {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(1));
     }
 }
 
