@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::failure::{Failure, is_transient};
+use crate::literal::Prepared;
 
 /// The first wait after a connection was refused; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -23,6 +24,8 @@ const TRUSTED_FOR: Duration = Duration::from_secs(10);
 /// connection is returned: only those are returned that ended what they began.
 pub(crate) struct Connections {
     options: PgConnectOptions,
+    /// What is sent once on each connection.
+    prepares: Option<String>,
     idle: Mutex<Vec<Idle>>,
     permits: Arc<Semaphore>,
     /// Counts the times that every idle connection was given up.
@@ -59,10 +62,17 @@ impl Connections {
     pub(crate) fn new(options: PgConnectOptions, most: usize) -> Self {
         Self {
             options,
+            prepares: None,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(most)),
             generation: AtomicU64::new(0),
         }
+    }
+
+    /// Has each connection keep these statements prepared.
+    pub(crate) fn prepare(mut self, statements: &[&Prepared]) -> Self {
+        self.prepares = Some(statements.iter().map(|one| one.prepare()).collect());
+        self
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -110,7 +120,15 @@ impl Connections {
     async fn connect(&self, deadline: Instant) -> Result<PgConnection, Failure> {
         let mut wait = FIRST_WAIT;
         loop {
-            let error = match timeout_at(deadline, self.options.connect()).await {
+            let connecting = async {
+                let mut connection = self.options.connect().await?;
+                if let Some(statements) = &self.prepares {
+                    let statements = sqlx::raw_sql(AssertSqlSafe(statements.as_str()));
+                    connection.execute(statements).await?;
+                }
+                Ok(connection)
+            };
+            let error = match timeout_at(deadline, connecting).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) if is_transient(&error) => error,
                 Ok(Err(error)) => return Err(Failure::of(error)),
