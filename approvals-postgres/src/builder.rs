@@ -16,7 +16,7 @@ use crate::connections::Connections;
 use crate::failure::Failure;
 use crate::listen::Listener;
 use crate::migrations::migrate;
-use crate::rows::PREPARED;
+use crate::transaction::PREPARED;
 
 /// Why a store could not be connected. No gate is built on it then.
 #[derive(Debug, thiserror::Error)]

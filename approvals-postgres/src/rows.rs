@@ -53,7 +53,7 @@ macro_rules! event_types {
     };
 }
 
-const REPLACE: Prepared = Prepared {
+pub(crate) const REPLACE: Prepared = Prepared {
     name: "approvals_replace",
     types: event_types!(
         ", bytea, bigint, integer, text, text, bigint, bytea, boolean, bigint, bigint, boolean, \
@@ -75,7 +75,7 @@ const REPLACE: Prepared = Prepared {
     ),
 };
 
-const INSERT: Prepared = Prepared {
+pub(crate) const INSERT: Prepared = Prepared {
     name: "approvals_insert",
     types: event_types!(
         ", bytea, bigint, integer, text, text, bigint, bytea, boolean, bigint, bigint, boolean, \
@@ -99,7 +99,7 @@ const INSERT: Prepared = Prepared {
     ),
 };
 
-const APPEND: Prepared = Prepared {
+pub(crate) const APPEND: Prepared = Prepared {
     name: "approvals_append",
     types: event_types!(""),
     sql: concat!(
@@ -107,17 +107,6 @@ const APPEND: Prepared = Prepared {
         "SELECT 0::bigint AS changed, (SELECT last_event FROM numbered) AS last_event"
     ),
 };
-
-/// What every connection keeps prepared.
-pub(crate) const PREPARED: [&Prepared; 7] = [
-    &REPLACE,
-    &INSERT,
-    &APPEND,
-    &crate::swap::JUDGED_BY,
-    &crate::open::STANDING,
-    &crate::trail::NUMBERED,
-    &crate::operate::FREEZE,
-];
 
 /// The number of the last event that a statement with events stored, where it had some.
 pub(crate) fn last_event(row: &PgRow) -> Result<Option<u64>, Failure> {

@@ -1,6 +1,5 @@
 //! Attempts: one transaction each, made again while nothing was committed.
 
-use std::fmt::Write;
 use std::future::Future;
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::PostgresStore;
 use crate::connections::Leased;
 use crate::failure::Failure;
+use crate::literal::{Prepared, Values};
+use crate::rows;
 
 /// How often an attempt that the server undid is made.
 const ATTEMPTS: u32 = 8;
@@ -87,39 +88,64 @@ impl Locks {
     /// All of it goes to the server at once.
     fn begin(&self) -> String {
         let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned();
-        let mut statement = |text: std::fmt::Arguments<'_>| {
-            // Writing to a string cannot fail.
-            let _ = write!(sql, "; {text}");
+        let mut statement = |text: &str| {
+            sql.push_str("; ");
+            sql.push_str(text);
         };
         if self.forgettable {
-            statement(format_args!("SET LOCAL synchronous_commit = off"));
+            statement("SET LOCAL synchronous_commit = off");
         }
+        let number = |number| Values::default().number(number);
         match self.freeze {
             None => {}
-            Some(Share::Shared) => {
-                statement(format_args!(
-                    "SELECT pg_advisory_xact_lock_shared({FREEZE})"
-                ));
-            }
-            Some(Share::Alone) => {
-                statement(format_args!("SELECT pg_advisory_xact_lock({FREEZE})"));
-            }
+            Some(Share::Shared) => statement(&SHARE.execute(&number(FREEZE))),
+            Some(Share::Alone) => statement(&LOCK.execute(&number(FREEZE))),
         }
         let mut names = self.names.clone();
         names.sort_unstable();
         names.dedup();
         for name in names {
-            statement(format_args!("SELECT pg_advisory_xact_lock({name})"));
+            statement(&LOCK.execute(&number(name)));
         }
         if let Some(row) = self.row {
-            let id = u128::from_be_bytes(row.to_bytes());
-            statement(format_args!(
-                "SELECT FROM requests WHERE id = decode('{id:032x}', 'hex') FOR NO KEY UPDATE"
-            ));
+            let row = Values::default().bytes(Some(&row.to_bytes()));
+            statement(&LOCK_ROW.execute(&row));
         }
         sql
     }
 }
+
+const LOCK: Prepared = Prepared {
+    name: "approvals_lock",
+    types: "bigint",
+    sql: "SELECT pg_advisory_xact_lock($1)",
+};
+
+const SHARE: Prepared = Prepared {
+    name: "approvals_share",
+    types: "bigint",
+    sql: "SELECT pg_advisory_xact_lock_shared($1)",
+};
+
+const LOCK_ROW: Prepared = Prepared {
+    name: "approvals_lock_row",
+    types: "bytea",
+    sql: "SELECT FROM requests WHERE id = $1 FOR NO KEY UPDATE",
+};
+
+/// What every connection keeps prepared.
+pub(crate) const PREPARED: [&Prepared; 10] = [
+    &LOCK,
+    &SHARE,
+    &LOCK_ROW,
+    &rows::REPLACE,
+    &rows::INSERT,
+    &rows::APPEND,
+    &crate::swap::JUDGED_BY,
+    &crate::open::STANDING,
+    &crate::trail::NUMBERED,
+    &crate::operate::FREEZE,
+];
 
 /// What an attempt came to.
 #[derive(Debug)]
