@@ -106,7 +106,7 @@ fn cycle(runtime: &Runtime, url: &str, rounds: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a cycle asks of the store, with nobody around it: open, note the delivery, vote, claim,
+/// What a cycle asks of the store, with nobody around it: open, note the delivery, vote, claim and
 /// start, finish.
 async fn commands(store: &PostgresStore) -> Result<(), Failure> {
     let plenty = Limits {
@@ -134,7 +134,7 @@ async fn commands(store: &PostgresStore) -> Result<(), Failure> {
     };
     for command in [
         Command::Vote(Box::new(ballot(&record.asked, 1, "alice", Choice::Approve))),
-        Command::Claim(Box::new(ClaimNow {
+        Command::ClaimAndStart(Box::new(ClaimNow {
             owner,
             lease,
             frozen: false,
@@ -142,19 +142,13 @@ async fn commands(store: &PostgresStore) -> Result<(), Failure> {
             voters: vec![alice],
             excluded: BTreeSet::new().into(),
         })),
-        Command::Start {
-            fence: 1,
-            owner,
-            frozen: false,
-            lease,
-        },
         Command::Finish {
             fence: 1,
             succeeded: true,
             summary: None,
         },
     ] {
-        let runs = matches!(command, Command::Claim(_) | Command::Start { .. });
+        let runs = matches!(command, Command::ClaimAndStart(_));
         let transition = apply(&record, &command, record.changed_at)?;
         let (id, revision) = (record.id(), transition.record.revision);
         let about = |what| NewEvent::about(id, revision, what);

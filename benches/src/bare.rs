@@ -5,8 +5,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use crate::Failure;
 
-/// The transactions of one cycle, with nothing judged: asked, delivered, voted, claimed, started,
-/// finished. What they write is as large, and events are numbered by a counter.
+/// The transactions of one cycle, with nothing judged: asked, delivered, voted, claimed and
+/// started, finished. What they write is as large, and events are numbered by a counter.
 #[derive(Debug)]
 pub struct Bare {
     connection: PgConnection,
@@ -71,8 +71,8 @@ impl Bare {
             .bind(self.asked)
             .execute(&mut self.connection)
             .await?;
-        // Voted and approved, claimed, started, finished.
-        for events in [2, 1, 1, 1] {
+        // Voted and approved, claimed and started, finished.
+        for events in [2, 2, 1] {
             self.commit(CHANGE, events).await?;
         }
         Ok(())
