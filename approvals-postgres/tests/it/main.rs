@@ -21,4 +21,5 @@ mod settings;
 mod shared;
 mod support;
 mod tls;
+mod trips;
 mod versions;
