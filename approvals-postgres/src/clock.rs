@@ -76,6 +76,15 @@ pub(crate) struct Asked {
     at: Instant,
 }
 
+/// What the server's clock has to be between to be trusted without a look at it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trusted {
+    /// The latest time that this process was told.
+    pub(crate) told: Timestamp,
+    /// What a clock that goes on as fast as ours cannot have passed yet.
+    pub(crate) latest: Timestamp,
+}
+
 impl Asked {
     /// The first two parameters.
     pub(crate) fn values(self) -> Values {
@@ -94,6 +103,21 @@ impl StoreTime {
     /// Whether it is read by the server, with the statement that asks for it.
     pub(crate) const fn is_the_servers(&self) -> bool {
         matches!(self.source, Source::Server(_))
+    }
+
+    /// What is known of the server's clock from before.
+    pub(crate) fn trusted(&self) -> Option<Trusted> {
+        let Source::Server(before) = &self.source else {
+            return None;
+        };
+        let earlier = (*before.lock().unwrap_or_else(|e| e.into_inner()))?;
+        let since = earlier.asked.elapsed();
+        let most = u64::try_from((since + TOLERANCE).as_millis()).ok()?;
+        let latest = earlier.clock.checked_add(most)?;
+        (since < DRIFTS_AFTER).then(|| Trusted {
+            told: Timestamp::from_millis(self.told.load(Ordering::Acquire)),
+            latest: Timestamp::from_millis(latest),
+        })
     }
 
     /// To be called after whatever locks the time has to come after, unless the server reads it.

@@ -20,6 +20,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A connection that was idle for so long is tried before it is used.
 const TRUSTED_FOR: Duration = Duration::from_secs(10);
 
+/// A server that answered within so long is taken to be there.
+const JUST_NOW: Duration = Duration::from_secs(1);
+
 /// Connections to one server. Unlike a general pool it asks nothing of the server when a
 /// connection is returned: only those are returned that ended what they began.
 pub(crate) struct Connections {
@@ -141,6 +144,13 @@ impl Connections {
             sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Whether the connection that is leased next answered a moment ago.
+    pub(crate) fn was_heard_of_just_now(&self) -> bool {
+        let idle = self.idle();
+        idle.last()
+            .is_some_and(|last| last.since.elapsed() < JUST_NOW)
     }
 
     /// Gives up every idle connection: the server went away, and they with it.

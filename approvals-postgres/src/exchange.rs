@@ -97,7 +97,10 @@ impl<E: Exchange> Attempt for TwoTrips<'_, E> {
 }
 
 /// The row of the last of these statements that has one.
-async fn last_row(connection: &mut PgConnection, statements: String) -> Result<PgRow, Failure> {
+pub(crate) async fn last_row(
+    connection: &mut PgConnection,
+    statements: String,
+) -> Result<PgRow, Failure> {
     let statements = sqlx::raw_sql(AssertSqlSafe(statements));
     let mut rows = connection.fetch_all(statements).await?;
     rows.pop().ok_or_else(|| {

@@ -52,6 +52,7 @@
 //! a synchronous standby (`synchronous_standby_names`): without one a failover may lose the last
 //! decisions, and a body may have started that the new primary knows nothing of.
 
+mod at_once;
 mod builder;
 mod clock;
 mod connections;

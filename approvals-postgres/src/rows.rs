@@ -131,16 +131,14 @@ pub(crate) fn replace(
 ) -> Result<String, Failure> {
     let was_pending = was == Phase::Pending.as_str();
     let said = was_pending.then(|| said_here(record)).flatten();
-    let proposed = said.as_ref().is_some_and(|said| said.proposal.is_some());
-    let proposed_to = proposed.then(|| lookup::proposals(&record.asked));
+    let proposed_to = proposed_to(record, said.as_ref());
     let decided = was_pending && record.state.phase() != Phase::Pending;
-    let payload = format!("{} {}", record.id(), hint.sender);
     let values = with_columns(numbered(events, when)?, record)?
         .number(said.map(|_| stored(when.now.as_millis())))
-        .bytes(proposed_to.as_ref().map(|digest| &digest.as_bytes()[..]))
+        .bytes(proposed_to.as_deref())
         .flag(decided)
         .text(hint.channel)
-        .text(&payload);
+        .text(&payload(record, hint));
     Ok(REPLACE.execute(&values))
 }
 
@@ -199,7 +197,7 @@ pub(crate) fn append(events: &[NewEvent], now: Timestamp) -> Result<String, Fail
 }
 
 /// `$1` to `$6`: events and the time.
-fn numbered(events: &[NewEvent], when: When) -> Result<Values, Failure> {
+pub(crate) fn numbered(events: &[NewEvent], when: When) -> Result<Values, Failure> {
     let mut ids = Vec::with_capacity(events.len());
     let mut requests = Vec::with_capacity(events.len());
     let mut whats = Vec::with_capacity(events.len());
@@ -221,7 +219,7 @@ fn numbered(events: &[NewEvent], when: When) -> Result<Values, Failure> {
 }
 
 /// `$7` to `$17`: what changes with every revision.
-fn with_columns(values: Values, record: &Record) -> Result<Values, Failure> {
+pub(crate) fn with_columns(values: Values, record: &Record) -> Result<Values, Failure> {
     let columns = lookup::Columns::of(record);
     let open = record.grant.filter(|grant| !grant.closed);
     let denied = match &record.state {
@@ -243,8 +241,19 @@ fn with_columns(values: Values, record: &Record) -> Result<Values, Failure> {
         .flag(columns.review_owed))
 }
 
+/// Whom a proposal is for, where one was made.
+pub(crate) fn proposed_to(record: &Record, said: Option<&lookup::Said>) -> Option<Vec<u8>> {
+    said?.proposal.as_ref()?;
+    Some(lookup::proposals(&record.asked).as_bytes().to_vec())
+}
+
+/// What other processes are told of a decision.
+pub(crate) fn payload(record: &Record, hint: Hint<'_>) -> String {
+    format!("{} {}", record.id(), hint.sender)
+}
+
 /// The denial that was said on a record that is no longer pending, if one was.
-fn said_here(record: &Record) -> Option<lookup::Said> {
+pub(crate) fn said_here(record: &Record) -> Option<lookup::Said> {
     let before = Record {
         state: State::Pending,
         ..record.clone()

@@ -45,7 +45,10 @@ impl PostgresStore {
         if swap.stands || decides_about_others(&swap.record) {
             locks = locks.name(&swap.record.asked.digest);
         }
-        let done = self.exchange(&locks, &Swapping { swap: &swap }).await?;
+        let done = match self.swap_at_once(&locks, &swap).await? {
+            Some(last_event) => Judged::Done { last_event },
+            None => self.exchange(&locks, &Swapping { swap: &swap }).await?,
+        };
         Ok(match done {
             Judged::Done { last_event } => {
                 self.hints().changed(id);

@@ -134,7 +134,7 @@ const LOCK_ROW: Prepared = Prepared {
 };
 
 /// What every connection keeps prepared.
-pub(crate) const PREPARED: [&Prepared; 10] = [
+pub(crate) const PREPARED: [&Prepared; 11] = [
     &LOCK,
     &SHARE,
     &LOCK_ROW,
@@ -142,6 +142,7 @@ pub(crate) const PREPARED: [&Prepared; 10] = [
     &rows::INSERT,
     &rows::APPEND,
     &crate::swap::JUDGED_BY,
+    &crate::at_once::SWAP,
     &crate::open::STANDING,
     &crate::trail::NUMBERED,
     &crate::operate::FREEZE,
