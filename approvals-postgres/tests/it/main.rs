@@ -9,6 +9,7 @@
 )]
 
 mod archive;
+mod at_once;
 mod clock;
 mod conformance;
 mod crash;
