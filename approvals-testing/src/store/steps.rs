@@ -155,8 +155,8 @@ impl World {
 
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
-pub(super) fn claim() -> Result<Command, Found> {
-    Ok(Command::Claim(Box::new(ClaimNow {
+fn claim_now() -> Result<Box<ClaimNow>, Found> {
+    Ok(Box::new(ClaimNow {
         owner: OwnerId::new(),
         lease: LEASE,
         frozen: false,
@@ -166,7 +166,16 @@ pub(super) fn claim() -> Result<Command, Found> {
             groups: Groups::from([GroupId::new(REVIEWERS)?]),
         }],
         excluded: People::new(),
-    })))
+    }))
+}
+
+pub(super) fn claim() -> Result<Command, Found> {
+    Ok(Command::Claim(claim_now()?))
+}
+
+/// Both in one commit: from approved to executing.
+pub(super) fn claim_and_start() -> Result<Command, Found> {
+    Ok(Command::ClaimAndStart(claim_now()?))
 }
 
 pub(super) const fn withdraw() -> Command {

@@ -48,6 +48,7 @@ pub(crate) struct Store {
     failing: Mutex<BTreeSet<&'static str>>,
     steps: Mutex<Vec<(When, Phase, Step)>>,
     lost: Mutex<Option<Phase>>,
+    late: Mutex<Option<(Phase, u32, Duration)>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -68,6 +69,7 @@ impl Store {
             failing: Mutex::default(),
             steps: Mutex::default(),
             lost: Mutex::default(),
+            late: Mutex::default(),
         }
     }
 
@@ -103,6 +105,24 @@ impl Store {
         *self.lost.lock().unwrap() = Some(phase);
     }
 
+    /// Has the answer to a read that finds a request in this phase be on its way for a while, after
+    /// so many others of that phase.
+    pub(crate) fn answer_late(&self, phase: Phase, after: u32, by: Duration) {
+        *self.late.lock().unwrap() = Some((phase, after, by));
+    }
+
+    fn lateness(&self, found: Phase) -> Option<Duration> {
+        let mut late = self.late.lock().unwrap();
+        let (_, after, by) = late.as_mut().filter(|(phase, ..)| *phase == found)?;
+        if *after > 0 {
+            *after -= 1;
+            return None;
+        }
+        let by = *by;
+        *late = None;
+        Some(by)
+    }
+
     fn answering(&self, method: &'static str) -> Result<(), StoreError> {
         let failing = self.failing.lock().unwrap();
         if failing.contains(method) || failing.contains("all") {
@@ -134,7 +154,13 @@ impl RequestStore for Store {
 
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
         self.answering("read")?;
-        self.inner.read(id).await
+        let read = self.inner.read(id).await;
+        if let Ok(Some(snapshot)) = &read
+            && let Some(by) = self.lateness(snapshot.record.state.phase())
+        {
+            tokio::time::sleep(by).await;
+        }
+        read
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
