@@ -19,8 +19,8 @@ use approvals_benches::{Failure, machine};
 use approvals_core::review::{ClaimNow, Command, VoterNow, apply};
 use approvals_core::store::{Delivery, DeliveryState, Filter, Opened, Swap, Swapped};
 use approvals_core::{
-    Choice, Coverage, GroupId, Limits, NewEvent, OwnerId, Phase, Reasons, RequestStore, Verdict,
-    spawn,
+    Choice, Coverage, GroupId, Limits, NewEvent, OwnerId, Phase, Reasons, Receipt, RequestStore,
+    Verdict, spawn,
 };
 use approvals_postgres::PostgresStore;
 use approvals_testing::postgres::{PrivateServer, StartError};
@@ -125,7 +125,11 @@ async fn commands(store: &PostgresStore) -> Result<(), Failure> {
     let Opened::Asked { mut record, .. } = opened else {
         return Err(format!("people should be asked: {opened:?}").into());
     };
-    store.note_delivery(record.id(), delivery).await?;
+    let delivered = Delivery {
+        state: DeliveryState::Delivered(Receipt::none()),
+        ..delivery
+    };
+    store.note_delivery(record.id(), delivered).await?;
     let owner = OwnerId::new();
     let lease = Duration::from_secs(30);
     let alice = VoterNow {

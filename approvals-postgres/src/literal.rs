@@ -42,11 +42,7 @@ impl Values {
     }
 
     pub(crate) fn number(mut self, number: impl Into<Option<i64>>) -> Self {
-        let text = self.next();
-        match number.into() {
-            Some(number) => write_number(text, number),
-            None => text.push_str("NULL"),
-        }
+        write_number(self.next(), number.into());
         self
     }
 
@@ -80,8 +76,7 @@ impl Values {
         self
     }
 
-    pub(crate) fn all_counts(mut self, all: impl Iterator<Item = u64>) -> Self {
-        let all = all.map(stored);
+    pub(crate) fn all_numbers(mut self, all: impl Iterator<Item = Option<i64>>) -> Self {
         write_array(self.next(), all, write_number, "bigint");
         self
     }
@@ -105,9 +100,14 @@ fn write_array<T>(
     text.push_str("[]");
 }
 
-fn write_number(text: &mut String, number: i64) {
-    // Writing to a string cannot fail.
-    let _ = write!(text, "{number}");
+fn write_number(text: &mut String, number: Option<i64>) {
+    match number {
+        // Writing to a string cannot fail.
+        Some(number) => {
+            let _ = write!(text, "{number}");
+        }
+        None => text.push_str("NULL"),
+    }
 }
 
 fn write_bytes(text: &mut String, bytes: Option<&[u8]>) {
@@ -162,7 +162,7 @@ mod tests {
             .bytes(None)
             .flag(true)
             .all_bytes([None, Some(&[1, 0xab][..])].into_iter())
-            .all_counts(std::iter::empty());
+            .all_numbers(std::iter::empty());
         assert_eq!(
             values.0,
             "NULL, -7, NULL, true, ARRAY[NULL,decode('01ab','hex')]::bytea[], ARRAY[]::bigint[]"

@@ -14,6 +14,7 @@ use sqlx::postgres::PgRow;
 
 use crate::PostgresStore;
 use crate::clock::{Asked, timed};
+use crate::copies::Noted;
 use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
 use crate::literal::Prepared;
@@ -64,7 +65,7 @@ impl PostgresStore {
         }
         let deliveries = deliveries
             .iter()
-            .map(|delivery| Ok((delivery.channel.to_string(), crate::copies::body(delivery)?)))
+            .map(|delivery| Noted::of(delivery, asked.asked_at))
             .collect::<Result<Vec<_>, StoreError>>()?;
         let opening = OpeningIn {
             opening,
@@ -84,7 +85,7 @@ impl PostgresStore {
 struct OpeningIn<'a> {
     opening: &'a Opening,
     bucket: Digest,
-    deliveries: &'a [(String, String)],
+    deliveries: &'a [Noted],
 }
 
 impl Exchange for OpeningIn<'_> {

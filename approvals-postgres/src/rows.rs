@@ -11,6 +11,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::clock::{stored, unsigned};
+use crate::copies::Noted;
 use crate::failure::Failure;
 use crate::literal::{Prepared, Values};
 
@@ -79,7 +80,7 @@ pub(crate) const INSERT: Prepared = Prepared {
     name: "approvals_insert",
     types: event_types!(
         ", bytea, bigint, integer, text, text, bigint, bytea, boolean, bigint, bigint, boolean, \
-         text, bytea, bytea, bigint, bytea, text[], text[], text[]"
+         text, bytea, bytea, bigint, bytea, text[], text[], text[], bigint[]"
     ),
     sql: concat!(
         with_events!(
@@ -91,8 +92,9 @@ pub(crate) const INSERT: Prepared = Prepared {
              RETURNING id), \
              named AS (INSERT INTO keys (key, request) SELECT $22, $7 WHERE $22 IS NOT NULL), \
              of AS (INSERT INTO requesters (principal, request) SELECT unnest($23), $7), \
-             copies AS (INSERT INTO deliveries (request, channel, body) \
-             SELECT $7, d.channel, d.body FROM unnest($24, $25) AS d (channel, body))"
+             copies AS (INSERT INTO deliveries (request, channel, body, due, due_kept) \
+             SELECT $7, d.channel, d.body, d.due, 1 \
+             FROM unnest($24, $25, $26) AS d (channel, body, due))"
         ),
         "SELECT (SELECT count(*) FROM made) AS changed, \
          (SELECT last_event FROM numbered) AS last_event"
@@ -163,8 +165,8 @@ impl When {
 pub(crate) struct Beside<'a> {
     /// Its name.
     pub(crate) key: Option<Digest>,
-    /// Its copies: channel and body.
-    pub(crate) deliveries: &'a [(String, String)],
+    /// Its copies.
+    pub(crate) deliveries: &'a [Noted],
     /// Whether people are asked.
     pub(crate) asks: bool,
 }
@@ -186,8 +188,9 @@ pub(crate) fn insert(
         .number(beside.asks.then(|| stored(now.as_millis())))
         .bytes(beside.key.as_ref().map(|key| &key.as_bytes()[..]))
         .all_texts(principals.iter().map(String::as_str))
-        .all_texts(copies.clone().map(|(channel, _)| channel.as_str()))
-        .all_texts(copies.map(|(_, body)| body.as_str()));
+        .all_texts(copies.clone().map(|copy| copy.channel.as_str()))
+        .all_texts(copies.clone().map(|copy| copy.body.as_str()))
+        .all_numbers(copies.map(|copy| copy.due));
     Ok(INSERT.execute(&values))
 }
 
@@ -208,11 +211,11 @@ pub(crate) fn numbered(events: &[NewEvent], when: When) -> Result<Values, Failur
     }
     let revisions = events
         .iter()
-        .map(|event| event.about.map_or(0, |(_, at)| at));
+        .map(|event| Some(stored(event.about.map_or(0, |(_, at)| at))));
     Ok(Values::default()
         .all_bytes(ids.iter().map(|id| Some(&id[..])))
         .all_bytes(requests.iter().map(|id| id.as_ref().map(|id| &id[..])))
-        .all_counts(revisions)
+        .all_numbers(revisions)
         .all_texts(whats.iter().map(String::as_str))
         .count(when.now.as_millis())
         .number(when.not_after.map(|at| stored(at.as_millis()))))

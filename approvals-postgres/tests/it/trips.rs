@@ -5,7 +5,7 @@ use std::sync::Arc;
 use approvals_core::audit::NewEvent;
 use approvals_core::review::Choice;
 use approvals_core::store::{Delivery, DeliveryState, Opened, Swapped};
-use approvals_core::{Coverage, RequestStore, What};
+use approvals_core::{Coverage, Receipt, RequestStore, What};
 use approvals_testing::sample::person;
 
 use crate::proxy::Proxy;
@@ -24,7 +24,7 @@ async fn what_is_judged_and_written_takes_two_round_trips_and_a_look_or_a_swap_t
     let delivery = Delivery {
         channel: "memory".parse().unwrap(),
         coverage: Coverage::Whole,
-        state: DeliveryState::Intended,
+        state: DeliveryState::Delivered(Receipt::none()),
         revision: 1,
     };
     let event = || {
