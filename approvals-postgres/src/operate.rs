@@ -1,4 +1,4 @@
-//! Freeze, heartbeats and archiving.
+//! Freeze and heartbeats.
 
 use std::time::Duration;
 
@@ -7,17 +7,23 @@ use approvals_core::store::Freeze;
 use approvals_core::{OwnerId, StoreError, Timestamp};
 use async_trait::async_trait;
 use sqlx::Row;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::PostgresStore;
-use crate::clock::stored;
+use crate::clock::{Asked, stored};
+use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
+use crate::literal::{Prepared, Values};
 use crate::read::NOW;
 use crate::rows;
+use crate::trail::NUMBERED;
 use crate::transaction::{Ended, Locks, Work};
 
-const FREEZE: &str = "INSERT INTO frozen (body) VALUES ($1) \
-     ON CONFLICT (one) DO UPDATE SET body = excluded.body";
+pub(crate) const FREEZE: Prepared = Prepared {
+    name: "approvals_freeze",
+    types: "text",
+    sql: "INSERT INTO frozen (body) VALUES ($1) ON CONFLICT (one) DO UPDATE SET body = excluded.body",
+};
 
 const THAW: &str = "DELETE FROM frozen";
 
@@ -28,25 +34,6 @@ const HEARTBEAT: &str = "WITH beat AS (INSERT INTO heartbeats (owner, until) VAL
 
 /// Long after it said so, nobody asks whether a gate is alive: nothing known of it means gone.
 const FORGET: &str = "DELETE FROM heartbeats WHERE until < $1";
-
-/// Finished requests that decide about nothing any more. A grant decides until its end, used up or
-/// not, and a denial while it closes one; what was denied, asked or proposed counts for a day.
-const ARCHIVE: &str = "WITH old AS MATERIALIZED (SELECT id FROM requests r \
-     WHERE phase IN ('succeeded', 'failed', 'denied', 'withdrawn', 'expired', 'revoked', 'lapsed') \
-     AND changed_at < $1 AND NOT review_owed AND (grant_until IS NULL OR grant_until <= $2) \
-     AND (denied_at IS NULL OR NOT EXISTS (SELECT FROM requests g WHERE g.digest = r.digest \
-     AND g.decides AND g.grant_until > $2)) \
-     ORDER BY changed_at LIMIT $3 FOR UPDATE SKIP LOCKED), \
-     gone AS (DELETE FROM requests USING old WHERE requests.id = old.id \
-     RETURNING requests.id, requests.record, requests.key), \
-     kept AS (INSERT INTO archived (id, record) SELECT id, record FROM gone WHERE key IS NOT NULL) \
-     SELECT count(*) AS archived FROM gone";
-
-/// Without a sink nobody waits for the events of old.
-const FORGET_UNHEARD: &str = "DELETE FROM events WHERE at < $1 AND NOT EXISTS (SELECT FROM sinks)";
-
-/// How many are archived in one transaction.
-const AT_ONCE: i64 = 500;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -74,41 +61,19 @@ impl PostgresStore {
         // Whatever was judged before it was frozen is committed before it is frozen.
         let locks = Locks::default().nothing_starts();
         let event = [event];
-        self.transaction(&locks, &SetFreeze { body, event }).await
+        self.exchange(&locks, &SetFreeze { body, event }).await
     }
 
     pub(crate) async fn beat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
         let locks = Locks::default().forgettable();
         self.transaction(&locks, &Beat { owner, lease }).await
     }
-
-    /// Archives requests that finished before `before` and decide about nothing any more, and
-    /// returns how many.
-    ///
-    /// They are listed no longer. Those that have a key can still be read, and the key still finds
-    /// them: it names one logical call for good. The trail keeps all of them. Nothing is archived
-    /// within a day of its last change, whatever `before` says, nor while a review of it is owed or
-    /// its grant is open.
-    ///
-    /// It goes in small transactions: a crash leaves some archived and the others as they were.
-    ///
-    /// # Errors
-    /// [`StoreError`]; some may have been archived.
-    pub async fn archive(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let mut all = 0;
-        loop {
-            let some = self
-                .transaction(&Locks::default(), &Archive { before })
-                .await?;
-            all += some;
-            if some < AT_ONCE.unsigned_abs() {
-                return Ok(all);
-            }
-        }
-    }
 }
 
-async fn time(store: &PostgresStore, connection: &mut PgConnection) -> Result<Timestamp, Failure> {
+pub(crate) async fn time(
+    store: &PostgresStore,
+    connection: &mut PgConnection,
+) -> Result<Timestamp, Failure> {
     let asked = store.time.ask()?;
     let row = sqlx::query(NOW)
         .bind(asked.given)
@@ -123,27 +88,29 @@ struct SetFreeze {
     event: [NewEvent; 1],
 }
 
-#[async_trait]
-impl Work for SetFreeze {
+impl Exchange for SetFreeze {
     type Done = ();
 
-    async fn attempt(
+    fn question(&self, asked: Asked) -> String {
+        NUMBERED.execute(&asked.values())
+    }
+
+    fn judge(
         &self,
         store: &PostgresStore,
-        connection: &mut PgConnection,
-    ) -> Result<Ended<()>, Failure> {
-        let now = time(store, connection).await?;
-        match &self.body {
-            Some(body) => {
-                sqlx::query(FREEZE)
-                    .bind(body)
-                    .execute(&mut *connection)
-                    .await?
-            }
-            None => sqlx::query(THAW).execute(&mut *connection).await?,
+        row: &PgRow,
+        asked: Asked,
+    ) -> Result<Judgment<()>, Failure> {
+        let now = store.time.of(row, asked)?;
+        let set = match &self.body {
+            Some(body) => FREEZE.execute(&Values::default().text(body)),
+            None => THAW.to_owned(),
         };
-        rows::append(connection, &self.event, now).await?;
-        Ok(Ended::Commit(()))
+        let noted = rows::append(&self.event, now)?;
+        Ok(Judgment::Write(
+            format!("{set}; {noted}"),
+            Box::new(|_| Ok(())),
+        ))
     }
 }
 
@@ -173,35 +140,5 @@ impl Work for Beat {
             .execute(connection)
             .await?;
         Ok(Ended::Commit(()))
-    }
-}
-
-struct Archive {
-    before: Timestamp,
-}
-
-#[async_trait]
-impl Work for Archive {
-    type Done = u64;
-
-    async fn attempt(
-        &self,
-        store: &PostgresStore,
-        connection: &mut PgConnection,
-    ) -> Result<Ended<u64>, Failure> {
-        let now = time(store, connection).await?;
-        let before = stored(self.before.min(now.minus(DAY)).as_millis());
-        let row = sqlx::query(ARCHIVE)
-            .bind(before)
-            .bind(stored(now.as_millis()))
-            .bind(AT_ONCE)
-            .fetch_one(&mut *connection)
-            .await?;
-        let archived: i64 = row.try_get("archived")?;
-        sqlx::query(FORGET_UNHEARD)
-            .bind(before)
-            .execute(connection)
-            .await?;
-        Ok(Ended::Commit(archived.unsigned_abs()))
     }
 }

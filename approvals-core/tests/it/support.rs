@@ -19,7 +19,7 @@ use approvals_core::{
     requires_approval,
 };
 
-pub(crate) use store::Store;
+pub(crate) use store::{Failing, Store};
 
 /// What a guarded body does once it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -160,7 +160,7 @@ pub(crate) async fn world_over(
 ) -> World {
     let approver = InMemoryApprover::new();
     let sink = Arc::new(InMemoryAuditSink::new());
-    let store = Arc::new(Store::new());
+    let store = Arc::new(Failing::store());
     let gate = Gate::builder(store.clone(), asked)
         .policy("p", policy)
         .approver("test", approver.connect());

@@ -6,11 +6,11 @@ use std::time::Duration;
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Choice, Command, Phase, SCHEMA};
 use approvals_core::store::{Freeze, Swap, Swapped};
-use approvals_core::{StoreError, What};
+use approvals_core::{OwnerId, StoreError, What};
 
-use super::steps::{World, claim, claim_and_start, withdraw};
+use super::steps::World;
 use crate::report::{Found, Judgment, Rule, ensure, rules};
-use crate::sample::person;
+use crate::sample::{claim, claim_and_start, person, withdraw};
 
 pub(super) const RULES: &[Rule<World>] = rules![World:
     "a swap replaces the expected revision, with its events, and what it wrote is read" => swaps,
@@ -35,9 +35,9 @@ async fn swaps(world: World) -> Judgment {
                     crate::sample::ballot(&record.asked, record.revision, "alice", Choice::Approve);
                 world.swap(id, &Command::Vote(Box::new(yes))).await?
             }
-            1 => world.swap(id, &claim()?).await?,
+            1 => world.swap(id, &claim(OwnerId::new())).await?,
             2 => world.swap(id, &Command::Release { fence: 1 }).await?,
-            _ => world.swap(id, &claim()?).await?,
+            _ => world.swap(id, &claim(OwnerId::new())).await?,
         };
         let Swap { record, events, .. } = swap.clone();
         let swapped = world.store.compare_and_swap(swap).await?;
@@ -164,7 +164,7 @@ async fn unfrozen(world: World) -> Judgment {
     nothing_done(&world, swap.clone(), |s| matches!(s, Swapped::Frozen)).await?;
     let approved = world.ask(&world.sample()?.table("orders")).await?.id();
     world.vote(approved, "alice", Choice::Approve).await?;
-    for command in [claim()?, claim_and_start()?] {
+    for command in [claim(OwnerId::new()), claim_and_start(OwnerId::new())] {
         let runs = Swap {
             unfrozen: true,
             ..world.swap(approved, &command).await?
@@ -196,7 +196,7 @@ async fn stands(world: World) -> Judgment {
             ..world.swap(equal, &command).await?
         })
     };
-    for command in [claim()?, claim_and_start()?] {
+    for command in [claim(OwnerId::new()), claim_and_start(OwnerId::new())] {
         let fallen = |s: &Swapped| matches!(s, Swapped::Fallen(_));
         nothing_done(&world, stands(command).await?, fallen).await?;
     }
@@ -206,7 +206,7 @@ async fn stands(world: World) -> Judgment {
         succeeded: false,
     };
     world.carry(lost, &resolve).await?;
-    let both = stands(claim_and_start()?).await?;
+    let both = stands(claim_and_start(OwnerId::new())).await?;
     let swapped = world.store.compare_and_swap(both).await?;
     ensure!(
         matches!(&swapped, Swapped::Done { record, .. } if record.state.phase() == Phase::Executing),
