@@ -56,7 +56,7 @@ fn what_is_no_note_is_refused() {
     for (note, why) in [
         ("", "empty line"),
         ("text\n", "empty line"),
-        ("text\n\n", "no signature"),
+        ("text\n\n", "no end"),
         ("text\n\nsignature\n", "no signature"),
         ("text\n\n\u{2014} a AAAAAAAA", "no end"),
         ("te\u{1}xt\n\n\u{2014} a AAAAAAAA\n", "control"),
