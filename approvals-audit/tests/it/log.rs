@@ -202,59 +202,87 @@ async fn an_event_too_long_for_an_entry_lies_beside_it_by_its_hash() {
 }
 
 #[tokio::test]
-async fn a_gate_runs_nothing_that_the_log_could_not_keep() {
+async fn every_event_that_licenses_a_run_is_in_the_log() {
     use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore};
     use approvals_core::{Gate, Requirement};
+    use approvals_testing::sample::{REVIEWERS, Sample};
     let place = tempfile::tempdir().unwrap();
     let key = key();
-    let log = AuditLog::at(place.path().join("log"), key.clone())
+    let log = AuditLog::at(place.path(), key.clone())
         .open()
         .await
         .unwrap();
     let people = InMemoryDirectory::new();
-    people
-        .person("alice", [approvals_testing::sample::REVIEWERS])
-        .unwrap();
+    people.person("alice", [REVIEWERS]).unwrap();
     people.person("bob", ["owners"]).unwrap();
     let approver = InMemoryApprover::new();
     let gate = Gate::builder(Arc::new(MemoryStore::new()), Arc::new(people))
-        .policy(
-            "sample",
-            Requirement::one_of(approvals_testing::sample::REVIEWERS).unwrap(),
-        )
+        .policy("sample", Requirement::one_of(REVIEWERS).unwrap())
         .approver("test", approver.connect())
-        .required_audit_sink("log", Arc::new(log))
-        .build()
-        .await
-        .unwrap();
-    let sample = approvals_testing::sample::Sample::at(Timestamp::from_millis(1));
-    let run = async || {
-        let admitted = gate.authorize(sample.call()).await?;
-        admitted.start(&sample.call()).await?.finish(true).await;
-        Ok::<_, approvals_core::ApprovalError>(())
+        .required_audit_sink("log", Arc::new(log));
+    let gate = gate.build().await.unwrap();
+    let sample = Sample::at(Timestamp::from_millis(1));
+    let run = async {
+        let admitted = gate.authorize(sample.call()).await.unwrap();
+        let permit = admitted.start(&sample.call()).await.unwrap();
+        // Requested, voted, approved, claimed.
+        let before_the_body = verify(place.path(), key.key()).unwrap().entries;
+        permit.finish(true).await;
+        before_the_body
     };
     let yes = async { approver.next().await.approve_as("alice").await.unwrap() };
-    let (ran, _) = tokio::join!(run(), yes);
-    ran.unwrap();
+    let (before_the_body, _) = tokio::join!(run, yes);
+    assert!(before_the_body >= 4, "{before_the_body}");
     gate.flush().await;
-    let before = verify(&place.path().join("log"), key.key())
-        .unwrap()
-        .entries;
-    assert!(before >= 6, "{before}");
-    // The disk is gone.
-    let moved = place.path().join("elsewhere");
-    std::fs::rename(place.path().join("log"), &moved).unwrap();
-    let error = run().await.unwrap_err();
-    assert!(error.to_string().contains("audit sink"), "{error}");
-    std::fs::rename(&moved, place.path().join("log")).unwrap();
-    let yes = async { approver.next().await.approve_as("alice").await.unwrap() };
-    let (ran, _) = tokio::join!(run(), yes);
-    ran.unwrap();
-    gate.flush().await;
-    let after = verify(&place.path().join("log"), key.key())
-        .unwrap()
-        .entries;
-    assert!(after > before + 6, "nothing is missing: {after}");
+    let report = verify(place.path(), key.key()).unwrap();
+    assert_eq!(report.open_requests, 0);
+    assert!(report.entries >= 6);
+}
+
+/// A key service that can be away.
+#[derive(Debug)]
+struct Away(
+    Arc<approvals_audit::Ed25519Signer>,
+    std::sync::atomic::AtomicBool,
+);
+
+impl Signer for Away {
+    fn key(&self) -> &VerifierKey {
+        self.0.key()
+    }
+
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, approvals_audit::SignError> {
+        if self.1.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(approvals_audit::SignError::Key("no answer".to_owned()));
+        }
+        self.0.sign(text)
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_signed_or_written_is_not_acknowledged_and_kept_when_offered_again() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("log");
+    let signer = Arc::new(Away(key(), false.into()));
+    let log = AuditLog::at(&root, signer.clone()).open().await.unwrap();
+    let all = trail(600);
+    log.record(&all[..10]).await.unwrap();
+    let away = |away| signer.1.store(away, std::sync::atomic::Ordering::SeqCst);
+    away(true);
+    let error = log.record(&all[10..300]).await.unwrap_err();
+    assert!(error.to_string().contains("no answer"), "{error}");
+    assert_eq!(verify(&root, signer.key()).unwrap().entries, 10);
+    away(false);
+    log.record(&all[10..300]).await.unwrap();
+    // The directory is gone, and comes back.
+    let elsewhere = place.path().join("elsewhere");
+    std::fs::rename(&root, &elsewhere).unwrap();
+    let error = log.record(&all[300..]).await.unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
+    std::fs::rename(&elsewhere, &root).unwrap();
+    log.record(&all[300..]).await.unwrap();
+    log.close().await;
+    assert_eq!(verify(&root, signer.key()).unwrap().entries, 600);
 }
 
 #[test]
