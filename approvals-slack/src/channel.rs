@@ -1,0 +1,53 @@
+//! The channel: puts requests before people in Slack and shows what becomes of them.
+
+use std::sync::Arc;
+
+use approvals_core::{
+    Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation, Receipt,
+};
+use async_trait::async_trait;
+
+use crate::api::Api;
+use crate::copies::Memory;
+use crate::id::AppId;
+use crate::pages::pages;
+use crate::people::{Installation, People};
+use crate::replay::Replays;
+use crate::routes::Routes;
+use crate::signature::SigningSecrets;
+
+/// The Slack channel. Made by [`SlackBuilder`](crate::SlackBuilder); cheap to clone, and all clones
+/// are one channel.
+#[derive(Debug, Clone)]
+pub struct Slack(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) api: Api,
+    pub(crate) desk: ChannelDesk,
+    pub(crate) app: AppId,
+    pub(crate) installations: Vec<Installation>,
+    pub(crate) routes: Routes,
+    pub(crate) link: Option<String>,
+    pub(crate) directory: Option<Arc<dyn Directory>>,
+    pub(crate) secrets: SigningSecrets,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) people: People,
+    pub(crate) replays: Replays,
+    pub(crate) memory: Memory,
+}
+
+#[async_trait]
+impl Approver for Slack {
+    fn coverage(&self, presentation: &Presentation<'_>) -> Coverage {
+        pages(presentation).coverage
+    }
+
+    async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
+        self.0.present(notice.record()).await
+    }
+
+    async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
+        self.0.update(notice.record(), receipt).await
+    }
+}
