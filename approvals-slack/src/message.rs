@@ -187,3 +187,6 @@ fn open(link: &str, record: &Record) -> Button {
         url: Some(format!("{link}{}", record.id())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,6 @@ pub(crate) async fn deliver(slack: &Slack, request: &Request<Bytes>) -> Response
 pub(crate) struct Room {
     pub(crate) workspace: Workspace,
     pub(crate) directory: Arc<InMemoryDirectory>,
-    pub(crate) store: Arc<MemoryStore>,
     pub(crate) desk: Desk,
     pub(crate) slack: Slack,
     pub(crate) gate: Gate,
@@ -62,21 +61,46 @@ impl Room {
     ) -> Self {
         let workspace = Workspace::new();
         let directory = Arc::new(InMemoryDirectory::new());
-        for (name, groups) in [
-            ("alice", vec!["reviewers"]),
-            ("carol", vec!["reviewers"]),
-            ("bob", vec!["others"]),
+        for (name, group) in [
+            ("alice", "reviewers"),
+            ("carol", "reviewers"),
+            ("bob", "others"),
         ] {
-            directory.person(name, groups).unwrap();
+            directory.person(name, [group]).unwrap();
             let user = id(name);
             workspace.user(&user);
-            directory
-                .link(ChannelIdentity::new(slack(), TEAM, &user), name)
-                .unwrap();
+            let identity = ChannelIdentity::new(slack(), TEAM, &user);
+            directory.link(identity, name).unwrap();
         }
         workspace.user(&id("mallory"));
         let store = Arc::new(MemoryStore::on_tokio_time());
-        let desk = Desk::new(store.clone(), directory.clone());
+        let desk = Desk::new(store, directory.clone());
+        Self::open(workspace, directory, desk, requirement, change).await
+    }
+
+    /// The same workspace, people and store, in another process.
+    pub(crate) async fn again(
+        room: Self,
+        requirement: Requirement,
+        change: impl FnOnce(SlackBuilder) -> SlackBuilder,
+    ) -> Self {
+        Self::open(
+            room.workspace,
+            room.directory,
+            room.desk,
+            requirement,
+            change,
+        )
+        .await
+    }
+
+    async fn open(
+        workspace: Workspace,
+        directory: Arc<InMemoryDirectory>,
+        desk: Desk,
+        requirement: Requirement,
+        change: impl FnOnce(SlackBuilder) -> SlackBuilder,
+    ) -> Self {
         let slack = change(settings(&workspace))
             .build(desk.channel(slack()))
             .unwrap();
@@ -90,22 +114,26 @@ impl Room {
         Self {
             workspace,
             directory,
-            store,
             desk,
             slack,
             gate,
         }
     }
 
-    /// Asks for an export of so many rows, in a task of its own, and returns when it is posted.
-    pub(crate) async fn ask(&self, rows: &str) -> (Asking, Message) {
-        let before = self.workspace.messages().len();
+    /// Asks for an export of so many rows, in a task of its own.
+    pub(crate) fn asking(&self, rows: &str) -> Asking {
         let (gate, rows) = (self.gate.clone(), rows.to_owned());
-        let asking = tokio::spawn(async move {
+        tokio::spawn(async move {
             let requester = Requester::agent("exporter").unwrap();
             let requester = requester.acting_for("person:bob").unwrap();
             gate.scope(requester.scope(export(&rows))).await
-        });
+        })
+    }
+
+    /// Asks for an export of so many rows, in a task of its own, and returns when it is posted.
+    pub(crate) async fn ask(&self, rows: &str) -> (Asking, Message) {
+        let before = self.workspace.messages().len();
+        let asking = self.asking(rows);
         self.until(|| self.workspace.messages().len() > before)
             .await;
         self.settle().await;

@@ -6,7 +6,6 @@
 mod checks;
 pub(crate) mod clicks;
 mod limits;
-#[allow(dead_code, reason = "only what runs over a network needs it")]
 pub(crate) mod serve;
 mod web_api;
 
@@ -162,6 +161,16 @@ impl Workspace {
         let mut state = self.state();
         let queue = state.faults.entry(method.to_owned()).or_default();
         queue.extend(faults);
+    }
+
+    /// Makes the next call of a method for this conversation go wrong.
+    pub(crate) fn fail_at(&self, method: &str, channel: &str, fault: Fault) {
+        let mut state = self.state();
+        let queue = state
+            .faults
+            .entry(format!("{method} {channel}"))
+            .or_default();
+        queue.push_back(fault);
     }
 
     /// Takes the service away, or gives it back.
