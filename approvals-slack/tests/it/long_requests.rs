@@ -21,7 +21,10 @@ async fn what_does_not_fit_follows_in_the_thread_and_the_buttons_come_when_it_is
     let message = room.now(&early);
     let further = room.workspace.thread(&message.ts);
     assert!(further.len() >= 3, "{}", further.len());
-    let frames: String = std::iter::once(&message).chain(&further).map(frames).collect();
+    let frames: String = std::iter::once(&message)
+        .chain(&further)
+        .map(frames)
+        .collect();
     assert_eq!(frames, format!("\"{long}\""));
     room.press(&message, "alice", "vote.approve").await;
     assert!(asking.await.unwrap().is_ok());

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::time::Instant;
 
-use super::{APP, Message, ORIGIN, TEAM, Workspace, text_of};
+use super::{APP, Message, TEAM, Workspace, text_of};
 
 /// The seconds since 1970, now.
 pub(crate) fn now() -> u64 {
@@ -95,7 +95,7 @@ impl Workspace {
             "channel": {"id": message.channel, "name": "ops"},
             "message": {"ts": message.ts, "bot_id": "B0BOT", "blocks": message.body["blocks"]},
             "trigger_id": trigger,
-            "response_url": format!("{ORIGIN}/actions/{user}/{count}"),
+            "response_url": format!("{}/actions/{user}/{count}", state.origin),
             "state": {"values": {}},
             "actions": [{"type": "button", "action_id": button["action_id"], "block_id": "b",
                          "value": button["value"], "text": button["text"],

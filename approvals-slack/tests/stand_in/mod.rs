@@ -81,12 +81,7 @@ struct State {
     count: u64,
     secret: String,
     organisation: Option<String>,
-}
-
-impl Default for Workspace {
-    fn default() -> Self {
-        Self::new()
-    }
+    origin: String,
 }
 
 #[allow(
@@ -96,6 +91,11 @@ impl Default for Workspace {
 impl Workspace {
     /// A workspace with the channel `C0OPS` and nobody in it.
     pub(crate) fn new() -> Self {
+        Self::at(ORIGIN)
+    }
+
+    /// The same, as it is reached at this address.
+    pub(crate) fn at(origin: &str) -> Self {
         Self {
             state: Arc::new(Mutex::new(State {
                 users: BTreeMap::new(),
@@ -113,6 +113,7 @@ impl Workspace {
                 count: 0,
                 secret: SECRET.to_owned(),
                 organisation: None,
+                origin: origin.to_owned(),
             })),
             started: Instant::now(),
         }
@@ -188,6 +189,11 @@ impl Workspace {
         let state = self.state();
         let first = state.messages.iter().filter(|m| m.thread.is_none());
         first.cloned().collect()
+    }
+
+    /// How many messages there are, further ones too.
+    pub(crate) fn count(&self) -> usize {
+        self.state().messages.len()
     }
 
     /// What follows a message in its thread, in order.
