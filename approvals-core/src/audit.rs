@@ -30,7 +30,8 @@ pub enum What {
         /// The rules that allowed it.
         reasons: Reasons,
     },
-    /// A call was refused before anybody was asked.
+    /// A call was refused: before anybody was asked, or, with a request, because what would have
+    /// run was not what people had approved.
     Refused {
         /// The action.
         action: ActionName,

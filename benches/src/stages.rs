@@ -44,7 +44,7 @@ impl NotingStore {
     }
 
     /// What lay between the vote and the body: the names of the stages, and how long each took.
-    pub fn stages(&self, cast: Instant, body: Instant) -> Option<[(&'static str, Duration); 6]> {
+    pub fn stages(&self, cast: Instant, body: Instant) -> Option<[(&'static str, Duration); 5]> {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let first = |step: Step, from: Instant| {
             let found = notes
@@ -54,8 +54,7 @@ impl NotingStore {
         };
         let committed = first(Step::Stored(Phase::Approved), cast)?;
         let woken = first(Step::Read, committed)?;
-        let claimed = first(Step::Stored(Phase::Claimed), woken)?;
-        let captured = first(Step::Storing(Phase::Executing), claimed)?;
+        let captured = first(Step::Storing(Phase::Executing), woken)?;
         let started = first(Step::Stored(Phase::Executing), captured)?;
         Some([
             (
@@ -64,14 +63,10 @@ impl NotingStore {
             ),
             ("wake-up of the caller", woken - committed),
             (
-                "claim: read, policy and voter judged again, stored",
-                claimed - woken,
+                "read, policy and voter judged again, arguments captured and compared",
+                captured - woken,
             ),
-            (
-                "arguments captured again and compared, start judged",
-                captured - claimed,
-            ),
-            ("start stored", started - captured),
+            ("claim and start stored", started - captured),
             ("from there to the body's first poll", body - started),
         ])
     }

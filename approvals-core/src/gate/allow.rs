@@ -102,10 +102,10 @@ impl Gate {
         }
     }
 
-    /// Records that a call was refused before anybody was asked. Never holds the refusal up: when
+    /// Records that a call was refused. Never holds the refusal up: when
     /// the buffer is full, the event goes to the store directly.
-    pub(super) async fn record_refused(&self, what: What) {
-        let event = Buffered::masked(NewEvent::new(what));
+    pub(super) async fn record_refused(&self, event: NewEvent) {
+        let event = Buffered::masked(event);
         if let Err(error) = self.inner.allowed.try_send(event) {
             let event = match error {
                 TrySendError::Full(event) | TrySendError::Closed(event) => event,

@@ -11,7 +11,7 @@ use super::errors::of_chain;
 use super::review::{Asker, Ticket};
 use super::run::Approved;
 use super::shared::Named;
-use crate::audit::What;
+use crate::audit::{NewEvent, What};
 use crate::call::{Arguments, Call, Capturing};
 use crate::directory::{memberships, people_behind};
 use crate::error::{ApprovalError, Kind};
@@ -120,8 +120,6 @@ impl Ticket {
             let mut watch = gate.shared().store().hints().watch(ticket.request);
             loop {
                 if let Some(approved) = Box::pin(gate.claim_if_agreed(&mut ticket)).await? {
-                    metrics::counter!("approvals_decisions_total", "outcome" => "approved")
-                        .increment(1);
                     return Ok(Admitted(Ready::Approved(Box::new(approved))));
                 }
                 if detached {
@@ -253,7 +251,7 @@ impl Gate {
             why: error.to_string().into(),
             call: Some(Arc::new(call.into_masked())),
         };
-        self.record_refused(what).await;
+        self.record_refused(NewEvent::new(what)).await;
     }
 
     async fn judge_now(&self, call: &Call) -> Result<Verdict, ApprovalError> {
@@ -386,6 +384,11 @@ pub(super) fn denied_by_policy(why: &str) -> ApprovalError {
 /// One allowed call. The labels are known when compiled, so nothing is allocated for them.
 pub(super) fn count_allowed() {
     metrics::counter!("approvals_decisions_total", "outcome" => "allowed").increment(1);
+}
+
+/// One request that people agreed to and that is run.
+pub(super) fn count_approved() {
+    metrics::counter!("approvals_decisions_total", "outcome" => "approved").increment(1);
 }
 
 /// One decision, for whoever watches the metrics.

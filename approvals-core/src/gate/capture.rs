@@ -179,13 +179,13 @@ impl Gate {
         error: ApprovalError,
     ) -> ApprovalError {
         count(error.kind().as_str());
-        self.record_refused(What::Refused {
+        self.record_refused(NewEvent::new(What::Refused {
             action,
             requester: Some(requester),
             call: None,
             kind: error.kind(),
             why: error.to_string().into(),
-        })
+        }))
         .await;
         error
     }

@@ -97,7 +97,7 @@ impl Gate {
                     Step::Admitted(_) => Ok(None),
                     Step::Asked(ticket) => {
                         // What is over already is told here as well.
-                        self.look(&ticket).await?;
+                        self.look(ticket.request).await?;
                         Ok(Some(ticket.request))
                     }
                 }
@@ -147,7 +147,9 @@ impl Gate {
             self.present_where_missing(&record).await?;
         }
         match self.claim_if_agreed(&mut ticket).await? {
-            Some(approved) => Ok(Admitted(Ready::Approved(Box::new(approved)))),
+            Some(approved) => Ok(Admitted(Ready::Approved(Box::new(
+                approved.without_waiting(),
+            )))),
             None => Err(self.still_pending(request).await),
         }
     }

@@ -12,6 +12,7 @@ use super::errors::{from_refusal, from_state, of_chain};
 use super::presenting::coverage;
 use super::{Gate, Job};
 use crate::approver::Coverage;
+use crate::audit::{NewEvent, What};
 use crate::call::Call;
 use crate::digest::{Digest, Domain};
 use crate::directory::people_behind;
@@ -218,13 +219,13 @@ impl Gate {
     async fn not_asked(&self, asked: &Asked, error: ApprovalError) -> ApprovalError {
         count(error.kind().as_str());
         tracing::warn!(action = %asked.call.action(), %error, "nobody is asked");
-        self.record_refused(crate::audit::What::Refused {
+        self.record_refused(NewEvent::new(What::Refused {
             action: asked.call.action().clone(),
             requester: Some(asked.call.requester().clone()),
             kind: error.kind(),
             why: error.to_string().into(),
             call: Some(Arc::clone(&asked.call)),
-        })
+        }))
         .await;
         error
     }
@@ -334,8 +335,8 @@ impl Gate {
     }
 
     /// The request as it is approved; `None` while it has to be waited for.
-    pub(super) async fn look(&self, ticket: &Ticket) -> Result<Option<Snapshot>, ApprovalError> {
-        let snapshot = self.read(ticket.request).await?;
+    pub(super) async fn look(&self, request: RequestId) -> Result<Option<Snapshot>, ApprovalError> {
+        let snapshot = self.read(request).await?;
         match &snapshot.record.state {
             State::Approved { .. } => {
                 decided(&snapshot.record);
@@ -344,8 +345,8 @@ impl Gate {
             State::Pending => {
                 // Invariant 9: without the worker no deadline would ever come.
                 if self.shared().worker_gone.load(Ordering::Acquire) {
-                    self.take_back(ticket.request).await;
-                    return Err(worker_gone().request(ticket.request));
+                    self.take_back(request).await;
+                    return Err(worker_gone().request(request));
                 }
                 self.refuse_if_unreachable(&snapshot.record).await?;
             }
@@ -353,7 +354,7 @@ impl Gate {
             State::Claimed { .. } | State::Executing { .. } => {
                 // Without the worker no lease would ever run out.
                 if self.shared().worker_gone.load(Ordering::Acquire) {
-                    return Err(worker_gone().request(ticket.request));
+                    return Err(worker_gone().request(request));
                 }
             }
             State::Expired { .. } => {

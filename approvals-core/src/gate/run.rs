@@ -1,13 +1,16 @@
-//! From a yes to the body: claim, compare, start.
+//! From a yes to the body: judge again, compare, claim and start.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::agreed::Agreed;
+use super::authorize::{count, count_approved};
+use super::current::is_detached;
 use super::errors::{from_refused, of_chain};
 use super::review::Ticket;
 use super::{Gate, Job};
+use crate::audit::{NewEvent, What};
 use crate::call::{Arguments, Call, Capturing};
 use crate::directory::{ChainError, Whom};
 use crate::error::{ApprovalError, Kind};
@@ -15,62 +18,102 @@ use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
 use crate::permit::Permit;
 use crate::policy::Verdict;
-use crate::review::{Choice, ClaimNow, Command, Phase, Refused, VoterNow, groups_of};
+use crate::review::{Choice, ClaimNow, Command, Phase, Record, Refused, VoterNow, groups_of};
 use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 
-/// A claim on an approved request. Dropping it gives the claim back.
+/// An approved request that was judged once more just now, and may be started by whoever holds
+/// this. Dropping it gives back what was claimed.
 #[derive(Debug)]
 pub(super) struct Approved {
     gate: Gate,
     request: RequestId,
     agreed: Agreed,
-    fence: u64,
     snapshot: Snapshot,
-    claimed: Instant,
-    released: bool,
+    /// When the snapshot was read: what is judged by it holds for a part of a lease.
+    read_at: Instant,
+    hold: Hold,
+    /// Whether to wait for somebody else who runs the same logical call.
+    waits: bool,
+}
+
+#[derive(Debug)]
+enum Hold {
+    /// Nothing stands between a claim and a start, so that one commit makes both: with what it is
+    /// judged by, unless that was used.
+    Judged(Option<Box<ClaimNow>>),
+    /// A claim that the required sinks have acknowledged.
+    Claimed {
+        /// The claim's.
+        fence: u64,
+    },
 }
 
 impl Drop for Approved {
     fn drop(&mut self) {
-        if !self.released {
+        if let Hold::Claimed { fence } = self.hold {
             self.gate.leave(Job::Released {
                 request: self.request,
-                fence: self.fence,
+                fence,
             });
         }
     }
+}
+
+/// What became of a claim.
+enum Took {
+    /// It is this call's.
+    Ours {
+        record: Arc<Record>,
+        last_event: u64,
+    },
+    /// Somebody else's, who runs the same logical call.
+    Others,
 }
 
 fn unavailable(error: StoreError) -> ApprovalError {
     ApprovalError::unavailable("the store", error)
 }
 
+fn lost() -> ApprovalError {
+    ApprovalError::new(Kind::Unavailable, "the store has lost the request")
+}
+
 impl Gate {
-    /// Claims the request of a ticket, if it is approved by now. `None` while it has to be waited
-    /// for: for people, or for somebody who runs the same logical call.
+    /// Judges the request of a ticket once more, if it is approved by now, and claims it where a
+    /// claim has to be recorded before the start. `None` while it has to be waited for: for people,
+    /// or for somebody who runs the same logical call.
     pub(super) async fn claim_if_agreed(
         &self,
         ticket: &mut Ticket,
     ) -> Result<Option<Approved>, ApprovalError> {
-        while let Some(snapshot) = self.look(ticket).await? {
-            if let Some(approved) = self.claim(ticket, snapshot).await? {
+        while let Some(snapshot) = self.look(ticket.request).await? {
+            let read_at = Instant::now();
+            ticket.settle();
+            let claim = self.judged_again(&snapshot).await?;
+            let mut approved = Approved {
+                gate: self.clone(),
+                request: ticket.request,
+                agreed: ticket.agreed.clone(),
+                snapshot,
+                read_at,
+                hold: Hold::Judged(None),
+                waits: !is_detached(),
+            };
+            if !self.shared().sinks.any_required() {
+                approved.hold = Hold::Judged(Some(claim));
+                return Ok(Some(approved));
+            }
+            if Box::pin(approved.claim(claim)).await? {
                 return Ok(Some(approved));
             }
         }
         Ok(None)
     }
 
-    /// Claims an approved request: policy and voters are judged again, and required sinks have to
-    /// have caught up. `None` when somebody else holds a claim on it.
-    async fn claim(
-        &self,
-        ticket: &mut Ticket,
-        snapshot: Snapshot,
-    ) -> Result<Option<Approved>, ApprovalError> {
-        ticket.settle();
+    /// Everything that a claim is judged by: policy and voters as they are now.
+    async fn judged_again(&self, snapshot: &Snapshot) -> Result<Box<ClaimNow>, ApprovalError> {
         let shared = self.shared();
         let store = shared.store();
-        let request = ticket.request;
         let mut judged_at = snapshot.now;
         // Invariant 11: decided before claimed.
         if shared.sinks.any_required() {
@@ -80,45 +123,7 @@ impl Gate {
         }
         let call = &snapshot.record.asked.call;
         let verdict = self.judge(call, judged_at).await?;
-        let claim = Command::Claim(Box::new(self.claim_now(&snapshot, verdict).await?));
-        let now = snapshot.now;
-        let (record, last_event) = match carry_out(store, request, &claim, Some(snapshot)).await {
-            Ok(Outcome::Done { record, last_event }) => (record, last_event),
-            Ok(Outcome::Refused {
-                refused:
-                    Refused::Phase {
-                        found: Phase::Claimed | Phase::Executing,
-                        ..
-                    },
-                ..
-            }) => return Ok(None),
-            Ok(Outcome::Refused { refused, record }) => {
-                return Err(from_refused(&refused, &record));
-            }
-            Ok(Outcome::Unknown) => {
-                return Err(ApprovalError::new(
-                    Kind::Unavailable,
-                    "the store has lost the request",
-                ));
-            }
-            Err(error) => return Err(unavailable(error)),
-        };
-        let approved = Approved {
-            gate: self.clone(),
-            request,
-            agreed: ticket.agreed.clone(),
-            fence: record.fence,
-            snapshot: Snapshot {
-                now: now.max(record.changed_at),
-                record,
-                frozen: false,
-            },
-            claimed: Instant::now(),
-            released: false,
-        };
-        // Invariant 11: claimed before started. An error gives the claim back.
-        shared.sinks.acknowledged(store, last_event).await?;
-        Ok(Some(approved))
+        Ok(Box::new(self.claim_now(snapshot, verdict).await?))
     }
 }
 
@@ -193,61 +198,93 @@ impl Approved {
         self.agreed.is(again)
     }
 
-    /// Starts the execution, if what will run is what was approved and the claim still holds.
+    /// Does not wait for somebody else who was first.
+    pub(super) fn without_waiting(mut self) -> Self {
+        self.waits = false;
+        self
+    }
+
+    /// The snapshot, while it is young enough: leases count from the time that it was read at, and
+    /// after a wait, for a sink or for the caller, that is not the time any more.
+    fn fresh(&self) -> Option<Snapshot> {
+        let fresh = self.read_at.elapsed() < self.gate.shared().lease / 8;
+        fresh.then(|| self.snapshot.clone())
+    }
+
+    /// Claims, and waits for the required sinks. Whether nobody else was first.
+    async fn claim(&mut self, claim: Box<ClaimNow>) -> Result<bool, ApprovalError> {
+        let from = self.fresh();
+        if from.is_none() {
+            self.read_at = Instant::now();
+        }
+        let claim = Command::Claim(claim);
+        let Took::Ours { record, last_event } = self.take(&claim, from).await? else {
+            return Ok(false);
+        };
+        self.hold = Hold::Claimed {
+            fence: record.fence,
+        };
+        self.snapshot = Snapshot {
+            now: self.snapshot.now.max(record.changed_at),
+            record,
+            frozen: false,
+        };
+        // Invariant 11: claimed before started. An error gives the claim back.
+        let shared = self.gate.shared();
+        let sinks = &shared.sinks;
+        sinks.acknowledged(shared.store(), last_event).await?;
+        Ok(true)
+    }
+
+    /// Carries out a claim, or a claim and a start at once.
+    async fn take(&self, claim: &Command, from: Option<Snapshot>) -> Result<Took, ApprovalError> {
+        let store = self.gate.shared().store();
+        let done = carry_out(store, self.request, claim, from).await;
+        match done.map_err(unavailable)? {
+            Outcome::Done { record, last_event } => {
+                count_approved();
+                Ok(Took::Ours { record, last_event })
+            }
+            Outcome::Refused {
+                refused:
+                    Refused::Phase {
+                        found: Phase::Claimed | Phase::Executing,
+                        ..
+                    },
+                ..
+            } => Ok(Took::Others),
+            Outcome::Refused { refused, record } => Err(from_refused(&refused, &record)),
+            Outcome::Unknown => Err(lost()),
+        }
+    }
+
+    /// Starts the execution, if what will run is what was approved, and still may.
     pub(super) async fn start(mut self, unchanged: bool) -> Result<Permit, ApprovalError> {
         // Invariant 3: what was shown is what runs.
         if !unchanged {
-            return Err(ApprovalError::new(
-                Kind::Changed,
-                "its arguments changed while people were asked: what would run is not what they approved",
-            )
-            .request(self.request));
+            return Err(Box::pin(self.changed()).await);
         }
-        let shared = Arc::clone(self.gate.shared());
-        let began = Instant::now();
-        let start = Command::Start {
-            fence: self.fence,
-            owner: shared.owner,
-            frozen: false,
-            lease: shared.lease,
+        let record = match &mut self.hold {
+            Hold::Judged(claim) => {
+                let claim = claim.take();
+                match self.claim_and_start(claim).await? {
+                    Some(record) => record,
+                    None => return Err(Box::pin(self.after_others()).await),
+                }
+            }
+            Hold::Claimed { fence } => {
+                let fence = *fence;
+                let record = self.start_claimed(fence).await?;
+                self.hold = Hold::Judged(None);
+                record
+            }
         };
-        // The lease counts from the time that the start is judged at: after a wait, for a sink or
-        // for the caller, that is not the claim's any more.
-        let just_claimed = self.claimed.elapsed() < shared.lease / 8;
-        let from = just_claimed.then(|| self.snapshot.clone());
-        let record = match carry_out(shared.store(), self.request, &start, from).await {
-            Ok(Outcome::Done { record, .. }) => record,
-            Ok(Outcome::Refused {
-                refused: Refused::Phase { .. },
-                ..
-            }) => {
-                self.released = true;
-                return Err(ApprovalError::new(
-                    Kind::Unavailable,
-                    "its claim ran out before it was started",
-                )
-                .request(self.request));
-            }
-            Ok(Outcome::Refused { refused, record }) => {
-                self.released = record.state.phase() != Phase::Claimed;
-                return Err(from_refused(&refused, &record));
-            }
-            Ok(Outcome::Unknown) => {
-                return Err(ApprovalError::new(
-                    Kind::Unavailable,
-                    "the store has lost the request",
-                ));
-            }
-            // It may have started: its lease decides. Giving the claim back is refused then.
-            Err(error) => return Err(unavailable(error)),
-        };
-        self.released = true;
         let permit = Permit::started(
             self.gate.clone(),
             &record,
             self.snapshot.now.max(record.changed_at),
         );
-        if began.elapsed() > shared.lease / 2 {
+        if self.read_at.elapsed() > self.gate.shared().lease / 2 {
             permit
                 .not_run("the start took longer than half a lease")
                 .await;
@@ -257,5 +294,119 @@ impl Approved {
             ));
         }
         Ok(permit)
+    }
+
+    /// One commit for both. `None` when somebody else was first.
+    async fn claim_and_start(
+        &mut self,
+        claim: Option<Box<ClaimNow>>,
+    ) -> Result<Option<Arc<Record>>, ApprovalError> {
+        let (claim, snapshot) = match (claim, self.fresh()) {
+            (Some(claim), Some(snapshot)) => (claim, snapshot),
+            // Invariant 10: valid now.
+            (Some(_) | None, _) => match Box::pin(self.judged_now()).await? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            },
+        };
+        let both = Command::ClaimAndStart(claim);
+        // When the answer is lost it may have started: its lease decides.
+        match self.take(&both, Some(snapshot)).await? {
+            Took::Ours { record, .. } => Ok(Some(record)),
+            Took::Others => Ok(None),
+        }
+    }
+
+    /// Judges once more, after what was judged has grown old.
+    async fn judged_now(&mut self) -> Result<Option<(Box<ClaimNow>, Snapshot)>, ApprovalError> {
+        let Some(snapshot) = self.gate.look(self.request).await? else {
+            return Ok(None);
+        };
+        self.read_at = Instant::now();
+        let claim = self.gate.judged_again(&snapshot).await?;
+        Ok(Some((claim, snapshot)))
+    }
+
+    /// Starts under a claim that is held.
+    async fn start_claimed(&mut self, fence: u64) -> Result<Arc<Record>, ApprovalError> {
+        let shared = Arc::clone(self.gate.shared());
+        let from = self.fresh();
+        if from.is_none() {
+            self.read_at = Instant::now();
+        }
+        let start = Command::Start {
+            fence,
+            owner: shared.owner,
+            frozen: false,
+            lease: shared.lease,
+        };
+        let done = carry_out(shared.store(), self.request, &start, from).await;
+        // When the answer is lost it may have started: its lease decides. Giving the claim back is
+        // refused then.
+        match done.map_err(unavailable)? {
+            Outcome::Done { record, .. } => Ok(record),
+            Outcome::Refused {
+                refused: Refused::Phase { .. },
+                ..
+            } => {
+                self.hold = Hold::Judged(None);
+                Err(ApprovalError::new(
+                    Kind::Unavailable,
+                    "its claim ran out before it was started",
+                )
+                .request(self.request))
+            }
+            Outcome::Refused { refused, record } => {
+                if record.state.phase() != Phase::Claimed {
+                    self.hold = Hold::Judged(None);
+                }
+                Err(from_refused(&refused, &record))
+            }
+            Outcome::Unknown => Err(lost()),
+        }
+    }
+
+    /// Somebody else runs the same logical call: its outcome is this one's.
+    async fn after_others(&self) -> ApprovalError {
+        let gate = &self.gate;
+        if !self.waits {
+            return gate.still_pending(self.request).await;
+        }
+        let mut watch = gate.shared().store().hints().watch(self.request);
+        loop {
+            match gate.look(self.request).await {
+                Ok(None) => watch.changed().await,
+                // What was captured before the wait is not compared after it.
+                Ok(Some(_)) => {
+                    return ApprovalError::new(
+                        Kind::Unavailable,
+                        "somebody else had claimed it, and gave it back",
+                    )
+                    .request(self.request);
+                }
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// What would run is something else: that is told, and stands on the trail.
+    async fn changed(&self) -> ApprovalError {
+        let error = ApprovalError::new(
+            Kind::Changed,
+            "its arguments changed while people were asked: what would run is not what they approved",
+        )
+        .request(self.request);
+        let record = &self.snapshot.record;
+        let what = What::Refused {
+            action: record.asked.call.action().clone(),
+            requester: Some(record.asked.call.requester().clone()),
+            kind: error.kind(),
+            why: error.to_string().into(),
+            call: None,
+        };
+        count(error.kind().as_str());
+        let event = NewEvent::about(self.request, record.revision, what);
+        self.gate.record_refused(event).await;
+        error
     }
 }

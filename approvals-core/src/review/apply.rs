@@ -56,6 +56,19 @@ pub fn apply(record: &Record, command: &Command, now: Timestamp) -> Result<Trans
         Command::Revoke { by, reason } => operators::revoke(&mut next, by, reason, now)?,
         Command::Due => deadlines::due(&mut next, now)?,
         Command::Claim(claim) => running::claim(&mut next, claim, now)?,
+        Command::ClaimAndStart(claim) => {
+            let mut events = running::claim(&mut next, claim, now)?;
+            let (fence, lease) = (next.fence, now.plus(claim.lease));
+            events.extend(running::start(
+                &mut next,
+                fence,
+                claim.owner,
+                claim.frozen,
+                lease,
+                now,
+            )?);
+            events
+        }
         Command::Release { fence } => {
             let (_, execute_by, approved_at) = running::claimed(&next, *fence)?;
             next.state = State::Approved {

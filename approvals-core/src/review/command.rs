@@ -26,6 +26,9 @@ pub enum Command {
     Due,
     /// A gate wants to run it.
     Claim(Box<ClaimNow>),
+    /// A gate wants to run it, and to start it in the same commit: nothing has to be waited for
+    /// between the two.
+    ClaimAndStart(Box<ClaimNow>),
     /// The claimer gives the claim back without having started.
     Release {
         /// Of the claim.

@@ -126,7 +126,9 @@ fn step(record: &Record, command: &Command, now: Timestamp) -> Result<Step, Refu
 fn guards(command: &Command, record: &Record) -> (Option<Timestamp>, bool) {
     match command {
         Command::Vote(_) | Command::Renew { .. } => (record.due_at(), false),
-        Command::Claim(_) | Command::Start { .. } => (record.due_at(), true),
+        Command::Claim(_) | Command::ClaimAndStart(_) | Command::Start { .. } => {
+            (record.due_at(), true)
+        }
         Command::Withdraw(_)
         | Command::Revoke { .. }
         | Command::Due

@@ -6,6 +6,7 @@ mod freeze;
 mod keys;
 mod late;
 mod limits;
+mod one_commit;
 mod one_winner;
 mod recorded;
 mod reuse;

@@ -14,8 +14,9 @@ use approvals_core::memory::{
     Answer, InMemoryApprover, InMemoryAuditSink, InMemoryDirectory, PendingRequest,
 };
 use approvals_core::{
-    ApprovalError, ChannelId, ChannelIdentity, Choice, Gate, GateBuilder, GroupId, PersonId, Phase,
-    Policy, Record, RequestId, Requester, Requirement, VoteError, What, requires_approval,
+    ApprovalError, AuditSink, ChannelId, ChannelIdentity, Choice, Gate, GateBuilder, GroupId,
+    PersonId, Phase, Policy, Record, RequestId, Requester, Requirement, VoteError, What,
+    requires_approval,
 };
 
 pub(crate) use store::Store;
@@ -132,15 +133,27 @@ pub(crate) async fn world_with(
     policy: impl Policy + 'static,
     more: impl FnOnce(GateBuilder) -> GateBuilder,
 ) -> World {
+    let required = |gate: GateBuilder, sink| more(gate.required_audit_sink("memory", sink));
+    world_of(policy, required).await
+}
+
+/// A gate with one policy, `p`, whose sink is fed behind: one commit claims and starts.
+pub(crate) async fn world_in_one_commit(policy: impl Policy + 'static) -> World {
+    world_of(policy, |gate, sink| gate.audit_sink("memory", sink)).await
+}
+
+async fn world_of(
+    policy: impl Policy + 'static,
+    more: impl FnOnce(GateBuilder, Arc<dyn AuditSink>) -> GateBuilder,
+) -> World {
     let directory = people();
     let approver = InMemoryApprover::new();
     let sink = Arc::new(InMemoryAuditSink::new());
     let store = Arc::new(Store::new());
     let gate = Gate::builder(store.clone(), directory.clone())
         .policy("p", policy)
-        .approver("test", approver.connect())
-        .required_audit_sink("memory", sink.clone());
-    let gate = more(gate).build().await.unwrap();
+        .approver("test", approver.connect());
+    let gate = more(gate, sink.clone()).build().await.unwrap();
     World {
         gate,
         approver,

@@ -1,4 +1,4 @@
-//! A gate of its own for each cell, whose store and required sink do harm at a chosen moment.
+//! A gate of its own for each cell, whose store or required sink does harm at a chosen moment.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -16,6 +16,16 @@ use approvals_core::{
 };
 
 use super::probe::Probe;
+
+/// How a gate gets from a yes to the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A required sink stands between claim and start, and harm is done as it learns of an event.
+    TwoCommits,
+    /// The sink is fed behind: one commit claims and starts, and harm is done right before it, or
+    /// right after the commit of the yes.
+    OneCommit,
+}
 
 /// What happens besides, and when.
 #[derive(Clone, Copy)]
@@ -35,17 +45,17 @@ pub(crate) enum Harm {
     SwapFailsAfterwards(Phase),
     /// The required sink does not take this event.
     SinkFails(Moment),
-    /// An operator freezes the gate as the sink learns of this event.
+    /// An operator freezes the gate at this event.
     Freeze(Moment),
-    /// An operator revokes the approval as the sink learns of this event.
+    /// An operator revokes the approval at this event.
     Revoke(Moment),
-    /// The reviewer leaves as the sink learns of this event.
+    /// The reviewer leaves at this event.
     ReviewerLeaves(Moment),
-    /// Whoever shares the argument changes it as the sink learns of this event.
+    /// Whoever shares the argument changes it at this event.
     Change(Moment),
 }
 
-/// A kind of event that the required sink waits for.
+/// A kind of event.
 pub(crate) type Moment = fn(&What) -> bool;
 
 /// One gate and all around it.
@@ -62,22 +72,28 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn new(harm: Harm, probe: &Probe) -> Self {
+    pub(crate) async fn new(harm: Harm, probe: &Probe, way: Way) -> Self {
         let directory = Arc::new(InMemoryDirectory::new());
         directory.person("alice", ["seniors"]).unwrap();
         directory.person("bob", ["owners"]).unwrap();
         let operator = PersonId::new("olga").unwrap();
-        let store = Arc::new(Harmed {
-            inner: MemoryStore::on_tokio_time(),
-            harm,
-        });
-        let trail = Arc::new(Trail {
+        let inner = Arc::new(MemoryStore::on_tokio_time());
+        let hand = Arc::new(Hand {
             harm,
             probe: probe.clone(),
             directory: Arc::clone(&directory),
-            store: Arc::clone(&store),
+            store: Arc::clone(&inner),
             operator: operator.clone(),
             gate: Mutex::default(),
+        });
+        let store = Arc::new(Harmed {
+            inner,
+            hand: Arc::clone(&hand),
+            way,
+        });
+        let trail = Arc::new(Trail {
+            hand: Arc::clone(&hand),
+            way,
             events: Mutex::default(),
         });
         let approver = InMemoryApprover::new();
@@ -93,8 +109,11 @@ impl World {
         let gate = Gate::builder(store, directory.clone())
             .approver("test", approver.connect())
             .environments(["production", "staging"])
-            .environment("staging")
-            .required_audit_sink("trail", trail.clone());
+            .environment("staging");
+        let gate = match way {
+            Way::TwoCommits => gate.required_audit_sink("trail", trail.clone()),
+            Way::OneCommit => gate.audit_sink("trail", trail.clone()),
+        };
         let gate = match harm {
             Harm::PolicyUnknown => gate.policy("another", review()),
             Harm::PolicyPanics => {
@@ -124,7 +143,7 @@ impl World {
             .unwrap()
             .acting_for("person:bob")
             .unwrap();
-        *trail.gate.lock().unwrap() = Some(gate.clone());
+        *hand.gate.lock().unwrap() = Some(gate.clone());
         Self {
             gate,
             open_gate,
@@ -139,7 +158,7 @@ impl World {
     /// Waits for what the gate has still to record, and lets go of it.
     pub(crate) async fn end(&self) {
         self.gate.flush().await;
-        self.trail.gate.lock().unwrap().take();
+        self.trail.hand.gate.lock().unwrap().take();
     }
 
     /// How many bodies the trail says were started.
@@ -152,52 +171,34 @@ impl World {
     }
 }
 
-/// A required sink at which things happen.
-struct Trail {
+/// Does the harm.
+struct Hand {
     harm: Harm,
     probe: Probe,
     directory: Arc<InMemoryDirectory>,
-    store: Arc<Harmed>,
+    store: Arc<MemoryStore>,
     operator: PersonId,
     /// To revoke through, until the world ends.
     gate: Mutex<Option<Gate>>,
-    events: Mutex<Vec<Event>>,
 }
 
-impl fmt::Debug for Trail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Trail")
-    }
-}
-
-#[async_trait]
-impl AuditSink for Trail {
-    async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
-        for event in events {
-            match self.harm {
-                Harm::SinkFails(moment) if moment(&event.what) => {
-                    return Err(AuditError("the disk is full".to_owned()));
-                }
-                Harm::Freeze(moment) if moment(&event.what) => self.freeze().await,
-                Harm::Revoke(moment) if moment(&event.what) => {
-                    let gate = self.gate.lock().unwrap().clone().unwrap();
-                    let request = event.request.unwrap();
-                    let revoked = gate.revoke(request, &self.operator, "a mistake").await;
-                    revoked.unwrap();
-                }
-                Harm::ReviewerLeaves(moment) if moment(&event.what) => {
-                    self.directory.remove(&PersonId::new("alice").unwrap());
-                }
-                Harm::Change(moment) if moment(&event.what) => self.probe.change(),
-                _ => {}
+impl Hand {
+    async fn strike(&self, what: &What, request: Option<RequestId>) {
+        match self.harm {
+            Harm::Freeze(moment) if moment(what) => self.freeze().await,
+            Harm::Revoke(moment) if moment(what) => {
+                let gate = self.gate.lock().unwrap().clone().unwrap();
+                let revoked = gate.revoke(request.unwrap(), &self.operator, "a mistake");
+                revoked.await.unwrap();
             }
+            Harm::ReviewerLeaves(moment) if moment(what) => {
+                self.directory.remove(&PersonId::new("alice").unwrap());
+            }
+            Harm::Change(moment) if moment(what) => self.probe.change(),
+            _ => {}
         }
-        self.events.lock().unwrap().extend_from_slice(events);
-        Ok(())
     }
-}
 
-impl Trail {
     /// As another replica's operator would: this gate is not told.
     async fn freeze(&self) {
         let freeze = Freeze {
@@ -213,16 +214,48 @@ impl Trail {
     }
 }
 
-/// A store that fails at one thing.
-#[derive(Debug)]
-struct Harmed {
-    inner: MemoryStore,
-    harm: Harm,
+/// A sink at which things happen where it is required.
+struct Trail {
+    hand: Arc<Hand>,
+    way: Way,
+    events: Mutex<Vec<Event>>,
 }
 
-impl fmt::Debug for Harm {
+impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Harm")
+        f.write_str("Trail")
+    }
+}
+
+#[async_trait]
+impl AuditSink for Trail {
+    async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
+        for event in events {
+            match self.hand.harm {
+                Harm::SinkFails(moment) if moment(&event.what) => {
+                    return Err(AuditError("the disk is full".to_owned()));
+                }
+                _ if self.way == Way::TwoCommits => {
+                    self.hand.strike(&event.what, event.request).await;
+                }
+                _ => {}
+            }
+        }
+        self.events.lock().unwrap().extend_from_slice(events);
+        Ok(())
+    }
+}
+
+/// A store that fails at one thing.
+struct Harmed {
+    inner: Arc<MemoryStore>,
+    hand: Arc<Hand>,
+    way: Way,
+}
+
+impl fmt::Debug for Harmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
     }
 }
 
@@ -233,7 +266,7 @@ fn gone<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl RequestStore for Harmed {
     async fn open(&self, opening: Opening, to: Vec<Delivery>) -> Result<Opened, StoreError> {
-        match self.harm {
+        match self.hand.harm {
             Harm::OpeningFails => gone(),
             _ => self.inner.open(opening, to).await,
         }
@@ -241,14 +274,28 @@ impl RequestStore for Harmed {
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
         let to = swap.record.state.phase();
-        match self.harm {
-            Harm::SwapFails(phase) if phase == to => gone(),
+        match self.hand.harm {
+            Harm::SwapFails(phase) if phase == to => return gone(),
             Harm::SwapFailsAfterwards(phase) if phase == to => {
                 self.inner.compare_and_swap(swap).await?;
-                gone()
+                return gone();
             }
-            _ => self.inner.compare_and_swap(swap).await,
+            _ => {}
         }
+        if self.way == Way::TwoCommits {
+            return self.inner.compare_and_swap(swap).await;
+        }
+        let id = Some(swap.record.id());
+        let whats: Vec<What> = swap.events.iter().map(|event| event.what.clone()).collect();
+        let runs = |what: &&What| matches!(what, What::Claimed { .. });
+        for what in whats.iter().filter(runs) {
+            self.hand.strike(what, id).await;
+        }
+        let swapped = self.inner.compare_and_swap(swap).await?;
+        for what in whats.iter().filter(|what| !runs(what)) {
+            self.hand.strike(what, id).await;
+        }
+        Ok(swapped)
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

@@ -17,6 +17,13 @@ use approvals_core::{
     StoreError, Timestamp, TokioClock, async_trait,
 };
 
+/// On which side of a commit something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Before,
+    After,
+}
+
 type Step = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A clock that follows tokio's until it is told to fail.
@@ -39,7 +46,7 @@ pub(crate) struct Store {
     pub(crate) inner: MemoryStore,
     clock: Arc<TestClock>,
     failing: Mutex<BTreeSet<&'static str>>,
-    steps: Mutex<Vec<(Phase, Step)>>,
+    steps: Mutex<Vec<(When, Phase, Step)>>,
     lost: Mutex<Option<Phase>>,
 }
 
@@ -81,7 +88,14 @@ impl Store {
     /// Has something happen right after the next commit that brings a request into this phase,
     /// before whoever committed hears of it.
     pub(crate) fn after(&self, phase: Phase, step: impl Future<Output = ()> + Send + 'static) {
-        self.steps.lock().unwrap().push((phase, Box::pin(step)));
+        let step = (When::After, phase, Box::pin(step) as Step);
+        self.steps.lock().unwrap().push(step);
+    }
+
+    /// Has something happen when the next commit that brings a request into this phase is under way.
+    pub(crate) fn before(&self, phase: Phase, step: impl Future<Output = ()> + Send + 'static) {
+        let step = (When::Before, phase, Box::pin(step) as Step);
+        self.steps.lock().unwrap().push(step);
     }
 
     /// Makes the next commit that brings a request into this phase look as if it had failed.
@@ -97,10 +111,12 @@ impl Store {
         Ok(())
     }
 
-    fn step_after(&self, phase: Phase) -> Option<Step> {
+    fn step(&self, at: When, of: Phase) -> Option<Step> {
         let mut steps = self.steps.lock().unwrap();
-        let found = steps.iter().position(|(after, _)| *after == phase)?;
-        Some(steps.remove(found).1)
+        let found = steps
+            .iter()
+            .position(|(when, phase, _)| (*when, *phase) == (at, of))?;
+        Some(steps.remove(found).2)
     }
 }
 
@@ -124,9 +140,12 @@ impl RequestStore for Store {
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
         self.answering("compare_and_swap")?;
         let phase = swap.record.state.phase();
+        if let Some(step) = self.step(When::Before, phase) {
+            step.await;
+        }
         let swapped = self.inner.compare_and_swap(swap).await?;
         if matches!(swapped, Swapped::Done { .. })
-            && let Some(step) = self.step_after(phase)
+            && let Some(step) = self.step(When::After, phase)
         {
             step.await;
         }

@@ -9,7 +9,7 @@ use approvals_core::{Kind, Requirement, Timestamp, What};
 use approvals_testing::faults::{Fault, Hinting, Method};
 use approvals_testing::sample::{REVIEWERS, Sample};
 
-use super::world::{World, requirement};
+use super::world::{Feeding, World, requirement};
 
 const FAULTS: [Fault; 4] = [
     Fault::Before,
@@ -20,6 +20,17 @@ const FAULTS: [Fault; 4] = [
 
 fn sample() -> Sample {
     Sample::at(Timestamp::from_millis(1))
+}
+
+/// Those that take no time.
+const AT_ONCE: [Fault; 2] = [Fault::Before, Fault::LostAnswer];
+
+const FEEDINGS: [Feeding; 2] = [Feeding::Required, Feeding::Behind];
+
+/// Every fault, with a sink that is required and with one that is not.
+fn faults() -> impl Iterator<Item = (Fault, Feeding)> {
+    let with = |fault| FEEDINGS.map(|feeding| (fault, feeding));
+    FAULTS.into_iter().flat_map(with)
 }
 
 /// Two of the reviewers must agree.
@@ -48,9 +59,9 @@ async fn sweep<F: Future<Output = World>>(cycle: impl Fn(u64) -> F) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_fails_once_nothing_runs_without_a_yes_or_twice() {
-    for fault in FAULTS {
+    for (fault, feeding) in faults() {
         let places = sweep(|nth| async move {
-            let world = World::new(requirement()).await;
+            let world = World::fed(requirement(), feeding).await;
             world.script([Answer::approve("alice")]);
             world.script.on_any(nth, fault);
             let ran = world.attempt(&sample()).await.is_ok();
@@ -59,16 +70,16 @@ async fn whatever_fails_once_nothing_runs_without_a_yes_or_twice() {
             world
         })
         .await;
-        println!("{fault:?}: {places} places");
+        println!("{fault:?}, {feeding:?}: {places} places");
         assert!(places > 30);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn whatever_fails_once_a_repeat_under_the_same_key_runs_at_most_once_in_all() {
-    for fault in FAULTS {
+    for (fault, feeding) in faults() {
         let places = sweep(|nth| async move {
-            let world = World::new(requirement()).await;
+            let world = World::fed(requirement(), feeding).await;
             world.script((0..9).map(|_| Answer::approve("alice")));
             world.script.on_any(nth, fault);
             let keyed = sample().key("step-1");
@@ -99,9 +110,9 @@ async fn whatever_fails_once_a_repeat_under_the_same_key_runs_at_most_once_in_al
 
 #[tokio::test(start_paused = true)]
 async fn whatever_fails_once_a_denied_call_never_runs() {
-    for fault in FAULTS {
+    for (fault, feeding) in faults() {
         let places = sweep(|nth| async move {
-            let world = World::new(requirement()).await;
+            let world = World::fed(requirement(), feeding).await;
             world.script([Answer::deny("alice", "no")]);
             world.script.on_any(nth, fault);
             world.attempt(&sample()).await.unwrap_err();
@@ -116,9 +127,9 @@ async fn whatever_fails_once_a_denied_call_never_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_fails_once_two_people_are_two_people() {
-    for fault in FAULTS {
+    for (fault, feeding) in faults() {
         let places = sweep(|nth| async move {
-            let world = World::new(two()).await;
+            let world = World::fed(two(), feeding).await;
             world.script.on_any(nth, fault);
             let sample = sample();
             let people = async {
@@ -150,9 +161,9 @@ async fn whatever_fails_once_a_grant_covers_no_more_than_its_uses() {
             .reuse(2, Duration::from_secs(60))
             .expect("two uses")
     };
-    for fault in [Fault::Before, Fault::LostAnswer] {
+    for (fault, feeding) in faults().filter(|(fault, _)| AT_ONCE.contains(fault)) {
         let places = sweep(|nth| async move {
-            let world = World::new(reusable()).await;
+            let world = World::fed(reusable(), feeding).await;
             world.script([Answer::approve("alice")]);
             world.script.on_any(nth, fault);
             for _ in 0..3 {
@@ -169,9 +180,9 @@ async fn whatever_fails_once_a_grant_covers_no_more_than_its_uses() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_from_any_place_on_runs_nothing_without_a_yes_or_twice() {
-    for fault in [Fault::Before, Fault::LostAnswer] {
+    for (fault, feeding) in faults().filter(|(fault, _)| AT_ONCE.contains(fault)) {
         let places = sweep(|nth| async move {
-            let world = World::new(requirement()).await;
+            let world = World::fed(requirement(), feeding).await;
             world.script((0..9).map(|_| Answer::approve("alice")));
             world.script.outage_from(nth, fault);
             let keyed = sample().key("step-1");
@@ -210,7 +221,9 @@ async fn pairs(stride: u64) {
     ] {
         let places = (1..45).flat_map(|one| (one + 1..60).map(move |other| (one, other)));
         for (one, other) in places.filter(|(one, other)| (one + 3 * other) % stride == 0) {
-            let world = World::new(requirement()).await;
+            // Half of the pairs with either.
+            let feeding = FEEDINGS[usize::from(tried % 2 == 0)];
+            let world = World::fed(requirement(), feeding).await;
             world.script((0..9).map(|_| Answer::approve("alice")));
             world.script.on_any(one, first);
             world.script.on_any(other, second);

@@ -20,6 +20,15 @@ const LEASE: Duration = Duration::from_secs(5);
 /// By then every request of a world is over: deadline, time to run, leases.
 const SETTLED: Duration = Duration::from_secs(90);
 
+/// Whether the sink has to have the events that license an effect before the effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feeding {
+    /// It stands between the claim and the start, which are two commits.
+    Required,
+    /// It is fed behind, and one commit claims and starts.
+    Behind,
+}
+
 pub(super) struct World {
     pub(super) script: Arc<Script>,
     pub(super) store: Arc<MemoryStore>,
@@ -28,6 +37,7 @@ pub(super) struct World {
     pub(super) gate: Gate,
     /// Sees every event in the store, whatever fails.
     observer: SinkId,
+    feeding: Feeding,
     runs: AtomicUsize,
 }
 
@@ -41,15 +51,20 @@ pub(super) fn requirement() -> Requirement {
 
 impl World {
     pub(super) async fn new(requirement: Requirement) -> Self {
-        Self::with(requirement).await
+        Self::fed(requirement, Feeding::Required).await
+    }
+
+    pub(super) async fn fed(requirement: Requirement, feeding: Feeding) -> Self {
+        Self::with(requirement, feeding).await
     }
 
     /// A world whose policy allows everything.
     pub(super) async fn allowing() -> Self {
-        Self::with(Rules::new().allow("sample.export", "allowed").unwrap()).await
+        let rules = Rules::new().allow("sample.export", "allowed").unwrap();
+        Self::with(rules, Feeding::Required).await
     }
 
-    async fn with(policy: impl Policy + 'static) -> Self {
+    async fn with(policy: impl Policy + 'static, feeding: Feeding) -> Self {
         let script = Arc::new(Script::new());
         let directory = InMemoryDirectory::new();
         for reviewer in ["alice", "carol", "dave"] {
@@ -72,15 +87,14 @@ impl World {
             let connected = channel.connect()(desk);
             Arc::new(FaultyApprover::new(connected, failing))
         })
-        .required_audit_sink(
-            "memory",
-            Arc::new(FaultySink::new(sink.clone(), script.clone())),
-        )
         .redaction_key(RedactionKey::random().unwrap())
-        .lease(LEASE)
-        .build()
-        .await
-        .unwrap();
+        .lease(LEASE);
+        let faulty = Arc::new(FaultySink::new(sink.clone(), script.clone()));
+        let gate = match feeding {
+            Feeding::Required => gate.required_audit_sink("memory", faulty),
+            Feeding::Behind => gate.audit_sink("memory", faulty),
+        };
+        let gate = gate.build().await.unwrap();
         Self {
             script,
             store,
@@ -88,6 +102,7 @@ impl World {
             sink,
             gate,
             observer,
+            feeding,
             runs: AtomicUsize::new(0),
         }
     }
@@ -122,6 +137,9 @@ impl World {
             panic!("runs after {stored:?}");
         };
         assert_eq!((*first, *last), ("approved", "started"), "{stored:?}");
+        if self.feeding == Feeding::Behind {
+            return;
+        }
         let acknowledged = order_of(&self.sink.events(), request);
         let (_, licences) = stored.split_last().unwrap();
         assert!(

@@ -85,6 +85,8 @@ pub(super) enum Step {
     /// A gate reads the record, and looks policy, voters and freeze up; the swap follows.
     Look(u8),
     Claim(u8),
+    /// A claim and a start in one commit.
+    ClaimAndStart(u8),
     Release(u8),
     Start(u8),
     Renew(u8),
@@ -171,7 +173,7 @@ impl Setting {
             } = &world.gates[usize::from(gate)];
             match (held, looked) {
                 (None, None) if self.may.snapshots => steps.push(Step::Look(gate)),
-                (None, _) => steps.push(Step::Claim(gate)),
+                (None, _) => steps.extend([Step::Claim(gate), Step::ClaimAndStart(gate)]),
                 (Some(_), _) => {
                     // A start may be repeated, as a retry that should not be one.
                     steps.push(Step::Start(gate));
@@ -237,17 +239,8 @@ impl Setting {
                 by: operator(),
                 reason: "no longer wanted".into(),
             },
-            Step::Claim(gate) => {
-                let looked = self.looked(world, gate);
-                Command::Claim(Box::new(ClaimNow {
-                    owner: self.owners[usize::from(gate)],
-                    lease: ticks(LEASE),
-                    frozen: looked.frozen,
-                    verdict: self.verdicts[usize::from(looked.policy_changed)].clone(),
-                    voters: voters(&world.record, looked.directory),
-                    excluded: looked.directory.chain(),
-                }))
-            }
+            Step::Claim(gate) => Command::Claim(self.claim_now(world, gate)),
+            Step::ClaimAndStart(gate) => Command::ClaimAndStart(self.claim_now(world, gate)),
             Step::Release(gate) => Command::Release {
                 fence: held(gate)?.fence,
             },
@@ -290,6 +283,18 @@ impl Setting {
         })
     }
 
+    fn claim_now(&self, world: &World, gate: u8) -> Box<ClaimNow> {
+        let looked = self.looked(world, gate);
+        Box::new(ClaimNow {
+            owner: self.owners[usize::from(gate)],
+            lease: ticks(LEASE),
+            frozen: looked.frozen,
+            verdict: self.verdicts[usize::from(looked.policy_changed)].clone(),
+            voters: voters(&world.record, looked.directory),
+            excluded: looked.directory.chain(),
+        })
+    }
+
     /// What a gate's claim is based on: what it looked up, or the world as it is.
     fn looked(&self, world: &World, gate: u8) -> Looked {
         let before = world.gates[usize::from(gate)].looked;
@@ -315,6 +320,7 @@ impl Setting {
             },
             Step::Look(gate)
             | Step::Claim(gate)
+            | Step::ClaimAndStart(gate)
             | Step::Release(gate)
             | Step::Start(gate)
             | Step::Renew(gate)
@@ -345,7 +351,7 @@ impl Setting {
             Step::Arrive => world
                 .vote
                 .map(|vote| (vote.looked.revision, vote.looked.tick))?,
-            Step::Claim(gate) => {
+            Step::Claim(gate) | Step::ClaimAndStart(gate) => {
                 let looked = world.gates[usize::from(gate)].looked?;
                 (looked.revision, looked.tick)
             }
@@ -380,7 +386,9 @@ impl Setting {
             if self.may.snapshots {
                 let (not_after, unfrozen) = match effective {
                     Command::Vote(_) | Command::Renew { .. } => (world.record.due_at(), false),
-                    Command::Claim(_) | Command::Start { .. } => (world.record.due_at(), true),
+                    Command::Claim(_) | Command::ClaimAndStart(_) | Command::Start { .. } => {
+                        (world.record.due_at(), true)
+                    }
                     _ => (None, false),
                 };
                 if unfrozen && world.frozen {
@@ -413,8 +421,9 @@ impl Setting {
         let gate_of = |gate: u8| usize::from(gate);
         match step {
             Step::Arrive => world.vote = None,
-            Step::Claim(gate) => {
-                let gate = &mut world.gates[gate_of(gate)];
+            Step::Claim(index) | Step::ClaimAndStart(index) => {
+                let gate = &mut world.gates[gate_of(index)];
+                gate.running = done && matches!(step, Step::ClaimAndStart(_));
                 gate.looked = None;
                 gate.held = done.then_some(Held {
                     fence,

@@ -78,10 +78,14 @@ fn with_claim(
     change: impl FnOnce(&mut approvals_core::review::ClaimNow),
 ) -> Command {
     let mut command = command.clone();
-    if let Command::Claim(claim) = &mut command {
+    if let Command::Claim(claim) | Command::ClaimAndStart(claim) = &mut command {
         change(claim);
     }
     command
+}
+
+const fn claims(command: &Command) -> bool {
+    matches!(command, Command::Claim(_) | Command::ClaimAndStart(_))
 }
 
 /// The claim that a start would need.
@@ -197,7 +201,7 @@ fn the_model_catches_a_start_after_a_revocation() {
 
 fn claims_what_was_denied(record: &Record, command: &Command, now: Timestamp) -> Judged {
     pretending(record, command, now, |record| {
-        if record.state.phase() == Phase::Denied && matches!(command, Command::Claim(_)) {
+        if record.state.phase() == Phase::Denied && claims(command) {
             record.state = State::Approved {
                 at: now,
                 execute_by: now.plus(ticks(EXECUTE)),
@@ -222,8 +226,10 @@ fn denies_too_late(record: &Record, command: &Command, now: Timestamp) -> Judged
 
 fn starts_while_frozen(record: &Record, command: &Command, now: Timestamp) -> Judged {
     let mut command = command.clone();
-    if let Command::Start { frozen, .. } = &mut command {
-        *frozen = false;
+    match &mut command {
+        Command::Start { frozen, .. } => *frozen = false,
+        Command::ClaimAndStart(claim) => claim.frozen = false,
+        _ => {}
     }
     apply(record, &command, now)
 }
@@ -290,7 +296,7 @@ fn the_model_catches_a_voter_who_became_an_owner() {
 
 fn claims_what_is_in_doubt(record: &Record, command: &Command, now: Timestamp) -> Judged {
     pretending(record, command, now, |record| {
-        if record.state.phase() == Phase::InDoubt && matches!(command, Command::Claim(_)) {
+        if record.state.phase() == Phase::InDoubt && claims(command) {
             record.state = State::Approved {
                 at: now,
                 execute_by: now.plus(ticks(EXECUTE)),
@@ -338,7 +344,7 @@ fn steals_claims(record: &Record, command: &Command, now: Timestamp) -> Judged {
             approved_at,
             ..
         } = record.state
-            && matches!(command, Command::Claim(_))
+            && claims(command)
         {
             record.state = State::Approved {
                 at: approved_at,

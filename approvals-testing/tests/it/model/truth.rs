@@ -167,20 +167,10 @@ impl Truth {
         match command {
             Command::Vote(ballot) => self.voted(setting, ballot.choice, by, now),
             Command::Start { .. } => self.started(setting, by, transition, now),
-            Command::Claim(_) => {
-                if let By::Gate {
-                    gate,
-                    directory,
-                    policy_changed,
-                } = by
-                {
-                    self.claim = Some(TrueClaim {
-                        gate,
-                        until: now.tick + LEASE,
-                        directory,
-                        policy_changed,
-                    });
-                }
+            Command::Claim(_) => self.claimed(by, now),
+            Command::ClaimAndStart(_) => {
+                self.claimed(by, now);
+                self.started(setting, by, transition, now);
             }
             Command::Renew { .. } => {
                 if let Some(claim) = &mut self.claim {
@@ -321,6 +311,22 @@ impl Truth {
     const fn may_sit(&self, seat: TrueSeat, groups: u8) -> bool {
         let wide = if self.widened { seat.widened } else { 0 };
         groups & (seat.of | wide) != 0
+    }
+
+    const fn claimed(&mut self, by: By, now: Moment) {
+        if let By::Gate {
+            gate,
+            directory,
+            policy_changed,
+        } = by
+        {
+            self.claim = Some(TrueClaim {
+                gate,
+                until: now.tick + LEASE,
+                directory,
+                policy_changed,
+            });
+        }
     }
 
     fn started(&mut self, setting: &Setting, by: By, transition: &Transition, now: Moment) {
