@@ -341,23 +341,26 @@ async fn update_copy(
         return Ok(());
     }
     let notice = Notice::new(record);
-    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
-    if let Err(error) = updated {
-        let state = if error.is_for_good() {
-            // Not due any more; the next change of the request tries once more.
-            DeliveryState::Delivered(receipt)
-        } else {
-            let attempts = delivery.state.attempts().saturating_add(1);
-            DeliveryState::Outdated {
-                receipt,
-                why: error.to_string(),
-                retry: retry(attempts, shared.store().now().await?),
-            }
-        };
-        let revision = delivery.revision;
-        note(shared, request, delivery, revision, state).await;
-        return Err(NotUpdated::Channel(error));
-    }
+    let followed = answer(Unpanicked(channel.approver.follow(&notice, &receipt)).await);
+    let receipt = match followed {
+        Ok(further) => further.unwrap_or(receipt),
+        Err(error) => {
+            let state = if error.is_for_good() {
+                // Not due any more; the next change of the request tries once more.
+                DeliveryState::Delivered(receipt)
+            } else {
+                let attempts = delivery.state.attempts().saturating_add(1);
+                DeliveryState::Outdated {
+                    receipt,
+                    why: error.to_string(),
+                    retry: retry(attempts, shared.store().now().await?),
+                }
+            };
+            let revision = delivery.revision;
+            note(shared, request, delivery, revision, state).await;
+            return Err(NotUpdated::Channel(error));
+        }
+    };
     let state = DeliveryState::Delivered(receipt);
     note(shared, request, delivery, notice.revision(), state).await;
     Ok(())
