@@ -48,6 +48,14 @@ impl Approver for Slack {
     }
 
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
-        self.0.update(notice.record(), receipt).await
+        self.0.follow(notice.record(), receipt).await.map(drop)
+    }
+
+    async fn follow(
+        &self,
+        notice: &Notice,
+        receipt: &Receipt,
+    ) -> Result<Option<Receipt>, ApproverError> {
+        self.0.follow(notice.record(), receipt).await
     }
 }

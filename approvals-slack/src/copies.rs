@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use approvals_core::{Receipt, RequestId};
+use approvals_core::{Phase, Receipt, Record, RequestId};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, UserGroupId, UserId};
@@ -34,33 +34,67 @@ impl Copy {
     }
 }
 
-/// A receipt's handle.
-#[derive(Serialize, Deserialize)]
-struct Handle {
+/// Where a request's tracks stand: which stage of each is open, and which were widened. Others may
+/// be asked when it changes.
+type Stages = Vec<(u8, u16)>;
+
+/// What a receipt holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Handle {
     v: u8,
-    copies: Vec<Copy>,
+    /// The messages.
+    pub(crate) copies: Vec<Copy>,
+    /// Where the request stood when everybody who was asked had one.
+    #[serde(default)]
+    stages: Stages,
 }
 
-/// What a store keeps so that these messages are found again.
-pub(crate) fn receipt(copies: &[Copy]) -> Receipt {
-    if copies.is_empty() {
-        return Receipt::none();
+impl Handle {
+    /// These messages, for whoever is asked now.
+    pub(crate) fn of(copies: Vec<Copy>, record: &Record) -> Self {
+        Self {
+            v: 1,
+            copies,
+            stages: stages(record),
+        }
     }
-    let handle = Handle {
-        v: 1,
-        copies: copies.to_vec(),
-    };
-    // Strings and a number: nothing that cannot be written.
-    Receipt::handle(&serde_json::to_string(&handle).unwrap_or_default())
+
+    /// The handle in a receipt; nothing where it is not one of this channel's.
+    pub(crate) fn read(receipt: &Receipt) -> Option<Self> {
+        let Some(text) = receipt.as_str() else {
+            return Some(Self {
+                v: 1,
+                copies: Vec::new(),
+                stages: Stages::new(),
+            });
+        };
+        let handle: Self = serde_json::from_str(text).ok()?;
+        (handle.v == 1).then_some(handle)
+    }
+
+    /// What a store keeps so that these messages are found again.
+    pub(crate) fn receipt(&self) -> Receipt {
+        if self.copies.is_empty() {
+            return Receipt::none();
+        }
+        // Strings and numbers: nothing that cannot be written.
+        Receipt::handle(&serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// Whether others may be asked by now than those who have messages.
+    pub(crate) fn asks_others(&self, record: &Record) -> bool {
+        !self.copies.is_empty()
+            && record.state.phase() == Phase::Pending
+            && self.stages != stages(record)
+    }
 }
 
-/// The messages of a receipt; nothing where it is not one of this channel's.
-pub(crate) fn copies(receipt: &Receipt) -> Option<Vec<Copy>> {
-    let Some(text) = receipt.as_str() else {
-        return Some(Vec::new());
-    };
-    let handle: Handle = serde_json::from_str(text).ok()?;
-    (handle.v == 1).then_some(handle.copies)
+fn stages(record: &Record) -> Stages {
+    record
+        .progress
+        .iter()
+        .map(|p| (p.open, p.widened))
+        .collect()
 }
 
 /// How far one copy has been posted.

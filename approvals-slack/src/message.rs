@@ -127,6 +127,20 @@ pub(crate) fn further(record: &Record) -> Vec<Body> {
     further.into_iter().enumerate().map(body).collect()
 }
 
+/// A message in the thread that calls whoever is asked by now.
+pub(crate) fn calling(record: &Record, mentions: &[Mention]) -> Body {
+    let revision = record.revision;
+    let mut elements = vec![note_of("By now you are asked as well.".to_owned())];
+    elements.extend(calls(mentions));
+    Body {
+        text: format!("{}: others are asked as well", fallback(record)),
+        blocks: vec![Block::RichText {
+            block_id: format!("calling-{revision}"),
+            elements: joined(elements),
+        }],
+    }
+}
+
 /// A short answer to one person.
 pub(crate) fn answer(what: &str, why: &str) -> Body {
     use approvals_core::text::{Lines, escape};

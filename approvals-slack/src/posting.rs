@@ -6,7 +6,7 @@ use approvals_core::{ApproverError, Phase, Receipt, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Inner;
-use crate::copies::{Copy, Posted, copies, receipt};
+use crate::copies::{Copy, Handle, Posted};
 use crate::error::{ApiError, Class};
 use crate::id::ConversationId;
 use crate::message::{self, Body, Face, Mention};
@@ -73,7 +73,7 @@ impl Inner {
         self.memory.forget(request);
         match for_good.into_iter().next() {
             Some(error) if posted.is_empty() => Err(error.into()),
-            _ => Ok(receipt(&posted)),
+            _ => Ok(Handle::of(posted, record).receipt()),
         }
     }
 
@@ -191,19 +191,104 @@ impl Inner {
         }
     }
 
-    /// Has the messages of a receipt show what the request is by now.
-    pub(crate) async fn update(
+    /// Has the messages of a receipt show what the request is by now, and puts it before whoever is
+    /// asked since.
+    pub(crate) async fn follow(
         &self,
         record: &Arc<Record>,
         receipt: &Receipt,
-    ) -> Result<(), ApproverError> {
-        let Some(copies) = copies(receipt) else {
+    ) -> Result<Option<Receipt>, ApproverError> {
+        let Some(handle) = Handle::read(receipt) else {
             let why = "the receipt is not one of this version's Slack channel";
             return Err(ApproverError::for_good(why));
         };
+        let others = handle.asks_others(record);
+        let (further, copies) = if others {
+            self.go_on(record, &handle.copies).await
+        } else {
+            (Ok(()), handle.copies.clone())
+        };
+        // Those who were asked before are told, whatever became of the others.
+        self.update_all(record, &copies).await?;
+        further?;
+        if !others {
+            return Ok(None);
+        }
+        self.memory.forget(record.id());
+        Ok(Some(Handle::of(copies, record).receipt()))
+    }
+
+    /// Posts to whoever is asked and has no message yet, and calls whoever is asked in a
+    /// conversation that has one. Returns all messages by now.
+    async fn go_on(
+        &self,
+        record: &Arc<Record>,
+        known: &[Copy],
+    ) -> (Result<(), ApproverError>, Vec<Copy>) {
+        let mut copies = known.to_vec();
+        let targets = match self.targets(record).await {
+            Ok(targets) => targets,
+            // Those who have a message can still answer.
+            Err(error) if error.is_for_good() => {
+                tracing::error!(request = %record.id(), %error, "nobody else was asked");
+                return (Ok(()), copies);
+            }
+            Err(error) => return (Err(error), copies),
+        };
+        let mut later = None;
+        for target in targets {
+            let done = match copies.iter_mut().find(|copy| copy.to == target.to) {
+                Some(copy) => self.call_in(record, copy, &target).await,
+                None => self.post(record, &target).await.map(|ended| {
+                    if let Ended::Posted(copy) = ended {
+                        copies.push(copy);
+                    }
+                }),
+            };
+            if let Err(error) = done {
+                tracing::error!(request = %record.id(), to = target.to, %error, "somebody else was not asked");
+                if matches!(error.class, Class::Limited(_) | Class::Later) {
+                    later = Some(error);
+                }
+            }
+        }
+        (later.map_or(Ok(()), |error| Err(error.into())), copies)
+    }
+
+    /// Calls those who are asked since into the thread of a message: a change of the message itself
+    /// notifies nobody.
+    async fn call_in(
+        &self,
+        record: &Record,
+        copy: &mut Copy,
+        target: &Target,
+    ) -> Result<(), ApiError> {
+        let called = |mention: &&Mention| !copy.calls.contains(&named(mention));
+        let since: Vec<Mention> = target.calls.iter().filter(called).cloned().collect();
+        let Ok(conversation) = ConversationId::new(&copy.conversation) else {
+            return Ok(());
+        };
+        if since.is_empty() {
+            return Ok(());
+        }
+        let posted = Posted {
+            conversation,
+            ts: copy.ts.clone(),
+            further: 0,
+            complete: true,
+        };
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        self.reply(&posted, &message::calling(record, &since), rank)
+            .await?;
+        copy.calls.extend(since.iter().map(named));
+        Ok(())
+    }
+
+    /// Has these messages show what the request is by now.
+    async fn update_all(&self, record: &Arc<Record>, copies: &[Copy]) -> Result<(), ApproverError> {
         let rank = Rank::of(record.asked.risk, record.asked.asked_at);
         let (mut changed, mut for_good, mut later) = (copies.is_empty(), None, None);
-        for copy in &copies {
+        for copy in copies {
             self.memory.know(&copy.conversation, &copy.ts);
             match self.change(record, copy, rank).await {
                 Ok(()) => changed = true,

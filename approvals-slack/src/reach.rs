@@ -47,7 +47,7 @@ impl Inner {
     /// Every message that this request needs, each conversation once.
     pub(crate) async fn targets(&self, record: &Record) -> Result<Vec<Target>, ApproverError> {
         let asked = &record.asked;
-        let Some(destinations) = self.routes.of(asked) else {
+        let Some(destinations) = self.routes.of(record) else {
             let policy = &asked.call.declaration().policy;
             return Err(ApproverError::for_good(format!(
                 "no route of the Slack channel is for this request of policy `{policy}`: add one"

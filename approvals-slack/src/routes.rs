@@ -1,7 +1,6 @@
 //! Where a request goes.
 
-use approvals_core::review::Asked;
-use approvals_core::{NameError, PolicyName, PrincipalId, Risk, Timestamp};
+use approvals_core::{NameError, PolicyName, PrincipalId, Record, Risk, Timestamp};
 
 use crate::id::{ConversationId, SlackIdError, UserGroupId, UserId};
 use crate::message::Mention;
@@ -89,6 +88,7 @@ pub struct Route {
     requester: Option<PrincipalId>,
     risk: Option<Risk>,
     hours: Option<(u8, u8)>,
+    widened: bool,
 }
 
 /// A route that can be for nothing.
@@ -135,14 +135,24 @@ impl Route {
         Ok(self)
     }
 
-    fn is_for(&self, asked: &Asked) -> bool {
+    /// Only for requests that were not decided in time, so that others are asked as well by now.
+    /// They are posted there beside where they were posted before.
+    pub const fn when_widened(mut self) -> Self {
+        self.widened = true;
+        self
+    }
+
+    fn is_for(&self, record: &Record) -> bool {
+        let asked = &record.asked;
         let call = &asked.call;
+        let widened = || record.progress.iter().any(|progress| progress.widened != 0);
         let policy = self.policy.as_ref();
         let requester = self.requester.as_ref();
         policy.is_none_or(|policy| *policy == call.declaration().policy)
             && requester.is_none_or(|principal| call.requester().chain().any(|p| p == principal))
             && self.risk.is_none_or(|risk| asked.risk >= risk)
             && self.hours.is_none_or(|hours| holds(hours, asked.asked_at))
+            && (!self.widened || widened())
     }
 }
 
@@ -203,8 +213,8 @@ impl Routes {
     }
 
     /// Where this request goes; `None` where no route is for it.
-    pub(crate) fn of(&self, asked: &Asked) -> Option<&[Destination]> {
-        let found = self.0.iter().find(|(route, _)| route.is_for(asked));
+    pub(crate) fn of(&self, record: &Record) -> Option<&[Destination]> {
+        let found = self.0.iter().find(|(route, _)| route.is_for(record));
         found.map(|(_, destinations)| destinations.as_slice())
     }
 }

@@ -87,7 +87,11 @@ async fn flood(count: usize) -> Vec<Message> {
     while workspace.count() < count {
         tokio::time::sleep(Duration::from_secs(5)).await;
         waited += 1;
-        assert!(waited < 1_000, "{} of {count} are posted", workspace.count());
+        assert!(
+            waited < 1_000,
+            "{} of {count} are posted",
+            workspace.count()
+        );
     }
     assert_eq!(workspace.too_early(), 0, "a limit was exceeded");
     assert_eq!(workspace.refused(), Vec::<String>::new());

@@ -4,7 +4,7 @@ use approvals_core::{PrincipalId, Requirement, Risk};
 use approvals_slack::{Destination, Route, Routes};
 
 use crate::room::{Room, id};
-use crate::stand_in::Workspace;
+use crate::stand_in::{Fault, Workspace};
 
 fn one() -> Requirement {
     Requirement::one_of("reviewers").unwrap()
@@ -138,11 +138,8 @@ async fn what_was_posted_before_slack_went_away_is_not_posted_again() {
     let room = Room::with(one(), |settings| settings.routes(routes)).await;
     room.workspace.channel("C0LATER");
     // One answer that is no answer, for the second conversation.
-    room.workspace.fail_at(
-        "chat.postMessage",
-        "C0LATER",
-        crate::stand_in::Fault::Unavailable,
-    );
+    room.workspace
+        .fail_at("chat.postMessage", "C0LATER", Fault::Unavailable);
     let (_asking, _) = room.ask("ten").await;
     room.until(|| room.workspace.messages().len() == 2).await;
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
@@ -163,4 +160,115 @@ async fn after_a_restart_messages_are_found_by_their_receipt() {
     let now = restarted.now(&message);
     assert!(restarted.reads(&message).contains("Approved, ran well"));
     assert_eq!(Workspace::button(&now, ""), None);
+}
+
+/// One reviewer within a minute; after that `lead` is asked as well.
+fn widening() -> Requirement {
+    use approvals_core::{Audience, Quorum, Stage};
+    let stage = Stage::of(Quorum::of(1, ["reviewers"]).unwrap());
+    let stage = stage
+        .decide_within(std::time::Duration::from_secs(60))
+        .unwrap();
+    Requirement::review(stage.escalate_to(Audience::of(["leads"]).unwrap()))
+}
+
+/// A room in which `dora` is the one lead.
+async fn with_a_lead(routes: Routes) -> Room {
+    let room = Room::new().await;
+    room.directory.person("dora", ["leads"]).unwrap();
+    room.workspace.user(&id("dora"));
+    let identity = approvals_core::ChannelIdentity::new(
+        crate::room::slack(),
+        crate::stand_in::TEAM,
+        &id("dora"),
+    );
+    room.directory.link(identity, "dora").unwrap();
+    let directory = room.directory.clone();
+    Room::again(room, widening(), |settings| {
+        settings.routes(routes).directory(directory)
+    })
+    .await
+}
+
+fn channels(room: &Room) -> Vec<String> {
+    room.workspace
+        .messages()
+        .into_iter()
+        .map(|message| message.channel)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_asked_later_is_written_to_then_and_their_message_is_found_after_a_restart() {
+    let room = with_a_lead(Routes::new().to(Route::all(), [Destination::reviewers()])).await;
+    let (asking, _) = room.ask("ten").await;
+    room.settle().await;
+    assert_eq!(channels(&room), ["D0ALICE", "D0CAROL"]);
+    room.until(|| channels(&room).len() == 3).await;
+    assert_eq!(channels(&room), ["D0ALICE", "D0CAROL", "D0DORA"]);
+    room.settle().await;
+    let routes = Routes::new().to(Route::all(), [Destination::reviewers()]);
+    let directory = room.directory.clone();
+    let room = Room::again(room, widening(), |settings| {
+        settings.routes(routes).directory(directory)
+    })
+    .await;
+    let copies = room.workspace.messages();
+    assert!(
+        room.reads(&copies[0])
+            .contains("others are asked as well by now")
+    );
+    room.press(&copies[0], "alice", "vote.approve").await;
+    assert!(asking.await.unwrap().is_ok());
+    room.settle().await;
+    for copy in &copies {
+        let text = room.reads(copy);
+        assert!(text.contains("alice approves"), "{}: {text}", copy.channel);
+    }
+    assert_eq!(room.workspace.refused(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_asked_later_is_called_into_the_thread_by_the_id_that_the_directory_knows() {
+    let ops = Destination::channel("C0OPS").unwrap().calling_reviewers();
+    let room = with_a_lead(Routes::new().to(Route::all(), [ops])).await;
+    let (_asking, message) = room.ask("ten").await;
+    let called = |body: &serde_json::Value, who: &str| {
+        let text = body.to_string();
+        text.contains(&format!("\"user_id\":\"{}\"", id(who)))
+    };
+    assert!(called(&message.body, "alice") && !called(&message.body, "dora"));
+    room.until(|| !room.workspace.thread(&message.ts).is_empty())
+        .await;
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    let thread = room.workspace.thread(&message.ts);
+    assert_eq!(thread.len(), 1);
+    assert!(called(&thread[0].body, "dora") && !called(&thread[0].body, "alice"));
+    assert_eq!(channels(&room), ["C0OPS"]);
+    room.press(&message, "dora", "vote.approve").await;
+    room.settle().await;
+    assert!(room.reads(&message).contains("dora approves"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_for_what_was_widened_leads_there_then_also_after_slack_was_away() {
+    let routes = Routes::new()
+        .to(Route::all().when_widened(), channel("C0LEADS"))
+        .to(Route::all(), channel("C0OPS"));
+    let room = with_a_lead(routes).await;
+    room.workspace.channel("C0LEADS");
+    let (asking, message) = room.ask("ten").await;
+    room.workspace
+        .fail_at("chat.postMessage", "C0LEADS", Fault::Unavailable);
+    room.until(|| channels(&room).len() == 2).await;
+    assert_eq!(channels(&room), ["C0OPS", "C0LEADS"]);
+    room.settle().await;
+    let later = room.workspace.messages().pop().unwrap();
+    room.press(&later, "dora", "vote.approve").await;
+    assert!(asking.await.unwrap().is_ok());
+    room.settle().await;
+    assert_eq!(channels(&room).len(), 2);
+    for copy in [&message, &later] {
+        assert!(room.reads(copy).contains("dora approves"));
+    }
 }
