@@ -20,3 +20,4 @@ mod network;
 mod pace;
 mod reach;
 mod room;
+mod two_channels;

@@ -25,8 +25,9 @@ async fn urgent(number: usize) -> Result<(), ApprovalError> {
 }
 
 /// Posts so many requests to 50 channels, a part of them urgent, all asked at once or nearly.
-async fn flood(count: usize) -> Vec<Message> {
+async fn flood(count: usize, a_minute: usize) -> Vec<Message> {
     let workspace = Workspace::new();
+    workspace.allow_posts(a_minute);
     let mut routes = Routes::new();
     for number in 0..CONVERSATIONS {
         let id = format!("C0N{number}");
@@ -41,7 +42,9 @@ async fn flood(count: usize) -> Vec<Message> {
     directory.person("alice", ["reviewers"]).unwrap();
     directory.person("bob", ["others"]).unwrap();
     let desk = Desk::new(Arc::new(MemoryStore::on_tokio_time()), directory);
-    let channel = settings(&workspace).routes(routes);
+    let channel = settings(&workspace)
+        .routes(routes)
+        .posts_per_minute(a_minute);
     let channel = channel
         .build(desk.channel(ChannelId::new("slack").unwrap()))
         .unwrap();
@@ -109,7 +112,7 @@ fn number_of(message: &Message) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_flood_is_posted_as_fast_as_the_limits_allow_and_never_faster_most_urgent_first() {
     let count = 2_000;
-    let messages = flood(count).await;
+    let messages = flood(count, 300).await;
     // 300 a minute: so many whole minutes have to pass before the last.
     let least = Duration::from_secs(60) * u32::try_from((count - 1) / 300).unwrap();
     let first = messages.first().unwrap().at;
@@ -140,11 +143,19 @@ async fn a_flood_is_posted_as_fast_as_the_limits_allow_and_never_faster_most_urg
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_process_keeps_to_the_share_of_the_limit_that_it_is_given() {
+    let messages = flood(35, 10).await;
+    let took = messages.last().unwrap().at - messages.first().unwrap().at;
+    let least = Duration::from_secs(180);
+    assert!(took >= least && took <= least + least / 20, "{took:?}");
+}
+
 /// The whole of it: run with `--ignored`. It prints how long it took in simulated time.
 #[tokio::test(start_paused = true)]
 #[ignore = "it takes a minute"]
 async fn ten_thousand_requests_are_posted_within_five_per_cent_of_the_least_time() {
-    let messages = flood(10_000).await;
+    let messages = flood(10_000, 300).await;
     let least = Duration::from_secs(60 * (9_999 / 300));
     let took = messages.last().unwrap().at - messages.first().unwrap().at;
     println!("10000 requests to 50 channels: {took:?}, least {least:?}");

@@ -40,10 +40,6 @@ pub(crate) fn body(payload: &Value) -> String {
     form.finish()
 }
 
-#[allow(
-    dead_code,
-    reason = "each program that uses the stand-in needs another part"
-)]
 impl Workspace {
     /// What Slack would send now, signed.
     pub(crate) fn callback(&self, payload: &Value) -> Request<Bytes> {

@@ -84,10 +84,6 @@ struct State {
     origin: String,
 }
 
-#[allow(
-    dead_code,
-    reason = "each program that uses the stand-in needs another part"
-)]
 impl Workspace {
     /// A workspace with the channel `C0OPS` and nobody in it.
     pub(crate) fn new() -> Self {
