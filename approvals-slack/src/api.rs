@@ -43,6 +43,12 @@ impl Api {
         }
     }
 
+    /// The same under another token, with a schedule of its own.
+    #[cfg(feature = "socket-mode")]
+    pub(crate) fn with_token(&self, token: SecretString) -> Self {
+        Self::new(Arc::clone(&self.http), self.endpoints.clone(), token, 1)
+    }
+
     pub(crate) const fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }

@@ -99,7 +99,7 @@ impl Slack {
 }
 
 /// Work, once it is known on what.
-type Later = Box<dyn FnOnce(Arc<Inner>) -> Work + Send>;
+pub(crate) type Later = Box<dyn FnOnce(Arc<Inner>) -> Work + Send>;
 
 /// What an interaction comes to.
 pub(crate) struct Answer {
@@ -108,7 +108,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    const fn nothing() -> Self {
+    pub(crate) const fn nothing() -> Self {
         Self {
             json: None,
             work: None,
@@ -116,7 +116,7 @@ impl Answer {
     }
 }
 
-type Refusal = (StatusCode, &'static str);
+pub(crate) type Refusal = (StatusCode, &'static str);
 
 const fn bad(why: &'static str) -> Refusal {
     (StatusCode::BAD_REQUEST, why)

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use approvals_core::{
-    Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation, Receipt,
+    Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
+    Receipt, Record,
 };
 use async_trait::async_trait;
 
 use crate::api::Api;
 use crate::copies::Memory;
 use crate::id::AppId;
+use crate::message;
 use crate::pages::pages;
 use crate::people::{Installation, People};
 use crate::replay::Replays;
@@ -35,6 +37,20 @@ pub(crate) struct Inner {
     pub(crate) people: People,
     pub(crate) replays: Replays,
     pub(crate) memory: Memory,
+}
+
+impl Slack {
+    /// The messages of a request as they are sent, as JSON: the one with the buttons first. Without
+    /// whom they call, which depends on where they go.
+    #[must_use]
+    pub fn preview(&self, record: &Record) -> Vec<String> {
+        let first = message::first(record, self.0.face(&[], true));
+        let bodies = std::iter::once(first).chain(message::further(record));
+        // Strings, numbers and flags: nothing that cannot be written.
+        bodies
+            .map(|body| serde_json::to_string(&body).unwrap_or_default())
+            .collect()
+    }
 }
 
 #[async_trait]

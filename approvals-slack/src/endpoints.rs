@@ -7,6 +7,24 @@ use http::Uri;
 pub struct Endpoints {
     api: String,
     hooks: Vec<Uri>,
+    /// The end of the hosts that connections are made to, or the one that stands in for them.
+    #[cfg_attr(
+        not(feature = "socket-mode"),
+        expect(dead_code, reason = "nothing connects")
+    )]
+    sockets: Sockets,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "socket-mode"),
+    expect(dead_code, reason = "nothing connects")
+)]
+enum Sockets {
+    /// Hosts of this domain, over TLS.
+    Of(&'static str),
+    /// This host and port.
+    At(String),
 }
 
 /// An address that nothing is sent to.
@@ -24,13 +42,19 @@ impl Endpoints {
     /// `slack.com`.
     #[must_use]
     pub fn commercial() -> Self {
-        Self::of("https://slack.com", &["https://hooks.slack.com"])
+        let sockets = Sockets::Of(".slack.com");
+        Self::of("https://slack.com", &["https://hooks.slack.com"], sockets)
     }
 
     /// `slack-gov.com`.
     #[must_use]
     pub fn government() -> Self {
-        Self::of("https://slack-gov.com", &["https://hooks.slack-gov.com"])
+        let sockets = Sockets::Of(".slack-gov.com");
+        Self::of(
+            "https://slack-gov.com",
+            &["https://hooks.slack-gov.com"],
+            sockets,
+        )
     }
 
     /// A stand-in for both: `http://127.0.0.1:8080`. Over a network only with TLS.
@@ -48,19 +72,44 @@ impl Endpoints {
             _ => return Err(refused()),
         }
         let origin = origin.trim_end_matches('/');
-        Ok(Self::of(origin, &[origin]))
+        let sockets = Sockets::At(uri.authority().map(ToString::to_string).unwrap_or_default());
+        Ok(Self::of(origin, &[origin], sockets))
     }
 
-    fn of(api: &str, hooks: &[&str]) -> Self {
+    fn of(api: &str, hooks: &[&str], sockets: Sockets) -> Self {
         Self {
             api: api.to_owned(),
             hooks: hooks.iter().filter_map(|hook| hook.parse().ok()).collect(),
+            sockets,
         }
     }
 
     /// The address of a method.
     pub(crate) fn method(&self, name: &str) -> String {
         format!("{}/api/{name}", self.api)
+    }
+
+    /// Whether a connection may be made to this address.
+    #[cfg(feature = "socket-mode")]
+    pub(crate) fn is_socket(&self, address: &str) -> bool {
+        let Ok(uri) = address.parse::<Uri>() else {
+            return false;
+        };
+        let authority = uri
+            .authority()
+            .map(http::uri::Authority::as_str)
+            .unwrap_or_default();
+        match &self.sockets {
+            // Neither user information nor another port.
+            Sockets::Of(domain) => {
+                uri.scheme_str() == Some("wss")
+                    && authority.ends_with(domain)
+                    && !authority.contains(['@', ':'])
+            }
+            Sockets::At(known) => {
+                matches!(uri.scheme_str(), Some("ws" | "wss")) && authority == known
+            }
+        }
     }
 
     /// The address, where answers to a click may be sent to it: an address in a callback says where
@@ -107,6 +156,25 @@ mod tests {
             "",
         ] {
             assert_eq!(slack.hook(other), None, "{other}");
+        }
+    }
+
+    #[cfg(feature = "socket-mode")]
+    #[test]
+    fn connections_are_made_to_slack_and_nowhere_else() {
+        let slack = Endpoints::commercial();
+        assert!(slack.is_socket("wss://wss-primary.slack.com/link/?ticket=1"));
+        for other in [
+            "ws://wss-primary.slack.com/link",
+            "wss://evil.example/link",
+            "wss://evil.example/.slack.com",
+            "wss://evilslack.com/",
+            "wss://wss-primary.slack.com:444/",
+            "wss://evil.example@wss-primary.slack.com/",
+            "wss://127.0.0.1/",
+            "",
+        ] {
+            assert!(!slack.is_socket(other), "{other}");
         }
     }
 

@@ -12,6 +12,8 @@
 //! directory says which person a user is: a channel identity is (channel, workspace or organisation,
 //! user id).
 //!
+//! With the feature `socket-mode`, `Slack::listen` takes callbacks over a connection that goes out.
+//!
 //! [`SlackBuilder`] makes the channel, [`Routes`] say which request goes where.
 
 mod api;
@@ -41,6 +43,8 @@ mod replay;
 mod routes;
 mod schedule;
 mod signature;
+#[cfg(feature = "socket-mode")]
+mod socket;
 
 pub use builder::{SettingsError, SlackBuilder};
 pub use callback::{MOST_CALLBACK_BYTES, Received, Work};

@@ -20,4 +20,6 @@ mod network;
 mod pace;
 mod reach;
 mod room;
+#[cfg(feature = "socket-mode")]
+mod socket_mode;
 mod two_channels;
