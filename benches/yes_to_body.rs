@@ -15,6 +15,7 @@ use approvals_benches::table::{Table, time};
 use approvals_benches::{Failure, machine};
 use approvals_core::memory::MemoryStore;
 use approvals_core::{RequestStore, spawn};
+use approvals_testing::wrapping::Wrapping;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
@@ -160,7 +161,7 @@ fn two_workers(rounds: usize, arguments: &Arc<Arguments>) -> Result<(), Failure>
 /// The stages of the way, in a run of its own: taking notes takes time.
 fn where_it_goes(rounds: usize, arguments: &Arc<Arguments>) -> Result<(), Failure> {
     let place = floor::current_thread()?;
-    let store = Arc::new(NotingStore::default());
+    let store = Arc::new(Wrapping(NotingStore::default()));
     let bench = place.block_on(parked(Arc::clone(&store) as Arc<dyn RequestStore>))?;
     let mut stages: BTreeMap<usize, (&str, Vec<f64>)> = BTreeMap::new();
     for _ in 0..rounds {

@@ -229,7 +229,7 @@ impl ChannelDesk {
                 record,
             } => Err(VoteError::Settled(record)),
             Outcome::Refused { refused, .. } => Err(VoteError::Refused(refused)),
-            Outcome::Unknown => Err(VoteError::UnknownRequest(cast.request)),
+            Outcome::Stale | Outcome::Unknown => Err(VoteError::UnknownRequest(cast.request)),
         }
     }
 

@@ -132,7 +132,7 @@ impl Started {
                     tracing::error!(%request, %error, "a late outcome was not recorded");
                 }
             }
-            Ok(Outcome::Unknown) => {
+            Ok(Outcome::Stale | Outcome::Unknown) => {
                 tracing::error!(%request, "the store has lost an executing request");
             }
             // The lease runs out and the request is in doubt, for a person to resolve.

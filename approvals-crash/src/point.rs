@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Random;
 
 /// What a process does at a point, by the names of the store's methods; `effect` is the body's line.
-const PLACES: [(&str, u64); 10] = [
+const PLACES: [(&str, u64); 11] = [
     ("open", 4),
     ("read", 10),
     ("compare_and_swap", 12),
@@ -20,6 +20,7 @@ const PLACES: [(&str, u64); 10] = [
     ("due", 4),
     ("note_delivery", 4),
     ("append", 2),
+    ("lease", 2),
 ];
 
 /// What a reviewer does.

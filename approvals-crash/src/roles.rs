@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_core::RequestStore;
+use approvals_testing::wrapping::Wrapping;
 
 use crate::files::Directory;
 use crate::flaw::Flaw;
@@ -80,11 +81,11 @@ impl Role {
     pub(crate) async fn store(&self) -> Result<(Arc<dyn RequestStore>, Arc<Points>), Failure> {
         let inner = self.place.open_within(PATIENCE).await?;
         let points = Arc::new(Points::new(self.point.clone()));
-        let store = PointedStore {
+        let store = Wrapping(PointedStore {
             inner,
             points: Arc::clone(&points),
             flaw: self.flaw,
-        };
+        });
         Ok((Arc::new(store), points))
     }
 }

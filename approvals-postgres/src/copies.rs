@@ -1,26 +1,52 @@
-//! Deliveries: the copies of requests that channels have.
+//! Deliveries: the copies of requests that channels have, and which of them are due.
 
 use std::sync::Arc;
 
 use approvals_core::store::Delivery;
-use approvals_core::{RequestId, StoreError};
+use approvals_core::{ChannelId, RequestId, StoreError, Timestamp};
 use sqlx::Row;
 
 use crate::PostgresStore;
+use crate::clock::{stored, timed};
 use crate::failure::Failure;
+use crate::read::{at_most, ids};
 
 /// A request that is not there, or no longer, has no copies to note.
-const NOTE: &str = "INSERT INTO deliveries (request, channel, body) \
-     SELECT id, $2, $3 FROM requests WHERE id = $1 \
-     ON CONFLICT (request, channel) DO UPDATE SET body = excluded.body";
+const NOTE: &str = "INSERT INTO deliveries (request, channel, body, due, due_kept) \
+     SELECT id, $2, $3, $4, 1 FROM requests WHERE id = $1 \
+     ON CONFLICT (request, channel) DO UPDATE SET body = excluded.body, due = excluded.due, \
+     due_kept = deliveries.due_kept + 1";
 
 const OF: &str = "SELECT body FROM deliveries WHERE request = $1 ORDER BY channel";
 
+pub(crate) const DUE: &str = timed!(
+    "SELECT clock, latest, now, ARRAY(SELECT request FROM deliveries WHERE channel = $3 \
+     AND due <= time.now ORDER BY due, request LIMIT $4) AS due FROM time"
+);
+
 /// A delivery as it stands in its row.
-pub(crate) fn body(delivery: &Delivery) -> Result<String, StoreError> {
-    serde_json::to_string(delivery)
-        .map_err(|e| StoreError::Invalid(format!("a delivery cannot be written: {e}")))
+#[derive(Debug)]
+pub(crate) struct Noted {
+    pub(crate) channel: String,
+    pub(crate) body: String,
+    /// When somebody has to work on it.
+    pub(crate) due: Option<i64>,
 }
+
+impl Noted {
+    pub(crate) fn of(delivery: &Delivery, asked_at: Timestamp) -> Result<Self, StoreError> {
+        let body = serde_json::to_string(delivery)
+            .map_err(|e| StoreError::Invalid(format!("a delivery cannot be written: {e}")))?;
+        Ok(Self {
+            channel: delivery.channel.to_string(),
+            body,
+            due: delivery.due(asked_at).map(|due| stored(due.as_millis())),
+        })
+    }
+}
+
+const BEFORE_ALL: Timestamp = Timestamp::from_millis(0);
+const AFTER_ALL: Timestamp = Timestamp::from_millis(u64::MAX);
 
 impl PostgresStore {
     pub(crate) async fn copies(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
@@ -42,14 +68,42 @@ impl PostgresStore {
         id: RequestId,
         delivery: &Delivery,
     ) -> Result<(), StoreError> {
-        let body = body(delivery)?;
+        // Of an intent alone the time depends on when the request was made, which never changes.
+        let depends = delivery.due(BEFORE_ALL) != delivery.due(AFTER_ALL);
+        let asked_at = if depends {
+            let Some(snapshot) = self.snapshot(id).await? else {
+                return Ok(());
+            };
+            snapshot.record.asked.asked_at
+        } else {
+            BEFORE_ALL
+        };
+        let copy = Noted::of(delivery, asked_at)?;
         self.rows(|| {
             sqlx::query(NOTE)
                 .bind(id.to_bytes().to_vec())
-                .bind(delivery.channel.to_string())
-                .bind(body.clone())
+                .bind(copy.channel.clone())
+                .bind(copy.body.clone())
+                .bind(copy.due)
         })
         .await?;
         Ok(())
+    }
+
+    pub(crate) async fn due_copies(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let (row, _) = self
+            .timed_row(|asked| {
+                sqlx::query(DUE)
+                    .bind(asked.given)
+                    .bind(asked.told)
+                    .bind(channel.as_str())
+                    .bind(at_most(limit))
+            })
+            .await?;
+        ids(&row, "due")
     }
 }

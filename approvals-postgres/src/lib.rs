@@ -43,19 +43,23 @@
 //! # What is needed
 //!
 //! PostgreSQL 13 or later with a database in UTF8, and a role that may create a schema (only the
-//! first time, and when a new version changes the tables). A server that is reached over a network
-//! is verified (`sslmode=verify-full`, with the certificates of the system or `sslrootcert`) unless
-//! the URL says otherwise. Connections are used for transactions, advisory locks of a transaction,
-//! prepared statements and `LISTEN`: put no pooler between that hands out a session per transaction.
+//! first time, and when a new version changes the tables: a role that may do less needs to be granted
+//! the new ones then). Processes of the version before go on meanwhile. A server that is reached over
+//! a network is verified (`sslmode=verify-full`, with the certificates of the system or
+//! `sslrootcert`) unless the URL says otherwise. Connections are used for transactions, advisory
+//! locks of a transaction, prepared statements and `LISTEN`: put no pooler between that hands out a
+//! session per transaction.
 //!
 //! What was committed outlives a crash of the server. It outlives the loss of the server only with
 //! a synchronous standby (`synchronous_standby_names`): without one a failover may lose the last
 //! decisions, and a body may have started that the new primary knows nothing of.
 
+mod archive;
 mod builder;
 mod clock;
 mod connections;
 mod copies;
+mod duties;
 mod failure;
 mod listen;
 mod migrations;

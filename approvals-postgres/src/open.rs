@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::PostgresStore;
 use crate::clock::timed;
+use crate::copies::Noted;
 use crate::failure::Failure;
 use crate::rows::{self, Beside};
 use crate::swap::equal;
@@ -59,7 +60,7 @@ impl PostgresStore {
         }
         let deliveries = deliveries
             .iter()
-            .map(|delivery| Ok((delivery.channel.to_string(), crate::copies::body(delivery)?)))
+            .map(|delivery| Noted::of(delivery, asked.asked_at))
             .collect::<Result<Vec<_>, StoreError>>()?;
         let opening = OpeningIn {
             opening,
@@ -79,7 +80,7 @@ impl PostgresStore {
 struct OpeningIn<'a> {
     opening: &'a Opening,
     bucket: Vec<u8>,
-    deliveries: &'a [(String, String)],
+    deliveries: &'a [Noted],
 }
 
 #[async_trait]

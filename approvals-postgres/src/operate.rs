@@ -1,4 +1,4 @@
-//! Freeze, heartbeats and archiving.
+//! Freeze and heartbeats.
 
 use std::time::Duration;
 
@@ -28,25 +28,6 @@ const HEARTBEAT: &str = "WITH beat AS (INSERT INTO heartbeats (owner, until) VAL
 
 /// Long after it said so, nobody asks whether a gate is alive: nothing known of it means gone.
 const FORGET: &str = "DELETE FROM heartbeats WHERE until < $1";
-
-/// Finished requests that decide about nothing any more. A grant decides until its end, used up or
-/// not, and a denial while it closes one; what was denied, asked or proposed counts for a day.
-const ARCHIVE: &str = "WITH old AS MATERIALIZED (SELECT id FROM requests r \
-     WHERE phase IN ('succeeded', 'failed', 'denied', 'withdrawn', 'expired', 'revoked', 'lapsed') \
-     AND changed_at < $1 AND NOT review_owed AND (grant_until IS NULL OR grant_until <= $2) \
-     AND (denied_at IS NULL OR NOT EXISTS (SELECT FROM requests g WHERE g.digest = r.digest \
-     AND g.decides AND g.grant_until > $2)) \
-     ORDER BY changed_at LIMIT $3 FOR UPDATE SKIP LOCKED), \
-     gone AS (DELETE FROM requests USING old WHERE requests.id = old.id \
-     RETURNING requests.id, requests.record, requests.key), \
-     kept AS (INSERT INTO archived (id, record) SELECT id, record FROM gone WHERE key IS NOT NULL) \
-     SELECT count(*) AS archived FROM gone";
-
-/// Without a sink nobody waits for the events of old.
-const FORGET_UNHEARD: &str = "DELETE FROM events WHERE at < $1 AND NOT EXISTS (SELECT FROM sinks)";
-
-/// How many are archived in one transaction.
-const AT_ONCE: i64 = 500;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -81,34 +62,12 @@ impl PostgresStore {
         let locks = Locks::default().forgettable();
         self.transaction(&locks, &Beat { owner, lease }).await
     }
-
-    /// Archives requests that finished before `before` and decide about nothing any more, and
-    /// returns how many.
-    ///
-    /// They are listed no longer. Those that have a key can still be read, and the key still finds
-    /// them: it names one logical call for good. The trail keeps all of them. Nothing is archived
-    /// within a day of its last change, whatever `before` says, nor while a review of it is owed or
-    /// its grant is open.
-    ///
-    /// It goes in small transactions: a crash leaves some archived and the others as they were.
-    ///
-    /// # Errors
-    /// [`StoreError`]; some may have been archived.
-    pub async fn archive(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let mut all = 0;
-        loop {
-            let some = self
-                .transaction(&Locks::default(), &Archive { before })
-                .await?;
-            all += some;
-            if some < AT_ONCE.unsigned_abs() {
-                return Ok(all);
-            }
-        }
-    }
 }
 
-async fn time(store: &PostgresStore, connection: &mut PgConnection) -> Result<Timestamp, Failure> {
+pub(crate) async fn time(
+    store: &PostgresStore,
+    connection: &mut PgConnection,
+) -> Result<Timestamp, Failure> {
     let asked = store.time.ask()?;
     let row = sqlx::query(NOW)
         .bind(asked.given)
@@ -173,35 +132,5 @@ impl Work for Beat {
             .execute(connection)
             .await?;
         Ok(Ended::Commit(()))
-    }
-}
-
-struct Archive {
-    before: Timestamp,
-}
-
-#[async_trait]
-impl Work for Archive {
-    type Done = u64;
-
-    async fn attempt(
-        &self,
-        store: &PostgresStore,
-        connection: &mut PgConnection,
-    ) -> Result<Ended<u64>, Failure> {
-        let now = time(store, connection).await?;
-        let before = stored(self.before.min(now.minus(DAY)).as_millis());
-        let row = sqlx::query(ARCHIVE)
-            .bind(before)
-            .bind(stored(now.as_millis()))
-            .bind(AT_ONCE)
-            .fetch_one(&mut *connection)
-            .await?;
-        let archived: i64 = row.try_get("archived")?;
-        sqlx::query(FORGET_UNHEARD)
-            .bind(before)
-            .execute(connection)
-            .await?;
-        Ok(Ended::Commit(archived.unsigned_abs()))
     }
 }

@@ -6,7 +6,7 @@ use approvals_testing::postgres::{PrivateServer, StartError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 
-use crate::{PostgresStore, open, read, swap, trail};
+use crate::{PostgresStore, archive, copies, duties, open, read, swap, trail};
 
 /// Enough that looking at all of them is not the cheapest way.
 const MANY: &str = "
@@ -30,6 +30,12 @@ INSERT INTO events (number, id, at, revision, what)
 SELECT n, decode(lpad(to_hex(n), 32, '0'), 'hex'), n, 1, repeat('x', 500)
 FROM generate_series(1, 20000) AS n;
 INSERT INTO sinks (sink, acknowledged) VALUES ('observer', 19000);
+INSERT INTO deliveries (request, channel, body, due, due_kept)
+SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 'channel' || n % 3, repeat('x', 100),
+    CASE WHEN n % 50 > 1 THEN n END, 1
+FROM generate_series(1, 20000) AS n;
+INSERT INTO duties (duty, owner, until)
+SELECT 'channel/' || n, sha256(('gate' || n % 5)::bytea), n FROM generate_series(1, 1000) AS n;
 ANALYZE;
 ";
 
@@ -171,6 +177,27 @@ async fn what_is_asked_often_is_answered_by_an_index() {
             &["requests_pending_equal"],
         ),
         (
+            "what is archived next",
+            archive::FINISHED,
+            "bigint, bigint, bytea, bigint, bigint",
+            format!("15000, 5000, {id}, 20000, 20"),
+            &["requests_finished"],
+        ),
+        (
+            "copies that are due on a channel",
+            copies::DUE,
+            "bigint, bigint, text, bigint",
+            "15000, 0, 'channel1', 20".to_owned(),
+            &["deliveries_due"],
+        ),
+        (
+            "a duty that is taken",
+            duties::TAKE,
+            "bigint, bigint, text, bytea, bigint",
+            "50, 0, 'channel/7', sha256('gate9'), 10".to_owned(),
+            &["duties_pkey"],
+        ),
+        (
             "events for a sink",
             trail::OFFER,
             "text, bigint",
@@ -208,7 +235,14 @@ async fn what_is_asked_often_is_answered_by_an_index() {
         for index in indices {
             assert!(plan.contains(index), "{what} does not use {index}:\n{plan}");
         }
-        for table in ["requests", "requesters", "events", "keys"] {
+        for table in [
+            "requests",
+            "requesters",
+            "events",
+            "keys",
+            "deliveries",
+            "duties",
+        ] {
             let scan = format!("Seq Scan on {table}");
             assert!(!plan.contains(&scan), "{what} looks at everything:\n{plan}");
         }

@@ -124,7 +124,7 @@ const PHASES: [Phase; 12] = [
 
 impl PostgresStore {
     /// One row of a statement that reads the time, with the time.
-    async fn timed_row<'q>(
+    pub(crate) async fn timed_row<'q>(
         &self,
         statement: impl Fn(Asked) -> Statement<'q>,
     ) -> Result<(PgRow, Timestamp), StoreError> {
@@ -218,7 +218,7 @@ impl PostgresStore {
     }
 }
 
-fn at_most(limit: usize) -> i64 {
+pub(crate) fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -226,7 +226,7 @@ fn id(row: &PgRow) -> Result<RequestId, Failure> {
     rows::request(row.try_get("id")?)
 }
 
-fn ids(row: &PgRow, column: &str) -> Result<Vec<RequestId>, StoreError> {
+pub(crate) fn ids(row: &PgRow, column: &str) -> Result<Vec<RequestId>, StoreError> {
     let ids: Vec<Vec<u8>> = row.try_get(column).map_err(Failure::of)?;
     let ids = ids.iter().map(|id| Ok(rows::request(id)?));
     ids.collect()

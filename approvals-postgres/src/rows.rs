@@ -11,6 +11,7 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::clock::{stored, unsigned};
+use crate::copies::Noted;
 use crate::failure::Failure;
 use crate::transaction::Statement;
 
@@ -74,8 +75,9 @@ const INSERT: &str = with_events!(
      RETURNING id), \
      named AS (INSERT INTO keys (key, request) SELECT $21, $6 WHERE $21 IS NOT NULL), \
      of AS (INSERT INTO requesters (principal, request) SELECT unnest($22::text[]), $6), \
-     copies AS (INSERT INTO deliveries (request, channel, body) \
-     SELECT $6, d.channel, d.body FROM unnest($23::text[], $24::text[]) AS d (channel, body)) \
+     copies AS (INSERT INTO deliveries (request, channel, body, due, due_kept) \
+     SELECT $6, d.channel, d.body, d.due, 1 \
+     FROM unnest($23::text[], $24::text[], $25::bigint[]) AS d (channel, body, due)) \
      SELECT (SELECT count(*) FROM made) AS changed, \
      (SELECT last_event FROM numbered) AS last_event, (SELECT latest FROM numbered) AS at",
     "$1",
@@ -155,8 +157,8 @@ pub(crate) async fn replace(
 pub(crate) struct Beside<'a> {
     /// Its name.
     pub(crate) key: Option<Digest>,
-    /// Its copies: channel and body.
-    pub(crate) deliveries: &'a [(String, String)],
+    /// Its copies.
+    pub(crate) deliveries: &'a [Noted],
     /// Whether people are asked.
     pub(crate) asks: bool,
 }
@@ -172,7 +174,10 @@ pub(crate) async fn insert(
     let text = encoding::encode(record)?;
     let columns = lookup::Columns::of(record);
     let principals: Vec<String> = columns.principals.iter().map(ToString::to_string).collect();
-    let (channels, bodies): (Vec<String>, Vec<String>) = beside.deliveries.iter().cloned().unzip();
+    let copies = beside.deliveries.iter();
+    let channels: Vec<&str> = copies.clone().map(|copy| copy.channel.as_str()).collect();
+    let bodies: Vec<&str> = copies.clone().map(|copy| copy.body.as_str()).collect();
+    let due: Vec<Option<i64>> = copies.map(|copy| copy.due).collect();
     let row = with_columns(with_numbered(INSERT, events, now)?, record, &text)
         .bind(columns.action.as_str())
         .bind(columns.digest.as_bytes().to_vec())
@@ -182,6 +187,7 @@ pub(crate) async fn insert(
         .bind(principals)
         .bind(channels)
         .bind(bodies)
+        .bind(due)
         .fetch_one(connection)
         .await?;
     Written::of(&row)

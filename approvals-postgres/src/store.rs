@@ -7,9 +7,9 @@ use approvals_core::audit::{Event, NewEvent};
 use approvals_core::digest::Digest;
 use approvals_core::review::{Opening, Record};
 use approvals_core::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
 };
-use approvals_core::{OwnerId, RequestId, RequestStore, SinkId, StoreError, Timestamp};
+use approvals_core::{ChannelId, OwnerId, RequestId, RequestStore, SinkId, StoreError, Timestamp};
 use async_trait::async_trait;
 
 use crate::PostgresStore;
@@ -58,6 +58,23 @@ impl RequestStore for PostgresStore {
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
         self.note_copy(id, &delivery).await
+    }
+
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        self.due_copies(channel, limit).await
+    }
+
+    async fn lease(
+        &self,
+        duty: &Duty,
+        owner: OwnerId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        self.leased(duty, owner, lease).await
     }
 
     async fn due(&self, limit: usize) -> Result<Due, StoreError> {

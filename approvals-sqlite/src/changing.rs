@@ -1,10 +1,10 @@
-//! The smaller changes: the trail, deliveries, freeze, heartbeats.
+//! The smaller changes: the trail, freeze, heartbeats.
 
 use std::time::Duration;
 
 use approvals_core::audit::NewEvent;
-use approvals_core::store::{Delivery, Freeze, StoreError};
-use approvals_core::{OwnerId, RequestId, SinkId};
+use approvals_core::store::{Freeze, StoreError};
+use approvals_core::{OwnerId, SinkId};
 
 use crate::rows;
 use crate::script::Script;
@@ -67,34 +67,6 @@ pub(crate) async fn acknowledge(
         .bind_number(number)
         .bind(sink.as_str().to_owned())
         .add("; DELETE FROM events WHERE number <= (SELECT min(has) FROM sinks)");
-    transaction.write(script).await?;
-    Ok(())
-}
-
-pub(crate) async fn note_delivery(
-    transaction: &mut Transaction<'_>,
-    id: RequestId,
-    delivery: &Delivery,
-) -> Result<(), Failure> {
-    let mut read =
-        Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");
-    read.bind(id.to_bytes().to_vec());
-    let Some(row) = read.row(transaction.connection).await? else {
-        return Ok(());
-    };
-    let mut all = rows::deliveries(&row, "deliveries")?;
-    match all
-        .iter_mut()
-        .find(|known| known.channel == delivery.channel)
-    {
-        Some(known) => known.clone_from(delivery),
-        None => all.push(delivery.clone()),
-    }
-    let mut script = Transaction::script();
-    script
-        .add("; UPDATE requests SET deliveries = ? WHERE id = ?")
-        .bind(rows::json(&all)?)
-        .bind(id.to_bytes().to_vec());
     transaction.write(script).await?;
     Ok(())
 }

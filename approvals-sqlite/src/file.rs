@@ -1,18 +1,13 @@
-//! Opening the file: what it is, its tables, and how connections to it behave.
+//! Opening the file, and how connections to it behave.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use crate::error::{Kind, OpenError, kind};
-
-/// The tables, in the order in which they came. Never changed: a later version adds a file.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_requests.sql")];
-
-/// What marks a file as one of this crate's: `apRv`.
-const APPLICATION: i64 = 0x6170_5276;
+use crate::migrations::{migrate, version};
 
 /// The size of a page, in bytes.
 const PAGE: u64 = 4096;
@@ -72,33 +67,6 @@ pub(crate) async fn open(file: &File) -> Result<SqliteConnection, OpenError> {
     Ok(connection)
 }
 
-/// Which of the migrations the file has.
-async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
-    let failed = |error: sqlx::Error| OpenError::of(path, &error);
-    let row = sqlx::query(
-        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(failed)?;
-    let number = |place: usize| row.try_get::<i64, _>(place).map_err(failed);
-    let (application, version, tables) = (number(0)?, number(1)?, number(2)?);
-    let path = path.to_owned();
-    let empty = application == 0 && version == 0 && tables == 0;
-    if application != APPLICATION && !empty {
-        return Err(OpenError::Foreign { path });
-    }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if version > known {
-        return Err(OpenError::Newer {
-            path,
-            found: version,
-            known,
-        });
-    }
-    Ok(version)
-}
-
 /// Switches to a write-ahead log, by which readers and a writer do not wait for each other. Several
 /// processes may do so at once, and SQLite does not wait for a lock here.
 async fn write_ahead(
@@ -127,36 +95,4 @@ async fn write_ahead(
             Err(error) => return Err(OpenError::of(path, &error)),
         }
     }
-}
-
-/// Brings the tables up to this version, in one transaction.
-async fn migrate(
-    connection: &mut SqliteConnection,
-    path: &Path,
-    found: i64,
-) -> Result<(), OpenError> {
-    let failed = |error: sqlx::Error| OpenError::of(path, &error);
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    // Also where there is nothing to do: a file that cannot be written is told now.
-    let mut transaction = connection
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(failed)?;
-    if found < known {
-        // Another process may have been first.
-        let found = version(&mut transaction, path).await?;
-        let done = usize::try_from(found).unwrap_or(0);
-        for migration in MIGRATIONS.iter().skip(done) {
-            sqlx::raw_sql(*migration)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-        }
-        let marks = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {known}");
-        sqlx::raw_sql(AssertSqlSafe(marks))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-    }
-    transaction.commit().await.map_err(failed)
 }

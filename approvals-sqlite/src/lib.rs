@@ -33,8 +33,10 @@
 //! back by more than two seconds, the clock has failed ([`StoreError::Clock`]): nothing is judged
 //! until it has caught up. A clock that was far ahead has to be waited for, too.
 //!
-//! **Several processes** may open the file. What one changes is told to waiters in another within
-//! [`Builder::look_every`]. They have to be on the same machine, on a local disk: SQLite's log needs
+//! **Several processes** may open the file, also while they are upgraded one after the other: the
+//! first to be new adds to the tables what it needs, and the others go on. What one changes is told
+//! to waiters in another within [`Builder::look_every`]. Of their gates one at a time does each kind
+//! of background work. They have to be on the same machine, on a local disk: SQLite's log needs
 //! shared memory.
 //!
 //! **Errors** say what to do, and release nothing. After [`StoreError::Unreachable`] a change may
@@ -53,9 +55,12 @@ mod builder;
 mod changing;
 mod clearing;
 mod clock;
+mod copies;
+mod duties;
 mod error;
 mod file;
 mod listing;
+mod migrations;
 mod opening;
 #[cfg(test)]
 mod plans;

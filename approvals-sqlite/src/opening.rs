@@ -8,6 +8,7 @@ use approvals_core::store::lookup::{Columns, PROPOSAL_COUNTS_FOR, proposals};
 use approvals_core::store::{Delivery, Opened, StoreError, encoding};
 use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 
+use crate::copies;
 use crate::rows;
 use crate::script::Script;
 use crate::traffic::Traffic;
@@ -190,7 +191,7 @@ fn insert(
     let columns = Columns::of(&record);
     let id = columns.id.to_bytes().to_vec();
     script
-        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, copies_kept, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)")
         .bind(id.clone())
         .bind_number(columns.revision)
         .bind(i64::from(columns.schema))
@@ -206,6 +207,7 @@ fn insert(
         .bind_number(record.changed_at.as_millis())
         .bind(rows::json(deliveries)?)
         .bind(encoding::encode(&record)?);
+    copies::intended(script, columns.id, record.asked.asked_at, deliveries);
     for principal in &columns.principals {
         script
             .add("; INSERT INTO principals (principal, finished, request) VALUES (?, ?, ?)")

@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::file::{File, open};
 use crate::script::Script;
-use crate::{archive, listing, opening, reading, swapping};
+use crate::{archive, copies, duties, listing, opening, reading, swapping};
 
 /// The statements whose cost must not grow with the number of requests.
 fn statements() -> Vec<(&'static str, String)> {
@@ -48,6 +48,12 @@ fn statements() -> Vec<(&'static str, String)> {
             "due: what is due, abandoned and next",
             due.text().to_owned(),
         ),
+        ("copies: what is due on a channel", copies::DUE.to_owned()),
+        (
+            "copies: what is noted of a request",
+            copies::NOTED.to_owned(),
+        ),
+        ("duties: who has one", duties::HOLDER.to_owned()),
         ("pending with a digest", reading::PENDING_WITH.to_owned()),
         (
             "outbox: what a sink has not acknowledged",

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::Opening;
+use approvals_core::store::retention::FINISHED_IS_KEPT_FOR;
 use approvals_core::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
 };
 use approvals_core::{
-    Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
+    ChannelId, Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,7 +22,7 @@ use crate::error::OpenError;
 use crate::readers::Readers;
 use crate::script::Script;
 use crate::work::{Done, Queued, Selection, Step, Work};
-use crate::{changing, listing, reading, rows, writer};
+use crate::{changing, copies, listing, reading, rows, writer};
 
 /// How many finished requests are looked at in one step of archiving: others wait meanwhile.
 const ARCHIVED_AT_ONCE: usize = 64;
@@ -90,18 +91,19 @@ impl SqliteStore {
         }
     }
 
-    /// Archives requests that finished so long ago and decide about nothing any more: their records
-    /// go, and how many did is returned. What is left of a request with a key is its outcome, which
-    /// is still found under the key and read under its id. The trail has the rest.
+    /// Archives requests that finished so long ago, at least a day, and decide about nothing any
+    /// more: their records go, and how many did is returned. What is left of a request with a key
+    /// is its outcome, which is still found under the key and read under its id. The trail has the
+    /// rest.
     ///
-    /// Kept are denials of the last day and those that close a grant, open grants, and whatever
-    /// owes a review or is in doubt.
+    /// Kept are denials that close a grant, open grants, and whatever owes a review or is in doubt.
     ///
     /// After a crash some are archived and others are not; archiving again goes on.
     ///
     /// # Errors
     /// [`StoreError`]; what was archived before stays archived.
     pub async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        let finished_for = finished_for.max(FINISHED_IS_KEPT_FOR);
         let mut archived = 0_u64;
         let mut after = None;
         loop {
@@ -238,6 +240,35 @@ impl RequestStore for SqliteStore {
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
         self.change_silently(Work::NoteDelivery(id, delivery)).await
+    }
+
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let now = self.clock.guess()?;
+        let mut due = Vec::new();
+        for row in self.readers.rows(copies::due(channel, now, limit)).await? {
+            match rows::value::<&str>(&row, "kind")? {
+                "due" => due.push(rows::id(&row, "id")?),
+                // A clock that is behind would call nothing due.
+                _ => drop(self.clock.now(rows::time(&row, "at")?)?),
+            }
+        }
+        Ok(due)
+    }
+
+    async fn lease(
+        &self,
+        duty: &Duty,
+        owner: OwnerId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        match self.change(Work::Lease(duty.clone(), owner, lease)).await? {
+            Done::Leased(has) => Ok(has),
+            other => Err(unexpected(&other)),
+        }
     }
 
     async fn due(&self, limit: usize) -> Result<Due, StoreError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::Opening;
-use approvals_core::store::{Delivery, Freeze, Opened, StoreError, Swap, Swapped};
+use approvals_core::store::{Delivery, Duty, Freeze, Opened, StoreError, Swap, Swapped};
 use approvals_core::{OwnerId, RequestId, SinkId, Timestamp};
 use tokio::sync::oneshot;
 
@@ -19,6 +19,7 @@ pub(crate) enum Work {
     NoteDelivery(RequestId, Delivery),
     SetFreeze(Option<Freeze>, Box<NewEvent>),
     Heartbeat(OwnerId, Duration),
+    Lease(Duty, OwnerId, Duration),
     Archive(Selection),
 }
 
@@ -48,6 +49,7 @@ pub(crate) enum Done {
     Swapped(Swapped),
     Appended(u64),
     Archived(Step),
+    Leased(bool),
     Nothing,
 }
 

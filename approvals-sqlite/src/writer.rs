@@ -19,7 +19,7 @@ use crate::transaction::{Failure, Head, Transaction};
 use crate::unpanicked::{Panicked, Unpanicked};
 use crate::watching::Watching;
 use crate::work::{Done, Queued, Work};
-use crate::{archive, changing, file, opening, swapping};
+use crate::{archive, changing, copies, duties, file, opening, swapping};
 
 /// How many changes share one commit at most: none should wait for long behind others.
 const SHARED: usize = 256;
@@ -322,7 +322,7 @@ async fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Fai
             Done::Nothing
         }
         Work::NoteDelivery(id, delivery) => {
-            changing::note_delivery(transaction, *id, delivery).await?;
+            copies::note(transaction, *id, delivery).await?;
             Done::Nothing
         }
         Work::SetFreeze(freeze, event) => {
@@ -332,6 +332,9 @@ async fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Fai
         Work::Heartbeat(owner, lease) => {
             changing::heartbeat(transaction, *owner, *lease).await?;
             Done::Nothing
+        }
+        Work::Lease(duty, owner, lease) => {
+            Done::Leased(duties::lease(transaction, duty, *owner, *lease).await?)
         }
         Work::Archive(selection) => Done::Archived(archive::archive(transaction, selection).await?),
     })

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! [`faults`] wraps any implementation and makes it fail, lose answers or answer late by a script;
-//! [`ManualClock`] is a clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a
+//! [`wrapping`] is for stores that do one thing otherwise than another store; [`ManualClock`] is a clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a
 //! test's own, which can be crashed.
 
 pub mod approver;
@@ -33,6 +33,7 @@ pub mod postgres;
 mod report;
 pub mod sample;
 pub mod store;
+pub mod wrapping;
 
 pub use clock::ManualClock;
 pub use report::{Broken, Report};

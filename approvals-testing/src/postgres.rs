@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -171,7 +171,8 @@ impl PrivateServer {
         BufReader::new(output).read_line(&mut server)?;
         let server: u32 = server.trim().parse().map_err(io::Error::other)?;
         while !self.is_ready(server) {
-            let gone = !Path::new(&format!("/proc/{server}")).exists();
+            // Its keeper has not looked after it yet where it ended by itself.
+            let gone = matches!(state(server), None | Some('Z' | 'X'));
             if gone || Instant::now() >= deadline {
                 input.write_all(b"keep\n")?;
                 keeper.wait()?;
@@ -241,16 +242,20 @@ fn stop(process: u32) -> io::Result<()> {
         .status()?;
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        // What it is called stands in brackets before its state.
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        let runs = stat
-            .rsplit_once(") ")
-            .is_some_and(|(_, rest)| !rest.starts_with(['T', 'Z']));
+        let runs = state(process).is_some_and(|state| !matches!(state, 'T' | 'Z'));
         if !runs || Instant::now() > deadline {
             return Ok(());
         }
         sleep(Duration::from_millis(1));
     }
+}
+
+/// What a process does, as the system abbreviates it; nothing when it is gone.
+fn state(process: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // What it is called stands in brackets before that.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.chars().next()
 }
 
 /// Where the server's programs are: the newest of those that distributions install, or the path.
@@ -314,5 +319,37 @@ fn new_directory() -> io::Result<PathBuf> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it does while processes of the server that crashed still hold its memory.
+    #[test]
+    fn a_server_that_ends_by_itself_when_it_is_started_is_started_again() {
+        let server = match PrivateServer::start() {
+            Ok(server) => server,
+            Err(StartError::NotInstalled) => return,
+            Err(StartError::Failed(error)) => panic!("{error}"),
+        };
+        server.crash().unwrap();
+        let needed = server.data().join("PG_VERSION");
+        let away = server.data().join("away");
+        fs::rename(&needed, &away).unwrap();
+        std::thread::scope(|scope| {
+            let restarting = scope.spawn(|| server.restart());
+            let ended = || {
+                let log = fs::read_to_string(server.directory.join("log")).unwrap();
+                log.matches("not a valid data directory").count()
+            };
+            while ended() < 2 {
+                assert!(!restarting.is_finished(), "it was started once");
+                std::thread::yield_now();
+            }
+            fs::rename(&away, &needed).unwrap();
+            restarting.join().unwrap().unwrap();
+        });
     }
 }

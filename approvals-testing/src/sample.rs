@@ -1,5 +1,7 @@
 //! Ready-made calls and requests, for suites and for tests of adapters.
 
+mod commands;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,10 @@ use approvals_core::review::{Asked, Ballot, Choice, Limits, Opening};
 use approvals_core::{
     Call, ChannelId, ChannelIdentity, GroupId, Groups, NonEmpty, OwnerId, People, PersonId,
     Presentation, Reasons, RequestId, Requester, Requirement, Risk, Timestamp,
+};
+
+pub use commands::{
+    LEASE, claim, claim_and_start, copies_in_every_state, intended, start, swap, vote, withdraw,
 };
 
 /// The group whose members are asked.

@@ -1,17 +1,13 @@
 //! A store that notes when each step of a call's way to its body was taken.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use approvals_core::memory::MemoryStore;
-use approvals_core::review::{Opening, Phase, Record};
-use approvals_core::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
-};
-use approvals_core::{
-    Digest, Event, NewEvent, OwnerId, RequestId, RequestStore, SinkId, StoreError, Timestamp,
-    async_trait,
-};
+use approvals_core::review::Phase;
+use approvals_core::store::{Snapshot, Swap, Swapped};
+use approvals_core::{RequestId, RequestStore, StoreError};
+use approvals_testing::wrapping::WrapsStore;
 
 /// What is noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,70 +68,21 @@ impl NotingStore {
     }
 }
 
-#[async_trait]
-impl RequestStore for NotingStore {
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        self.inner.now().await
+impl WrapsStore for NotingStore {
+    fn inner(&self) -> &dyn RequestStore {
+        &self.inner
     }
-    async fn open(&self, opening: Opening, to: Vec<Delivery>) -> Result<Opened, StoreError> {
-        self.inner.open(opening, to).await
-    }
+
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
         self.note(Step::Read);
         self.inner.read(id).await
     }
+
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
         let phase = swap.record.state.phase();
         self.note(Step::Storing(phase));
         let swapped = self.inner.compare_and_swap(swap).await;
         self.note(Step::Stored(phase));
         swapped
-    }
-    async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError> {
-        self.inner.append(events).await
-    }
-    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError> {
-        self.inner.register_sink(sink).await
-    }
-    async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.inner.events(sink, limit).await
-    }
-    async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
-        self.inner.acknowledge(sink, number).await
-    }
-    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
-        self.inner.deliveries(id).await
-    }
-    async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
-        self.inner.note_delivery(id, delivery).await
-    }
-    async fn due(&self, limit: usize) -> Result<Due, StoreError> {
-        self.inner.due(limit).await
-    }
-    async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
-        self.inner.pending_with(digest).await
-    }
-    async fn list(
-        &self,
-        filter: &Filter,
-        after: Option<RequestId>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.inner.list(filter, after, limit).await
-    }
-    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
-        self.inner.freeze().await
-    }
-    async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError> {
-        self.inner.set_freeze(freeze, event).await
-    }
-    async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
-        self.inner.heartbeat(owner, lease).await
-    }
-    fn hints(&self) -> &Arc<Hints> {
-        self.inner.hints()
-    }
-    fn is_durable(&self) -> bool {
-        self.inner.is_durable()
     }
 }

@@ -102,8 +102,8 @@ impl Gate {
         }
     }
 
-    /// Records that a call was refused. Never holds the refusal up: when
-    /// the buffer is full, the event goes to the store directly.
+    /// Records that a call was refused. Never holds the refusal up: when the buffer is full, the
+    /// event goes to the store directly.
     pub(super) async fn record_refused(&self, event: NewEvent) {
         let event = Buffered::masked(event);
         if let Err(error) = self.inner.allowed.try_send(event) {

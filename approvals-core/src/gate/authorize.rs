@@ -21,8 +21,13 @@ use crate::policy::{Facts, Verdict};
 use crate::principal::{PrincipalKind, Requester};
 use crate::time::Timestamp;
 
-/// A call that may run: policy allows it, or people agreed and a claim is held. Dropping it gives
-/// the claim back.
+/// A call that may run: policy allows it, or people agreed to it. Dropping it gives back whatever
+/// was claimed for it.
+///
+/// What people agreed to was judged once more. Where a required sink has to be told, it is claimed
+/// as well; where none does, claim and start are one commit, and only [`start`](Self::start) says
+/// what has changed since: a freeze, a policy that denies by now, a reviewer who left, or somebody
+/// else who runs the same logical call.
 #[derive(Debug)]
 #[must_use = "nothing runs until it is started"]
 pub struct Admitted(pub(super) Ready);
@@ -63,8 +68,11 @@ impl Admitted {
 
     /// Starts: `again` is the same call, captured once more just before its body runs.
     ///
+    /// Where somebody else who runs the same logical call was first, this waits for the outcome and
+    /// tells it, as [`Gate::authorize`] does; after [`Gate::resume`] it does not wait.
+    ///
     /// # Errors
-    /// [`ApprovalError`] when it is not the call that was approved, or the claim no longer holds.
+    /// [`ApprovalError`] when it is not the call that was approved, or it may not run any more.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
         // Invariant 3: the same arguments for something else are another call.
         let unchanged = match &self.0 {

@@ -7,6 +7,7 @@ use super::Gate;
 use super::agreed::Agreed;
 use super::authorize::{Admitted, Ready, Step, denied_by_policy};
 use super::current::scope_detached;
+use super::errors::from_state;
 use super::review::{Asker, Ticket};
 use crate::call::Call;
 use crate::error::{ApprovalError, Kind};
@@ -109,8 +110,8 @@ impl Gate {
     /// `call` is the same call, captured again. Does not wait: it is refused with
     /// [`Kind::Pending`] while people have not decided, or while somebody else is at it.
     ///
-    /// What it returns has gone the whole way: policy and voters were judged again, and it is
-    /// claimed. Knowing an id gives no right to anything: requester and arguments have to be the
+    /// What it returns is judged as the call itself would be: by policy and voters as they are now,
+    /// when it is started at the latest. Knowing an id gives no right to anything: requester and arguments have to be the
     /// ones that people saw.
     ///
     /// # Errors
@@ -194,6 +195,8 @@ impl Gate {
             Ok(record) if record.state.phase() == Phase::Pending => {
                 "people are asked, and have not decided yet".to_owned()
             }
+            // It ended just now.
+            Ok(record) if record.state.phase().is_final() => return from_state(&record),
             Ok(record) => format!(
                 "somebody else is at it: its request is {}",
                 record.state.phase()

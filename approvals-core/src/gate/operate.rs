@@ -197,7 +197,7 @@ impl Gate {
         {
             Outcome::Done { record, .. } => Ok(record),
             Outcome::Refused { refused, record } => Err(from_refused(&refused, &record)),
-            Outcome::Unknown => Err(unknown(request)),
+            Outcome::Stale | Outcome::Unknown => Err(unknown(request)),
         }
     }
 }

@@ -425,7 +425,9 @@ impl Gate {
     async fn take_back(&self, request: RequestId) {
         let withdraw = Command::Withdraw(WithdrawnBy::Requester);
         match carry_out(self.shared().store(), request, &withdraw, None).await {
-            Ok(Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Unknown) => {}
+            Ok(
+                Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Stale | Outcome::Unknown,
+            ) => {}
             Err(error) => {
                 tracing::error!(%request, %error, "a request could not be withdrawn yet");
                 self.leave(Job::Cancelled(request));

@@ -29,8 +29,10 @@ pub(super) struct Approved {
     request: RequestId,
     agreed: Agreed,
     snapshot: Snapshot,
-    /// When the snapshot was read: what is judged by it holds for a part of a lease.
+    /// When the snapshot was asked for: a lease that counts from its time has run since then.
     read_at: Instant,
+    /// When policy and directory had answered.
+    judged_at: Instant,
     hold: Hold,
     /// Whether to wait for somebody else who runs the same logical call.
     waits: bool,
@@ -38,9 +40,10 @@ pub(super) struct Approved {
 
 #[derive(Debug)]
 enum Hold {
-    /// Nothing stands between a claim and a start, so that one commit makes both: with what it is
-    /// judged by, unless that was used.
-    Judged(Option<Box<ClaimNow>>),
+    /// Nothing that would have to be given back, and nothing to start from.
+    Nothing,
+    /// What a claim is judged by. Nothing stands between it and a start: one commit makes both.
+    Judged(Box<ClaimNow>),
     /// A claim that the required sinks have acknowledged.
     Claimed {
         /// The claim's.
@@ -86,8 +89,11 @@ impl Gate {
         &self,
         ticket: &mut Ticket,
     ) -> Result<Option<Approved>, ApprovalError> {
-        while let Some(snapshot) = self.look(ticket.request).await? {
+        loop {
             let read_at = Instant::now();
+            let Some(snapshot) = self.look(ticket.request).await? else {
+                return Ok(None);
+            };
             ticket.settle();
             let claim = self.judged_again(&snapshot).await?;
             let mut approved = Approved {
@@ -96,18 +102,18 @@ impl Gate {
                 agreed: ticket.agreed.clone(),
                 snapshot,
                 read_at,
-                hold: Hold::Judged(None),
+                judged_at: Instant::now(),
+                hold: Hold::Nothing,
                 waits: !is_detached(),
             };
             if !self.shared().sinks.any_required() {
-                approved.hold = Hold::Judged(Some(claim));
+                approved.hold = Hold::Judged(claim);
                 return Ok(Some(approved));
             }
             if Box::pin(approved.claim(claim)).await? {
                 return Ok(Some(approved));
             }
         }
-        Ok(None)
     }
 
     /// Everything that a claim is judged by: policy and voters as they are now.
@@ -206,17 +212,22 @@ impl Approved {
 
     /// The snapshot, while it is young enough: leases count from the time that it was read at, and
     /// after a wait, for a sink or for the caller, that is not the time any more.
-    fn fresh(&self) -> Option<Snapshot> {
-        let fresh = self.read_at.elapsed() < self.gate.shared().lease / 8;
-        fresh.then(|| self.snapshot.clone())
+    /// Without one the store is asked again, from now on.
+    fn fresh(&mut self) -> Option<Snapshot> {
+        if self.is_young(self.read_at) {
+            return Some(self.snapshot.clone());
+        }
+        self.read_at = Instant::now();
+        None
+    }
+
+    fn is_young(&self, since: Instant) -> bool {
+        since.elapsed() < self.gate.shared().lease / 8
     }
 
     /// Claims, and waits for the required sinks. Whether nobody else was first.
     async fn claim(&mut self, claim: Box<ClaimNow>) -> Result<bool, ApprovalError> {
         let from = self.fresh();
-        if from.is_none() {
-            self.read_at = Instant::now();
-        }
         let claim = Command::Claim(claim);
         let Took::Ours { record, last_event } = self.take(&claim, from).await? else {
             return Ok(false);
@@ -254,6 +265,11 @@ impl Approved {
                 ..
             } => Ok(Took::Others),
             Outcome::Refused { refused, record } => Err(from_refused(&refused, &record)),
+            Outcome::Stale => Err(ApprovalError::new(
+                Kind::Unavailable,
+                "the store took too long to start it, so it was not started",
+            )
+            .request(self.request)),
             Outcome::Unknown => Err(lost()),
         }
     }
@@ -264,26 +280,26 @@ impl Approved {
         if !unchanged {
             return Err(Box::pin(self.changed()).await);
         }
-        let record = match &mut self.hold {
-            Hold::Judged(claim) => {
-                let claim = claim.take();
-                match self.claim_and_start(claim).await? {
-                    Some(record) => record,
-                    None => return Err(Box::pin(self.after_others()).await),
-                }
-            }
+        let claim = match std::mem::replace(&mut self.hold, Hold::Nothing) {
+            Hold::Nothing => None,
+            Hold::Judged(claim) => Some(claim),
             Hold::Claimed { fence } => {
-                let fence = *fence;
+                self.hold = Hold::Claimed { fence };
                 let record = self.start_claimed(fence).await?;
-                self.hold = Hold::Judged(None);
-                record
+                self.hold = Hold::Nothing;
+                return self.permit(&record).await;
             }
         };
-        let permit = Permit::started(
-            self.gate.clone(),
-            &record,
-            self.snapshot.now.max(record.changed_at),
-        );
+        match self.claim_and_start(claim).await? {
+            Some(record) => self.permit(&record).await,
+            None => Err(Box::pin(self.after_others()).await),
+        }
+    }
+
+    /// The permit of what was started, if its body can still be polled in time.
+    async fn permit(&self, record: &Arc<Record>) -> Result<Permit, ApprovalError> {
+        let now = self.snapshot.now.max(record.changed_at);
+        let permit = Permit::started(self.gate.clone(), record, now);
         if self.read_at.elapsed() > self.gate.shared().lease / 2 {
             permit
                 .not_run("the start took longer than half a lease")
@@ -291,49 +307,51 @@ impl Approved {
             return Err(ApprovalError::new(
                 Kind::Unavailable,
                 "the store took too long to start it, so it was not run",
-            ));
+            )
+            .request(self.request));
         }
         Ok(permit)
     }
 
-    /// One commit for both. `None` when somebody else was first.
+    /// One commit for both, by what was judged or, where that has grown old, by what holds now.
+    /// `None` when somebody else was first.
     async fn claim_and_start(
         &mut self,
         claim: Option<Box<ClaimNow>>,
     ) -> Result<Option<Arc<Record>>, ApprovalError> {
-        let (claim, snapshot) = match (claim, self.fresh()) {
-            (Some(claim), Some(snapshot)) => (claim, snapshot),
+        let claim = match claim.filter(|_| self.is_young(self.judged_at)) {
+            Some(claim) => claim,
             // Invariant 10: valid now.
-            (Some(_) | None, _) => match Box::pin(self.judged_now()).await? {
-                Some(judged) => judged,
+            None => match Box::pin(self.judged_now()).await? {
+                Some(claim) => claim,
                 None => return Ok(None),
             },
         };
+        let from = self.fresh();
         let both = Command::ClaimAndStart(claim);
         // When the answer is lost it may have started: its lease decides.
-        match self.take(&both, Some(snapshot)).await? {
+        match self.take(&both, from).await? {
             Took::Ours { record, .. } => Ok(Some(record)),
             Took::Others => Ok(None),
         }
     }
 
     /// Judges once more, after what was judged has grown old.
-    async fn judged_now(&mut self) -> Result<Option<(Box<ClaimNow>, Snapshot)>, ApprovalError> {
+    async fn judged_now(&mut self) -> Result<Option<Box<ClaimNow>>, ApprovalError> {
+        self.read_at = Instant::now();
         let Some(snapshot) = self.gate.look(self.request).await? else {
             return Ok(None);
         };
-        self.read_at = Instant::now();
-        let claim = self.gate.judged_again(&snapshot).await?;
-        Ok(Some((claim, snapshot)))
+        self.snapshot = snapshot;
+        let claim = self.gate.judged_again(&self.snapshot).await?;
+        self.judged_at = Instant::now();
+        Ok(Some(claim))
     }
 
     /// Starts under a claim that is held.
     async fn start_claimed(&mut self, fence: u64) -> Result<Arc<Record>, ApprovalError> {
         let shared = Arc::clone(self.gate.shared());
         let from = self.fresh();
-        if from.is_none() {
-            self.read_at = Instant::now();
-        }
         let start = Command::Start {
             fence,
             owner: shared.owner,
@@ -349,7 +367,7 @@ impl Approved {
                 refused: Refused::Phase { .. },
                 ..
             } => {
-                self.hold = Hold::Judged(None);
+                self.hold = Hold::Nothing;
                 Err(ApprovalError::new(
                     Kind::Unavailable,
                     "its claim ran out before it was started",
@@ -358,11 +376,11 @@ impl Approved {
             }
             Outcome::Refused { refused, record } => {
                 if record.state.phase() != Phase::Claimed {
-                    self.hold = Hold::Judged(None);
+                    self.hold = Hold::Nothing;
                 }
                 Err(from_refused(&refused, &record))
             }
-            Outcome::Unknown => Err(lost()),
+            Outcome::Stale | Outcome::Unknown => Err(lost()),
         }
     }
 
@@ -380,7 +398,7 @@ impl Approved {
                 Ok(Some(_)) => {
                     return ApprovalError::new(
                         Kind::Unavailable,
-                        "somebody else had claimed it, and gave it back",
+                        "somebody else had claimed it and gave it back: it is still approved, and the same call with the same key takes it up",
                     )
                     .request(self.request);
                 }

@@ -191,7 +191,7 @@ async fn carry(
 /// Says whether the store answered.
 async fn command(shared: &Shared, request: RequestId, command: &Command) -> bool {
     match carry_out(shared.store(), request, command, None).await {
-        Ok(Outcome::Done { .. } | Outcome::Unknown) => true,
+        Ok(Outcome::Done { .. } | Outcome::Stale | Outcome::Unknown) => true,
         Ok(Outcome::Refused { refused, .. }) => {
             tracing::debug!(%request, %refused, "nothing to do");
             // What cannot take effect now is not tried again at once.

@@ -28,6 +28,8 @@ pub(crate) enum Outcome {
         /// The record that stands.
         record: Arc<Record>,
     },
+    /// It could not be committed while what it was judged by held. Nothing was done.
+    Stale,
     /// There is no such request.
     Unknown,
 }
@@ -42,6 +44,7 @@ pub(crate) async fn carry_out(
     command: &Command,
     mut from: Option<Snapshot>,
 ) -> Result<Outcome, StoreError> {
+    let mut stale = false;
     for _ in 0..ATTEMPTS {
         let snapshot = match from.take() {
             Some(snapshot) => snapshot,
@@ -55,6 +58,9 @@ pub(crate) async fn carry_out(
             Ok(step) => step,
             Err(refused) => return Ok(Outcome::Refused { refused, record }),
         };
+        if stale && !due_first {
+            return Ok(Outcome::Stale);
+        }
         // A use in doubt closes its grant, also when a crash came before that: once it is resolved
         // nothing else would tell.
         if let (Command::Resolve { .. }, Some(grantor)) = (command, record.granted_by) {
@@ -78,7 +84,8 @@ pub(crate) async fn carry_out(
                 return Ok(Outcome::Refused { refused, record });
             }
             Swapped::Fallen(refused) => return Ok(Outcome::Refused { refused, record }),
-            Swapped::Conflict | Swapped::TooLate => {}
+            Swapped::TooLate => stale = matches!(command, Command::ClaimAndStart(_)),
+            Swapped::Conflict => {}
         }
     }
     Err(StoreError::Unreachable(format!(
@@ -103,7 +110,7 @@ fn step(record: &Record, command: &Command, now: Timestamp) -> Result<Step, Refu
         Err(refused) => return Err(refused),
     };
     let effective = if due_first { &Command::Due } else { command };
-    let (not_after, unfrozen) = guards(effective, record);
+    let (not_after, unfrozen) = guards(effective, record, now);
     let Transition {
         record: next,
         events,
@@ -123,11 +130,17 @@ fn step(record: &Record, command: &Command, now: Timestamp) -> Result<Step, Refu
 
 /// What the store judges once more inside the commit: invariant 9 for whatever a deadline ends,
 /// and freeze for whatever leads to a run.
-fn guards(command: &Command, record: &Record) -> (Option<Timestamp>, bool) {
+fn guards(command: &Command, record: &Record, now: Timestamp) -> (Option<Timestamp>, bool) {
     match command {
         Command::Vote(_) | Command::Renew { .. } => (record.due_at(), false),
-        Command::Claim(_) | Command::ClaimAndStart(_) | Command::Start { .. } => {
-            (record.due_at(), true)
+        Command::Claim(_) | Command::Start { .. } => (record.due_at(), true),
+        // The lease begins to run when it is judged, and what runs under it begins in its first half.
+        Command::ClaimAndStart(claim) => {
+            let until = now.plus(claim.lease / 2);
+            (
+                Some(record.due_at().map_or(until, |due| due.min(until))),
+                true,
+            )
         }
         Command::Withdraw(_)
         | Command::Revoke { .. }

@@ -270,7 +270,12 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// [`StoreError`] when they cannot be read, or the sink is not registered.
     async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError>;
 
-    /// Moves a sink's cursor: it has every event up to this number. Never moves it back.
+    /// Moves a sink's cursor: it has every event up to this number. Never moves it back while the
+    /// store lives.
+    ///
+    /// After a crash the cursor may stand where it stood before, also where this had returned: the
+    /// events since are offered again, and a sink knows by their ids what it has. A store need not
+    /// wait for its disk here.
     ///
     /// # Errors
     /// [`StoreError`]; the events are offered again.

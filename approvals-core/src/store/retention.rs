@@ -9,6 +9,10 @@ use crate::time::Timestamp;
 /// How long a denial is kept: longer than any denial stands, and for whoever asks why.
 pub const DENIAL_IS_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// How long whatever has finished is kept at least, by every store: what was asked, denied and
+/// proposed within that time still counts, and somebody may still look at it.
+pub const FINISHED_IS_KEPT_FOR: Duration = DENIAL_IS_KEPT_FOR;
+
 /// Whether a record may still decide about a request, or somebody still has to look at it. Such a
 /// record is never archived. A denial is also needed as long as a record of its digest
 /// [has an open grant](has_open_grant), which it closes: a store looks for one.

@@ -7,6 +7,7 @@ mod keys;
 mod late;
 mod limits;
 mod one_commit;
+mod one_commit_in_time;
 mod one_winner;
 mod recorded;
 mod reuse;

@@ -19,7 +19,7 @@ use approvals_core::{
     requires_approval,
 };
 
-pub(crate) use store::Store;
+pub(crate) use store::{Failing, Store};
 
 /// What a guarded body does once it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -147,10 +147,21 @@ async fn world_of(
     more: impl FnOnce(GateBuilder, Arc<dyn AuditSink>) -> GateBuilder,
 ) -> World {
     let directory = people();
+    let asked: Arc<dyn approvals_core::Directory> = Arc::clone(&directory) as _;
+    world_over(directory, asked, policy, more).await
+}
+
+/// A world whose gate asks this directory.
+pub(crate) async fn world_over(
+    directory: Arc<InMemoryDirectory>,
+    asked: Arc<dyn approvals_core::Directory>,
+    policy: impl Policy + 'static,
+    more: impl FnOnce(GateBuilder, Arc<dyn AuditSink>) -> GateBuilder,
+) -> World {
     let approver = InMemoryApprover::new();
     let sink = Arc::new(InMemoryAuditSink::new());
-    let store = Arc::new(Store::new());
-    let gate = Gate::builder(store.clone(), directory.clone())
+    let store = Arc::new(Failing::store());
+    let gate = Gate::builder(store.clone(), asked)
         .policy("p", policy)
         .approver("test", approver.connect());
     let gate = more(gate, sink.clone()).build().await.unwrap();

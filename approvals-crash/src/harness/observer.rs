@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use approvals_core::store::Filter;
 use approvals_core::{Gate, PersonId, Phase, RequestId, RequestStore, SinkId, StoreError};
+use approvals_testing::wrapping::Wrapping;
 use tokio::time::sleep;
 
 use super::Report;
@@ -40,11 +41,11 @@ impl Observer {
         files: Directory,
         flaw: Option<Flaw>,
     ) -> Result<Self, Failure> {
-        let store = PointedStore {
+        let store = Wrapping(PointedStore {
             inner: place.open_within(PATIENCE).await?,
             points: Arc::new(Points::new(None)),
             flaw: flaw.filter(|flaw| *flaw == Flaw::NeverDue),
-        };
+        });
         let sink = SinkId::new("observer")?;
         store.register_sink(&sink).await?;
         Ok(Self {

@@ -17,9 +17,6 @@ async fn survives(backend: Backend) {
     assert!(report.in_doubt > 0, "{report}");
 }
 
-#[ignore = "one run of eight ended because the database server does not start again in time under \
-            load, which is not explained yet: run it with `--ignored`, or the command in \
-            ARCHITECTURE.md"]
 #[tokio::test(flavor = "multi_thread")]
 async fn on_postgres_a_hundred_kills_lose_no_decision_and_run_nothing_twice_or_without_a_yes() {
     survives(Backend::Postgres).await;

@@ -8,11 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
-mod archive;
 mod clock;
 mod conformance;
 mod crash;
 mod failures;
+mod first_version;
 mod partition;
 mod proxy;
 mod settings;

@@ -16,7 +16,9 @@ use approvals_testing::sample::{REVIEWERS, Sample};
 use tokio::time::timeout;
 
 use crate::proxy::{Network, Proxy};
-use crate::support::{LEASE, PATIENCE, Place, ask, claim, done, sample, start, swap_at, vote};
+use approvals_testing::sample::swap;
+
+use crate::support::{LEASE, PATIENCE, Place, ask, claim, done, sample, start, vote};
 
 const SOON: Duration = Duration::from_millis(300);
 
@@ -125,7 +127,7 @@ async fn a_claim_of_a_replica_that_is_cut_off_runs_out_and_another_takes_it() {
     done(&other, id, &vote(&record, "alice", Choice::Approve)).await;
     let (lost, taking) = (OwnerId::new(), OwnerId::new());
     let claimed = done(&cut_off, id, &claim(lost)).await;
-    let starting = swap_at(&claimed, &start(lost, 1), clock_now(&clock));
+    let starting = swap(&claimed, &start(lost, 1), clock_now(&clock)).unwrap();
     proxy.set(Network::Stalled);
     unreachable(cut_off.compare_and_swap(starting.clone()).await);
     clock.advance(LEASE);
@@ -161,7 +163,7 @@ async fn an_execution_of_a_replica_that_is_cut_off_is_in_doubt() {
         succeeded: true,
         summary: None,
     };
-    let finishing = swap_at(&executing, &finish, clock_now(&clock));
+    let finishing = swap(&executing, &finish, clock_now(&clock)).unwrap();
     proxy.set(Network::Stalled);
     unreachable(cut_off.compare_and_swap(finishing.clone()).await);
     clock.advance(LEASE);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use approvals_core::audit::NewEvent;
-use approvals_core::review::{Choice, Limits, Phase};
-use approvals_core::store::{Freeze, Opened, Swapped};
+use approvals_core::review::{Choice, Limits};
+use approvals_core::store::{Freeze, Swapped};
 use approvals_core::{OwnerId, RequestStore, SinkId, What};
 use approvals_testing::sample::{Sample, person};
 use sqlx::Executor;
@@ -20,76 +20,6 @@ fn plenty(sample: Sample) -> Sample {
         denials: 10_000,
         ..Limits::default()
     })
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn exactly_one_of_two_stores_wins_each_swap() {
-    let Some(place) = Place::new() else { return };
-    let (one, other) = (place.store().await, place.store().await);
-    let mut won = [0, 0];
-    for n in 0..50 {
-        let sample = plenty(sample(&one).await).table(&n.to_string());
-        let record = ask(&one, &sample).await;
-        let id = record.id();
-        let yes = swap(&one, id, &vote(&record, "alice", Choice::Approve)).await;
-        let no = swap(&other, id, &vote(&record, "carol", Choice::Deny)).await;
-        let (first, second) = tokio::join!(
-            tokio::spawn({
-                let one = Arc::clone(&one);
-                async move { one.compare_and_swap(yes).await.unwrap() }
-            }),
-            tokio::spawn({
-                let other = Arc::clone(&other);
-                async move { other.compare_and_swap(no).await.unwrap() }
-            })
-        );
-        let phase = one.read(id).await.unwrap().unwrap().record.state.phase();
-        match (first.unwrap(), second.unwrap()) {
-            (Swapped::Done { .. }, Swapped::Conflict) => {
-                won[0] += 1;
-                assert_eq!(phase, Phase::Approved);
-            }
-            (Swapped::Conflict, Swapped::Done { .. }) => {
-                won[1] += 1;
-                assert_eq!(phase, Phase::Denied);
-            }
-            both => panic!("one should win: {both:?}"),
-        }
-    }
-    assert_eq!(won[0] + won[1], 50);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn openings_under_one_key_in_two_stores_make_one_request() {
-    let Some(place) = Place::new() else { return };
-    let stores = [place.store().await, place.store().await];
-    let sample = sample(&stores[0]).await.key("step-1");
-    let tasks: Vec<_> = (0..16)
-        .map(|n| {
-            let store = Arc::clone(&stores[n % 2]);
-            let opening = sample.opening();
-            tokio::spawn(async move { store.open(opening, Vec::new()).await.unwrap() })
-        })
-        .collect();
-    let mut asked = 0;
-    for task in tasks {
-        match task.await.unwrap() {
-            Opened::Asked { .. } => asked += 1,
-            Opened::Found(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(asked, 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_decision_in_one_store_wakes_whoever_waits_in_another() {
-    let Some(place) = Place::new() else { return };
-    let (one, other) = (place.store().await, place.store().await);
-    let record = ask(&one, &sample(&one).await).await;
-    let mut watch = other.hints().watch(record.id());
-    done(&one, record.id(), &vote(&record, "alice", Choice::Approve)).await;
-    timeout(PATIENCE, watch.changed()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,24 +1,20 @@
 //! A server, stores on it, and what tests do with them.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use approvals_core::audit::NewEvent;
-use approvals_core::review::{Choice, ClaimNow, Command, Record, VoterNow, apply};
+use approvals_core::review::{Command, Record};
 use approvals_core::store::{Opened, Swap, Swapped};
-use approvals_core::{
-    GroupId, OwnerId, Reasons, RequestId, RequestStore, StoreError, Timestamp, Verdict,
-};
+use approvals_core::{Choice, OwnerId, RequestId, RequestStore, StoreError};
 use approvals_postgres::{PostgresStore, PostgresStoreBuilder};
 use approvals_testing::postgres::{PrivateServer, StartError};
-use approvals_testing::sample::{REVIEWERS, Sample, ballot, person};
+use approvals_testing::sample::{self, Sample};
+pub(crate) use approvals_testing::sample::{LEASE, claim, start, vote};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Executor};
 
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// Long enough that only what hangs for good does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -124,21 +120,7 @@ pub(crate) async fn ask(store: &PostgresStore, sample: &Sample) -> Arc<Record> {
 /// The swap that a command asks for, judged now.
 pub(crate) async fn swap(store: &PostgresStore, id: RequestId, command: &Command) -> Swap {
     let snapshot = store.read(id).await.unwrap().unwrap();
-    swap_at(&snapshot.record, command, snapshot.now)
-}
-
-pub(crate) fn swap_at(record: &Record, command: &Command, now: Timestamp) -> Swap {
-    let transition = apply(record, command, now).unwrap();
-    let (id, revision) = (record.id(), transition.record.revision);
-    let about = |what| NewEvent::about(id, revision, what);
-    Swap {
-        expected: record.revision,
-        record: Arc::new(transition.record),
-        events: transition.events.into_iter().map(about).collect(),
-        not_after: None,
-        unfrozen: false,
-        stands: false,
-    }
+    sample::swap(&snapshot.record, command, snapshot.now).unwrap()
 }
 
 pub(crate) async fn carry(
@@ -153,34 +135,6 @@ pub(crate) async fn done(store: &PostgresStore, id: RequestId, command: &Command
     match carry(store, id, command).await.unwrap() {
         Swapped::Done { record, .. } => record,
         other => panic!("it should be done: {other:?}"),
-    }
-}
-
-pub(crate) fn vote(record: &Record, who: &str, choice: Choice) -> Command {
-    let ballot = ballot(&record.asked, record.revision, who, choice);
-    Command::Vote(Box::new(ballot))
-}
-
-pub(crate) fn claim(owner: OwnerId) -> Command {
-    Command::Claim(Box::new(ClaimNow {
-        owner,
-        lease: LEASE,
-        frozen: false,
-        verdict: Verdict::Allow(Reasons::rule("sample", "allowed now").unwrap()),
-        voters: vec![VoterNow {
-            person: person("alice"),
-            groups: BTreeSet::from([GroupId::new(REVIEWERS).unwrap()]).into(),
-        }],
-        excluded: BTreeSet::new().into(),
-    }))
-}
-
-pub(crate) const fn start(owner: OwnerId, fence: u64) -> Command {
-    Command::Start {
-        fence,
-        owner,
-        frozen: false,
-        lease: LEASE,
     }
 }
 

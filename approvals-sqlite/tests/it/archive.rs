@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use approvals_core::review::{Choice, Command, Phase};
+use approvals_core::RequestStore;
+use approvals_core::review::Phase;
 use approvals_core::store::{Filter, Opened};
-use approvals_core::{RequestStore, Requirement};
-use approvals_testing::sample::REVIEWERS;
 
-use crate::shared::withdraw;
-use crate::support::{House, events, intended, sink};
+use crate::support::{House, events, intended, sink, withdraw};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -71,54 +69,4 @@ async fn a_finished_request_goes_and_its_key_still_tells_how_it_ended() {
     let refused = store.open(another, vec![intended()]).await.unwrap();
     assert!(matches!(refused, Opened::Refused(_)), "{refused:?}");
     assert_eq!(events(&store, &sink).await, trail, "no sink has them yet");
-}
-
-#[tokio::test]
-async fn what_still_decides_is_kept() {
-    let house = House::new();
-    let store = house.store().await;
-    let reusable = Requirement::one_of(REVIEWERS)
-        .unwrap()
-        .reuse(3, HOUR * 72)
-        .unwrap();
-    let sample = house.sample().requirement(reusable);
-    let grantor = house.ask(&store, &sample).await.id();
-    house.vote(&store, grantor, Choice::Approve).await;
-    house.clock.advance(Duration::from_secs(1));
-    // Approved and not run in time: it is finished, and its grant is open.
-    let lapsed = house.ask(&store, &house.sample().table("orders")).await;
-    house.vote(&store, lapsed.id(), Choice::Approve).await;
-    house.clock.advance(HOUR);
-    for id in [grantor, lapsed.id()] {
-        let record = house.carry(&store, id, &Command::Due).await;
-        assert_eq!(record.state.phase(), Phase::Lapsed);
-    }
-    let denied = house.ask(&store, &house.sample()).await.id();
-    house.vote(&store, denied, Choice::Deny).await;
-    house.clock.advance(HOUR);
-    assert_eq!(store.archive(Duration::ZERO).await.unwrap(), 1);
-    let listed = async || {
-        let listed = store.list(&Filter::default(), None, 10).await.unwrap();
-        listed.iter().map(|record| record.id()).collect::<Vec<_>>()
-    };
-    assert_eq!(listed().await, [grantor, denied]);
-    house.clock.advance(DAY);
-    // The denial closes the grant, and stays as long as that is open.
-    assert_eq!(store.archive(Duration::ZERO).await.unwrap(), 0);
-    house.clock.advance(DAY * 3);
-    assert_eq!(store.archive(Duration::ZERO).await.unwrap(), 2);
-    assert!(listed().await.is_empty());
-}
-
-#[tokio::test]
-async fn what_is_in_doubt_is_never_archived() {
-    let house = House::new();
-    let store = house.store().await;
-    let id = house.ask(&store, &house.sample()).await.id();
-    house
-        .edit("UPDATE requests SET phase = 'in_doubt', finished = 1, record = json_set(record, '$.state', json('{\"phase\":\"in_doubt\",\"at\":1,\"why\":\"it crashed\"}'))")
-        .await;
-    house.clock.advance(DAY * 400);
-    assert_eq!(store.archive(Duration::ZERO).await.unwrap(), 0);
-    assert!(store.read(id).await.unwrap().is_some());
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_core::review::{Choice, Command, Limits, Phase, Refusal};
+use approvals_core::review::{Choice, Command, Limits, Refusal};
 use approvals_core::store::{Filter, Freeze, Opened};
 use approvals_core::{ClockError, NewEvent, OwnerId, RequestStore, StoreError, What};
 use approvals_testing::ManualClock;
 use approvals_testing::sample::{ballot, person};
 
-use crate::support::{House, events, intended, message, sink};
+use crate::support::{House, events, intended, message, sink, withdraw};
 
 #[tokio::test]
 async fn everything_is_there_again_when_the_file_is_opened_again() {
@@ -96,7 +96,7 @@ async fn a_clock_that_is_set_back_an_hour_judges_nothing_also_after_a_restart() 
     let house = House::new();
     let store = house.store().await;
     let record = house.ask(&store, &house.sample()).await;
-    let withdraw = house.swap(&record, &crate::shared::withdraw());
+    let withdraw = house.swap(&record, &withdraw());
     let committed = store.now().await.unwrap();
     house.clock.jump_back(Duration::from_secs(3600));
     let hour = Duration::from_secs(3600);
@@ -152,27 +152,4 @@ async fn time_goes_on_from_what_another_process_committed() {
         .unwrap();
     assert_eq!(slow.now().await.unwrap(), committed);
     assert_eq!(other.now().await.unwrap(), committed);
-}
-
-#[tokio::test]
-async fn a_record_of_a_newer_version_is_read_and_not_replaced() {
-    let house = House::new();
-    let store = house.store().await;
-    let record = house.ask(&store, &house.sample()).await;
-    let swap = house.swap(&record, &crate::shared::withdraw());
-    // What a newer version adds is not known here.
-    house
-        .edit("UPDATE requests SET schema = 2, record = json_set(record, '$.schema', 2, '$.added', 'later')")
-        .await;
-    let read = store.read(record.id()).await.unwrap().unwrap().record;
-    assert_eq!((read.schema, read.state.phase()), (2, Phase::Pending));
-    let told = message(store.compare_and_swap(swap).await);
-    assert!(
-        told.contains("newer version") && told.contains("upgrade"),
-        "{told}"
-    );
-    let kept = house
-        .look("SELECT json_extract(record, '$.added') FROM requests")
-        .await;
-    assert_eq!(kept, "later");
 }

@@ -8,8 +8,7 @@ use approvals_core::store::{Filter, Opened};
 use approvals_core::{RequestStore, StoreError};
 use approvals_sqlite::{OpenError, SqliteStore};
 
-use crate::shared::withdraw;
-use crate::support::{House, events, intended, message, sink};
+use crate::support::{House, events, intended, message, sink, withdraw};
 
 #[tokio::test]
 async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
@@ -150,29 +149,6 @@ async fn the_database_of_another_program_is_left_as_it_is() {
     let told = house.builder().open().await.unwrap_err();
     assert!(matches!(told, OpenError::Foreign { .. }), "{told}");
     assert_eq!(std::fs::read(house.directory.file()).unwrap(), before);
-}
-
-#[tokio::test]
-async fn a_file_of_a_newer_version_is_left_as_it_is() {
-    let house = House::new();
-    house.store().await.close().await;
-    house
-        .edit("PRAGMA user_version = 2; CREATE TABLE later (a INTEGER)")
-        .await;
-    let told = house.builder().open().await.unwrap_err();
-    assert!(
-        matches!(
-            told,
-            OpenError::Newer {
-                found: 2,
-                known: 1,
-                ..
-            }
-        ),
-        "{told}"
-    );
-    assert!(told.to_string().contains("upgrade"), "{told}");
-    house.edit("INSERT INTO later VALUES (1)").await;
 }
 
 #[tokio::test]

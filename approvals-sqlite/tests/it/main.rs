@@ -13,3 +13,4 @@ mod faults;
 mod killed;
 mod shared;
 mod support;
+mod versions;

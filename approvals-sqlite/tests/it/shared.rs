@@ -3,34 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_core::review::{Choice, Command, Phase, WithdrawnBy};
-use approvals_core::store::{Opened, Swapped};
+use approvals_core::review::Choice;
+use approvals_core::store::Opened;
 use approvals_core::{RequestStore, StoreError};
 use approvals_sqlite::SqliteStore;
-use approvals_testing::sample::ballot;
+use approvals_testing::sample::vote;
 
 use crate::support::{House, events, intended, sink};
-
-pub(crate) const fn withdraw() -> Command {
-    Command::Withdraw(WithdrawnBy::Requester)
-}
-
-#[tokio::test]
-async fn what_one_process_wrote_another_reads() {
-    let house = House::new();
-    let (one, other) = (house.store().await, house.store().await);
-    let sink = sink(&one).await;
-    let asked = house.ask(&one, &house.sample().key("step-1")).await;
-    assert_eq!(other.read(asked.id()).await.unwrap().unwrap().record, asked);
-    let opening = house.sample().key("step-1").opening();
-    let found = other.open(opening, vec![intended()]).await.unwrap();
-    assert!(matches!(found, Opened::Found(record) if record == asked));
-    house.vote(&other, asked.id(), Choice::Approve).await;
-    let read = one.read(asked.id()).await.unwrap().unwrap().record;
-    assert_eq!(read.state.phase(), Phase::Approved);
-    let numbers: Vec<u64> = events(&one, &sink).await.iter().map(|e| e.number).collect();
-    assert_eq!(numbers, [1, 2, 3]);
-}
 
 #[tokio::test]
 async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
@@ -40,7 +19,9 @@ async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
     let elsewhere = house.ask(&one, &house.sample().table("orders")).await;
     // Whatever was changed before is seen before anybody waits.
     let mut settled = one.hints().watch(asked.id());
-    house.carry(&other, asked.id(), &yes(&asked)).await;
+    house
+        .carry(&other, asked.id(), &vote(&asked, "alice", Choice::Approve))
+        .await;
     tokio::time::timeout(Duration::from_secs(20), settled.changed())
         .await
         .expect("the hint of a vote in another process came");
@@ -52,65 +33,6 @@ async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
         .expect("the hint of another request came");
     let woken = tokio::time::timeout(Duration::from_millis(1), untouched.changed()).await;
     assert!(woken.is_err(), "one request's change is not another's");
-}
-
-fn yes(record: &approvals_core::Record) -> Command {
-    let ballot = ballot(&record.asked, record.revision, "alice", Choice::Approve);
-    Command::Vote(Box::new(ballot))
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exactly_one_of_several_processes_wins_each_swap() {
-    let house = House::new();
-    let mut stores = Vec::new();
-    for _ in 0..4 {
-        stores.push(Arc::new(house.store().await));
-    }
-    let sink = sink(&stores[0]).await;
-    let asked = house.ask(&stores[0], &house.sample()).await;
-    for round in 0..20_u64 {
-        let record = stores[0].read(asked.id()).await.unwrap().unwrap().record;
-        assert_eq!(record.revision, round + 1);
-        let tasks: Vec<_> = stores
-            .iter()
-            .map(|store| {
-                let store = Arc::clone(store);
-                let mut next = approvals_core::Record::clone(&record);
-                next.revision += 1;
-                let event = approvals_core::NewEvent::about(
-                    next.id(),
-                    next.revision,
-                    approvals_core::What::Approved,
-                );
-                tokio::spawn(async move {
-                    let swap = approvals_core::store::Swap {
-                        expected: next.revision - 1,
-                        record: Arc::new(next),
-                        events: vec![event],
-                        not_after: None,
-                        unfrozen: false,
-                        stands: false,
-                    };
-                    store.compare_and_swap(swap).await.unwrap()
-                })
-            })
-            .collect();
-        let mut won = 0;
-        for task in tasks {
-            match task.await.unwrap() {
-                Swapped::Done { .. } => won += 1,
-                Swapped::Conflict => {}
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(won, 1);
-    }
-    let numbers: Vec<u64> = events(&stores[3], &sink)
-        .await
-        .iter()
-        .map(|event| event.number)
-        .collect();
-    assert_eq!(numbers, (1..=21).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

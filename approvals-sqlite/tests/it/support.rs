@@ -4,15 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use approvals_core::audit::NewEvent;
-use approvals_core::review::{Choice, Command, Record, apply};
-use approvals_core::store::{Delivery, DeliveryState, Opened, Swap, Swapped};
-use approvals_core::{
-    ChannelId, Clock, Coverage, Event, RequestId, RequestStore, SinkId, StoreError,
-};
+use approvals_core::review::{Choice, Command, Record};
+use approvals_core::store::{Opened, Swap, Swapped};
+use approvals_core::{Clock, Event, RequestId, RequestStore, SinkId, StoreError};
 use approvals_sqlite::{Builder, SqliteStore};
 use approvals_testing::ManualClock;
-use approvals_testing::sample::{Sample, ballot};
+use approvals_testing::sample::{self, Sample};
+pub(crate) use approvals_testing::sample::{intended, withdraw};
 
 /// A directory of a test's own, removed when it ends.
 #[derive(Debug)]
@@ -81,20 +79,7 @@ impl House {
     }
 
     pub(crate) fn swap(&self, record: &Record, command: &Command) -> Swap {
-        let transition = apply(record, command, self.clock.now().unwrap()).unwrap();
-        let revision = transition.record.revision;
-        Swap {
-            expected: record.revision,
-            record: Arc::new(transition.record),
-            events: transition
-                .events
-                .into_iter()
-                .map(|what| NewEvent::about(record.id(), revision, what))
-                .collect(),
-            not_after: None,
-            unfrozen: false,
-            stands: false,
-        }
+        sample::swap(record, command, self.clock.now().unwrap()).unwrap()
     }
 
     pub(crate) async fn carry(
@@ -118,18 +103,8 @@ impl House {
         choice: Choice,
     ) -> Arc<Record> {
         let record = store.read(id).await.unwrap().unwrap().record;
-        let ballot = ballot(&record.asked, record.revision, "alice", choice);
-        self.carry(store, id, &Command::Vote(Box::new(ballot)))
-            .await
-    }
-}
-
-pub(crate) fn intended() -> Delivery {
-    Delivery {
-        channel: ChannelId::new("sample").unwrap(),
-        coverage: Coverage::Whole,
-        state: DeliveryState::Intended,
-        revision: 1,
+        let vote = sample::vote(&record, "alice", choice);
+        self.carry(store, id, &vote).await
     }
 }
 
@@ -172,6 +147,14 @@ impl House {
 
     pub(crate) async fn edit(&self, sql: &'static str) {
         sqlx::raw_sql(sql)
+            .execute(&mut self.hand().await)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn edit_with(&self, sql: &'static str, value: &str) {
+        sqlx::query(sql)
+            .bind(value)
             .execute(&mut self.hand().await)
             .await
             .unwrap();

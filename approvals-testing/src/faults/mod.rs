@@ -29,4 +29,4 @@ pub use approver::FaultyApprover;
 pub use directory::FaultyDirectory;
 pub use script::{Fault, Hinting, Method, Script};
 pub use sink::FaultySink;
-pub use store::FaultyStore;
+pub use store::{Faulty, FaultyStore};

@@ -5,41 +5,59 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-/// A method of one of the four traits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is the method of the same name")]
-pub enum Method {
+macro_rules! methods {
+    ($($method:ident $name:literal,)+) => {
+        /// A method of one of the four traits.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "each is the method of the same name")]
+        pub enum Method {
+            $($method,)+
+        }
+
+        impl Method {
+            /// As it stands in its trait.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$method => $name,)+
+                }
+            }
+        }
+    };
+}
+
+methods! {
     // `RequestStore`
-    Now,
-    Open,
-    Read,
-    CompareAndSwap,
-    Append,
-    RegisterSink,
-    Events,
-    Acknowledge,
-    Deliveries,
-    NoteDelivery,
-    CopiesDue,
-    Lease,
-    Due,
-    PendingWith,
-    List,
-    Freeze,
-    SetFreeze,
-    Heartbeat,
+    Now "now",
+    Open "open",
+    Read "read",
+    CompareAndSwap "compare_and_swap",
+    Append "append",
+    RegisterSink "register_sink",
+    Events "events",
+    Acknowledge "acknowledge",
+    Deliveries "deliveries",
+    NoteDelivery "note_delivery",
+    CopiesDue "copies_due",
+    Lease "lease",
+    Due "due",
+    PendingWith "pending_with",
+    List "list",
+    Freeze "freeze",
+    SetFreeze "set_freeze",
+    Heartbeat "heartbeat",
     // `Approver`
-    Present,
-    Update,
+    Present "present",
+    Update "update",
     // `AuditSink`
-    Record,
+    Record "record",
     // `Directory`
-    Person,
-    Exists,
-    Membership,
-    Members,
-    Owners,
-    Identities,
+    Person "person",
+    Exists "exists",
+    Membership "membership",
+    Members "members",
+    Owners "owners",
+    Identities "identities",
 }
 
 /// How a call goes wrong.

@@ -4,8 +4,10 @@
 //! due, listing, freeze, hints, duties and time. Concurrency is provoked with tasks; run it in a
 //! multi-threaded test where the store can be contended for by threads.
 
+mod archiving;
 mod opening;
 mod operating;
+mod processes;
 mod sharing;
 mod steps;
 mod swapping;
@@ -15,10 +17,14 @@ mod trail;
 use std::future::Future;
 use std::sync::Arc;
 
-use approvals_core::{Clock, RequestStore};
+use std::time::Duration;
+
+use approvals_core::{Clock, RequestStore, StoreError};
 
 use crate::ManualClock;
 use crate::report::{Report, Rule};
+use archiving::Archive;
+use processes::Processes;
 use steps::World;
 
 /// Judges the stores that `make` makes: a new, empty one for each rule, on the clock it is given.
@@ -41,6 +47,50 @@ where
     S: Future<Output = Arc<dyn RequestStore>>,
 {
     judge(sharing::DUTIES.iter(), make).await
+}
+
+/// Judges stores that several processes may use at once: `make` makes two on the same data, empty
+/// at first, for each rule. Run it in a multi-threaded test, so that they contend.
+pub async fn processes_conformance<F, S>(make: F) -> Report
+where
+    F: Fn(Arc<dyn Clock>) -> S,
+    S: Future<Output = [Arc<dyn RequestStore>; 2]>,
+{
+    let mut report = Report::new("request store of several processes");
+    for rule in processes::RULES {
+        let clock = Arc::new(ManualClock::new());
+        let stores = make(Arc::clone(&clock) as Arc<dyn Clock>).await;
+        report.judge(rule, Processes::new(stores, &clock)).await;
+    }
+    report
+}
+
+/// Judges what a store that archives does away with: `make` makes one, and `archive` has it archive
+/// what finished so long ago and returns how many went.
+pub async fn archive_conformance<F, S, T, A, D>(make: F, archive: A) -> Report
+where
+    F: Fn(Arc<dyn Clock>) -> S,
+    S: Future<Output = Arc<T>>,
+    T: RequestStore + 'static,
+    A: Fn(Arc<T>, Duration) -> D + Copy + Send + Sync + 'static,
+    D: Future<Output = Result<u64, StoreError>> + Send + 'static,
+{
+    let mut report = Report::new("request store that archives");
+    for rule in archiving::RULES {
+        let clock = Arc::new(ManualClock::new());
+        let store = make(Arc::clone(&clock) as Arc<dyn Clock>).await;
+        let world = World {
+            store: Arc::clone(&store) as Arc<dyn RequestStore>,
+            clock,
+        };
+        let archives = move |finished_for| {
+            let archived: archiving::Archived = Box::pin(archive(Arc::clone(&store), finished_for));
+            archived
+        };
+        let archives = Arc::new(archives);
+        report.judge(rule, Archive { world, archives }).await;
+    }
+    report
 }
 
 async fn judge<F, S>(rules: impl Iterator<Item = &'static Rule<World>>, make: F) -> Report

@@ -8,9 +8,9 @@ use approvals_core::store::{Filter, Opened};
 use approvals_core::{Presentation, What};
 use std::sync::Arc;
 
-use super::steps::{CROWD, World, intended};
+use super::steps::{CROWD, World};
 use crate::report::{Found, Judgment, Rule, ensure, rules};
-use crate::sample::{ballot, person, reusable};
+use crate::sample::{ballot, intended, person, reusable, withdraw};
 
 pub(super) const RULES: &[Rule<World>] = rules![World:
     "an opening stores its record, its deliveries and its event in one commit" => asks,
@@ -201,7 +201,7 @@ async fn pending_limit(world: World) -> Judgment {
     let pending = world.store.list(&Filter::default(), None, 100).await?;
     let first = pending.first().map(|record| record.id());
     let first = first.ok_or_else(|| Found("nothing is listed".to_owned()))?;
-    world.carry(first, &super::steps::withdraw()).await?;
+    world.carry(first, &withdraw()).await?;
     world
         .ask(&world.sample()?.table("next").limits(limits))
         .await?;

@@ -6,10 +6,10 @@ use approvals_core::review::{Choice, Command, Phase};
 use approvals_core::store::{Delivery, DeliveryState, Filter};
 use approvals_core::{OwnerId, Receipt, RequestId, What};
 
-use super::steps::{LEASE, World, channel, intended, withdraw};
+use super::steps::{World, channel};
 use super::swapping::freeze;
 use crate::report::{Found, Judgment, Rule, ensure, rules};
-use crate::sample::{Sample, reusable};
+use crate::sample::{LEASE, Sample, intended, reusable, withdraw};
 
 pub(super) const RULES: &[Rule<World>] = rules![World:
     "what is not there is read as not there" => nothing_there,

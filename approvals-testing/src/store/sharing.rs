@@ -6,8 +6,9 @@ use approvals_core::review::Choice;
 use approvals_core::store::{Delivery, DeliveryState, Duty, Retry};
 use approvals_core::{ChannelId, OwnerId, Receipt, RequestId, SinkId};
 
-use super::steps::{LEASE, World, channel, intended};
+use super::steps::{World, channel};
 use crate::report::{Found, Judgment, Rule, ensure, rules};
+use crate::sample::{LEASE, intended};
 
 pub(super) const RULES: &[Rule<World>] = rules![World:
     "what is to be tried again is kept, with how often it was tried" => kept,

@@ -2,21 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use approvals_core::audit::NewEvent;
-use approvals_core::review::{
-    Choice, ClaimNow, Command, Record, State, VoterNow, WithdrawnBy, apply,
-};
-use approvals_core::store::{Delivery, DeliveryState, Opened, RequestStore, Swap, Swapped};
-use approvals_core::{
-    ChannelId, Clock, Coverage, Event, GroupId, Groups, OwnerId, People, Reasons, RequestId,
-    SinkId, Timestamp, Verdict,
-};
+use approvals_core::review::{Choice, Command, Record};
+use approvals_core::store::{Opened, RequestStore, Swap, Swapped};
+use approvals_core::{ChannelId, Clock, Event, OwnerId, RequestId, SinkId, Timestamp};
 
 use crate::ManualClock;
 use crate::report::Found;
-use crate::sample::{REVIEWERS, Sample, ballot, known, person};
+use crate::sample::{self, Sample, claim, intended, known, start};
 
 /// How many tasks contend.
 pub(super) const CROWD: usize = 8;
@@ -59,20 +52,7 @@ impl World {
     /// The swap that a command asks for, as the record stands now.
     pub(super) async fn swap(&self, id: RequestId, command: &Command) -> Result<Swap, Found> {
         let record = self.record(id).await?;
-        let transition = apply(&record, command, self.now()?)?;
-        let revision = transition.record.revision;
-        Ok(Swap {
-            expected: record.revision,
-            record: transition.record.into(),
-            events: transition
-                .events
-                .into_iter()
-                .map(|what| NewEvent::about(id, revision, what))
-                .collect(),
-            not_after: None,
-            unfrozen: false,
-            stands: false,
-        })
+        Ok(sample::swap(&record, command, self.now()?)?)
     }
 
     /// Carries a command out.
@@ -98,23 +78,14 @@ impl World {
         choice: Choice,
     ) -> Result<Arc<Record>, Found> {
         let record = self.record(id).await?;
-        let ballot = ballot(&record.asked, record.revision, who, choice);
-        self.carry(id, &Command::Vote(Box::new(ballot))).await
+        self.carry(id, &sample::vote(&record, who, choice)).await
     }
 
     /// From approved to executing.
     pub(super) async fn run(&self, id: RequestId) -> Result<Arc<Record>, Found> {
-        let claimed = self.carry(id, &claim()?).await?;
-        let State::Claimed { claim, .. } = claimed.state else {
-            return Err(Found(format!("{id} should be claimed: {claimed:?}")));
-        };
-        let start = Command::Start {
-            fence: claim.fence,
-            owner: claim.owner,
-            frozen: false,
-            lease: LEASE,
-        };
-        self.carry(id, &start).await
+        let owner = OwnerId::new();
+        let fence = self.carry(id, &claim(owner)).await?.fence;
+        self.carry(id, &start(owner, fence)).await
     }
 
     /// From pending to in doubt.
@@ -153,35 +124,6 @@ impl World {
     }
 }
 
-pub(super) const LEASE: Duration = Duration::from_secs(30);
-
-pub(super) fn claim() -> Result<Command, Found> {
-    Ok(Command::Claim(Box::new(ClaimNow {
-        owner: OwnerId::new(),
-        lease: LEASE,
-        frozen: false,
-        verdict: Verdict::Allow(Reasons::rule("sample", "allowed now")?),
-        voters: vec![VoterNow {
-            person: person("alice"),
-            groups: Groups::from([GroupId::new(REVIEWERS)?]),
-        }],
-        excluded: People::new(),
-    })))
-}
-
-pub(super) const fn withdraw() -> Command {
-    Command::Withdraw(WithdrawnBy::Requester)
-}
-
 pub(super) fn channel(name: &str) -> ChannelId {
     known(ChannelId::new(name))
-}
-
-pub(super) fn intended() -> Delivery {
-    Delivery {
-        channel: channel("sample"),
-        coverage: Coverage::Whole,
-        state: DeliveryState::Intended,
-        revision: 1,
-    }
 }

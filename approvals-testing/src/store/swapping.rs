@@ -6,11 +6,11 @@ use std::time::Duration;
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Choice, Command, Phase, SCHEMA};
 use approvals_core::store::{Freeze, Swap, Swapped};
-use approvals_core::{StoreError, What};
+use approvals_core::{OwnerId, StoreError, What};
 
-use super::steps::{World, withdraw};
+use super::steps::World;
 use crate::report::{Found, Judgment, Rule, ensure, rules};
-use crate::sample::person;
+use crate::sample::{claim, claim_and_start, person, withdraw};
 
 pub(super) const RULES: &[Rule<World>] = rules![World:
     "a swap replaces the expected revision, with its events, and what it wrote is read" => swaps,
@@ -35,9 +35,9 @@ async fn swaps(world: World) -> Judgment {
                     crate::sample::ballot(&record.asked, record.revision, "alice", Choice::Approve);
                 world.swap(id, &Command::Vote(Box::new(yes))).await?
             }
-            1 => world.swap(id, &super::steps::claim()?).await?,
+            1 => world.swap(id, &claim(OwnerId::new())).await?,
             2 => world.swap(id, &Command::Release { fence: 1 }).await?,
-            _ => world.swap(id, &super::steps::claim()?).await?,
+            _ => world.swap(id, &claim(OwnerId::new())).await?,
         };
         let Swap { record, events, .. } = swap.clone();
         let swapped = world.store.compare_and_swap(swap).await?;
@@ -162,6 +162,15 @@ async fn unfrozen(world: World) -> Judgment {
         ..world.swap(id, &withdraw()).await?
     };
     nothing_done(&world, swap.clone(), |s| matches!(s, Swapped::Frozen)).await?;
+    let approved = world.ask(&world.sample()?.table("orders")).await?.id();
+    world.vote(approved, "alice", Choice::Approve).await?;
+    for command in [claim(OwnerId::new()), claim_and_start(OwnerId::new())] {
+        let runs = Swap {
+            unfrozen: true,
+            ..world.swap(approved, &command).await?
+        };
+        nothing_done(&world, runs, |s| matches!(s, Swapped::Frozen)).await?;
+    }
     let denied = world.vote(other, "alice", Choice::Deny).await?;
     ensure!(
         denied.state.phase() == Phase::Denied,
@@ -181,20 +190,26 @@ async fn stands(world: World) -> Judgment {
     let equal = world.ask(&world.sample()?).await?.id();
     world.vote(equal, "alice", Choice::Approve).await?;
     world.lose(lost).await?;
-    let swap = Swap {
-        stands: true,
-        ..world.swap(equal, &super::steps::claim()?).await?
+    let stands = async |command| {
+        Ok::<_, Found>(Swap {
+            stands: true,
+            ..world.swap(equal, &command).await?
+        })
     };
-    nothing_done(&world, swap.clone(), |s| matches!(s, Swapped::Fallen(_))).await?;
+    for command in [claim(OwnerId::new()), claim_and_start(OwnerId::new())] {
+        let fallen = |s: &Swapped| matches!(s, Swapped::Fallen(_));
+        nothing_done(&world, stands(command).await?, fallen).await?;
+    }
     let resolve = Command::Resolve {
         by: person("dave"),
         reason: "it did not run".into(),
         succeeded: false,
     };
     world.carry(lost, &resolve).await?;
-    let swapped = world.store.compare_and_swap(swap).await?;
+    let both = stands(claim_and_start(OwnerId::new())).await?;
+    let swapped = world.store.compare_and_swap(both).await?;
     ensure!(
-        matches!(swapped, Swapped::Done { .. }),
+        matches!(&swapped, Swapped::Done { record, .. } if record.state.phase() == Phase::Executing),
         "after a person found out: {swapped:?}"
     );
     Ok(())

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use approvals_core::{ClockError, OwnerId, StoreError};
 
-use super::steps::{World, intended, withdraw};
+use super::steps::World;
 use crate::report::{Judgment, Rule, ensure, rules};
+use crate::sample::{intended, withdraw};
 
 pub(super) const RULES: &[Rule<World>] = rules![World:
     "the store's time is that of its clock, wherever it is told" => one_clock,

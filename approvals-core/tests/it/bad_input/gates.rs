@@ -7,6 +7,7 @@ use approvals_core::memory::{InMemoryApprover, InMemoryAuditSink, InMemoryDirect
 use approvals_core::{
     Gate, GateBuilder, Limits, Mentions, Quorum, RedactionKey, Requirement, Rules, Stage,
 };
+use approvals_testing::wrapping::Wrapping;
 
 use super::durable::OnDisk;
 use super::message;
@@ -161,7 +162,7 @@ async fn an_environment_that_the_gate_does_not_declare_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_durable_store_wants_a_redaction_key_that_outlives_the_process() {
     let on_disk = || {
-        Gate::builder(Arc::new(OnDisk::default()), directory())
+        Gate::builder(Arc::new(Wrapping(OnDisk::default())), directory())
             .policy("prod-db", review("seniors"))
             .approver("test", InMemoryApprover::new().connect())
     };

@@ -39,7 +39,7 @@ async fn killed(world: &World, duty: Duty) {
 }
 
 fn empty() -> Arc<Store> {
-    Arc::new(Store::new())
+    Arc::new(Failing::store())
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,13 +7,12 @@ use std::time::Duration;
 use approvals_core::audit::{AuditError, Event, NewEvent};
 use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore, PendingRequest};
 use approvals_core::review::Opening;
-use approvals_core::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
-};
+use approvals_core::store::{Delivery, Freeze, Opened, Swap, Swapped};
 use approvals_core::{
-    AuditSink, Digest, Gate, OwnerId, PersonId, Phase, Reasons, Record, RequestId, RequestStore,
-    Requester, Requirement, SinkId, StoreError, Timestamp, Verdict, What, async_trait, policy,
+    AuditSink, Gate, PersonId, Phase, Reasons, RequestId, RequestStore, Requester, Requirement,
+    StoreError, Verdict, What, async_trait, policy,
 };
+use approvals_testing::wrapping::{Wrapping, WrapsStore};
 
 use super::probe::Probe;
 
@@ -86,11 +85,11 @@ impl World {
             operator: operator.clone(),
             gate: Mutex::default(),
         });
-        let store = Arc::new(Harmed {
+        let store = Arc::new(Wrapping(Harmed {
             inner,
             hand: Arc::clone(&hand),
             way,
-        });
+        }));
         let trail = Arc::new(Trail {
             hand: Arc::clone(&hand),
             way,
@@ -263,8 +262,11 @@ fn gone<T>() -> Result<T, StoreError> {
     Err(StoreError::Unreachable("no answer".to_owned()))
 }
 
-#[async_trait]
-impl RequestStore for Harmed {
+impl WrapsStore for Harmed {
+    fn inner(&self) -> &dyn RequestStore {
+        &*self.inner
+    }
+
     async fn open(&self, opening: Opening, to: Vec<Delivery>) -> Result<Opened, StoreError> {
         match self.hand.harm {
             Harm::OpeningFails => gone(),
@@ -296,74 +298,5 @@ impl RequestStore for Harmed {
             self.hand.strike(what, id).await;
         }
         Ok(swapped)
-    }
-
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        self.inner.now().await
-    }
-
-    async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
-        self.inner.read(id).await
-    }
-
-    async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError> {
-        self.inner.append(events).await
-    }
-
-    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError> {
-        self.inner.register_sink(sink).await
-    }
-
-    async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.inner.events(sink, limit).await
-    }
-
-    async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
-        self.inner.acknowledge(sink, number).await
-    }
-
-    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
-        self.inner.deliveries(id).await
-    }
-
-    async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
-        self.inner.note_delivery(id, delivery).await
-    }
-
-    async fn due(&self, limit: usize) -> Result<Due, StoreError> {
-        self.inner.due(limit).await
-    }
-
-    async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
-        self.inner.pending_with(digest).await
-    }
-
-    async fn list(
-        &self,
-        filter: &Filter,
-        after: Option<RequestId>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.inner.list(filter, after, limit).await
-    }
-
-    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
-        self.inner.freeze().await
-    }
-
-    async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError> {
-        self.inner.set_freeze(freeze, event).await
-    }
-
-    async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
-        self.inner.heartbeat(owner, lease).await
-    }
-
-    fn hints(&self) -> &Arc<Hints> {
-        self.inner.hints()
-    }
-
-    fn is_durable(&self) -> bool {
-        self.inner.is_durable()
     }
 }

@@ -6,16 +6,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use approvals_core::audit::{Event, NewEvent};
 use approvals_core::memory::MemoryStore;
-use approvals_core::review::Opening;
-use approvals_core::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
-};
+use approvals_core::store::{Snapshot, Swap, Swapped};
 use approvals_core::{
-    ChannelId, Clock, ClockError, Digest, OwnerId, Phase, Record, RequestId, RequestStore, SinkId,
-    StoreError, Timestamp, TokioClock, async_trait,
+    Clock, ClockError, Phase, RequestId, RequestStore, StoreError, Timestamp, TokioClock,
 };
+use approvals_testing::faults::Method;
+use approvals_testing::wrapping::{Wrapping, WrapsStore};
 
 /// On which side of a commit something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,33 +39,38 @@ impl Clock for TestClock {
     }
 }
 
-pub(crate) struct Store {
+/// See [`Failing`].
+pub(crate) type Store = Wrapping<Failing>;
+
+pub(crate) struct Failing {
     pub(crate) inner: MemoryStore,
     clock: Arc<TestClock>,
     failing: Mutex<BTreeSet<&'static str>>,
     steps: Mutex<Vec<(When, Phase, Step)>>,
     lost: Mutex<Option<Phase>>,
+    late: Mutex<Option<(Phase, u32, Duration)>>,
 }
 
-impl std::fmt::Debug for Store {
+impl std::fmt::Debug for Failing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.inner.fmt(f)
     }
 }
 
-impl Store {
-    pub(crate) fn new() -> Self {
+impl Failing {
+    pub(crate) fn store() -> Store {
         let clock = Arc::new(TestClock {
             tokio: TokioClock::new(),
             failing: Mutex::default(),
         });
-        Self {
+        Wrapping(Self {
             inner: MemoryStore::with_clock(clock.clone()),
             clock,
             failing: Mutex::default(),
             steps: Mutex::default(),
             lost: Mutex::default(),
-        }
+            late: Mutex::default(),
+        })
     }
 
     /// Makes a method fail as if the store were away; `"all"` is every method.
@@ -103,6 +105,24 @@ impl Store {
         *self.lost.lock().unwrap() = Some(phase);
     }
 
+    /// Has the answer to a read that finds a request in this phase be on its way for a while, after
+    /// so many others of that phase.
+    pub(crate) fn answer_late(&self, phase: Phase, after: u32, by: Duration) {
+        *self.late.lock().unwrap() = Some((phase, after, by));
+    }
+
+    fn lateness(&self, found: Phase) -> Option<Duration> {
+        let mut late = self.late.lock().unwrap();
+        let (_, after, by) = late.as_mut().filter(|(phase, ..)| *phase == found)?;
+        if *after > 0 {
+            *after -= 1;
+            return None;
+        }
+        let by = *by;
+        *late = None;
+        Some(by)
+    }
+
     fn answering(&self, method: &'static str) -> Result<(), StoreError> {
         let failing = self.failing.lock().unwrap();
         if failing.contains(method) || failing.contains("all") {
@@ -120,25 +140,31 @@ impl Store {
     }
 }
 
-#[async_trait]
-impl RequestStore for Store {
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        self.answering("now")?;
-        self.inner.now().await
+impl WrapsStore for Failing {
+    fn inner(&self) -> &dyn RequestStore {
+        &self.inner
     }
 
-    async fn open(&self, opening: Opening, all: Vec<Delivery>) -> Result<Opened, StoreError> {
-        self.answering("open")?;
-        self.inner.open(opening, all).await
+    async fn around<T: Send>(
+        &self,
+        method: Method,
+        call: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        self.answering(method.name())?;
+        call.await
     }
 
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
-        self.answering("read")?;
-        self.inner.read(id).await
+        let read = self.inner.read(id).await;
+        if let Ok(Some(snapshot)) = &read
+            && let Some(by) = self.lateness(snapshot.record.state.phase())
+        {
+            tokio::time::sleep(by).await;
+        }
+        read
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
-        self.answering("compare_and_swap")?;
         let phase = swap.record.state.phase();
         if let Some(step) = self.step(When::Before, phase) {
             step.await;
@@ -159,97 +185,5 @@ impl RequestStore for Store {
             return Err(StoreError::Unreachable("the connection broke".to_owned()));
         }
         Ok(swapped)
-    }
-
-    async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError> {
-        self.answering("append")?;
-        self.inner.append(events).await
-    }
-
-    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError> {
-        self.answering("register_sink")?;
-        self.inner.register_sink(sink).await
-    }
-
-    async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.answering("events")?;
-        self.inner.events(sink, limit).await
-    }
-
-    async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError> {
-        self.answering("acknowledge")?;
-        self.inner.acknowledge(sink, number).await
-    }
-
-    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
-        self.answering("deliveries")?;
-        self.inner.deliveries(id).await
-    }
-
-    async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
-        self.answering("note_delivery")?;
-        self.inner.note_delivery(id, delivery).await
-    }
-
-    async fn copies_due(
-        &self,
-        channel: &ChannelId,
-        limit: usize,
-    ) -> Result<Vec<RequestId>, StoreError> {
-        self.answering("copies_due")?;
-        self.inner.copies_due(channel, limit).await
-    }
-
-    async fn lease(
-        &self,
-        duty: &Duty,
-        owner: OwnerId,
-        lease: Duration,
-    ) -> Result<bool, StoreError> {
-        self.answering("lease")?;
-        self.inner.lease(duty, owner, lease).await
-    }
-
-    async fn due(&self, limit: usize) -> Result<Due, StoreError> {
-        self.answering("due")?;
-        self.inner.due(limit).await
-    }
-
-    async fn pending_with(&self, digest: Digest) -> Result<Vec<RequestId>, StoreError> {
-        self.answering("pending_with")?;
-        self.inner.pending_with(digest).await
-    }
-
-    async fn list(
-        &self,
-        filter: &Filter,
-        after: Option<RequestId>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.answering("list")?;
-        self.inner.list(filter, after, limit).await
-    }
-
-    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
-        self.answering("freeze")?;
-        self.inner.freeze().await
-    }
-
-    async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError> {
-        self.answering("set_freeze")?;
-        self.inner.set_freeze(freeze, event).await
-    }
-
-    async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
-        self.answering("heartbeat")?;
-        self.inner.heartbeat(owner, lease).await
-    }
-
-    fn hints(&self) -> &Arc<Hints> {
-        self.inner.hints()
-    }
-
-    fn is_durable(&self) -> bool {
-        false
     }
 }

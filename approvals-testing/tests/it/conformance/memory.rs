@@ -45,6 +45,16 @@ async fn the_in_memory_store_shares_duties_out() {
     .assert_kept();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_in_memory_store_keeps_the_rules_of_several_processes() {
+    store::processes_conformance(|clock| async move {
+        let one: Arc<dyn RequestStore> = Arc::new(MemoryStore::with_clock(clock));
+        [Arc::clone(&one), one]
+    })
+    .await
+    .assert_kept();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_faulty_store_without_a_fault_keeps_every_rule() {
     store::conformance(|clock| async move {

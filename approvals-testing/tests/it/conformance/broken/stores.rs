@@ -7,12 +7,14 @@ use approvals_core::audit::{Event, NewEvent};
 use approvals_core::memory::MemoryStore;
 use approvals_core::review::{Limits, Opening, Record};
 use approvals_core::store::{
-    Delivery, Due, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap,
+    Swapped,
 };
 use approvals_core::{
-    ChannelId, Clock, Digest, OwnerId, RequestId, SinkId, SystemClock, Timestamp, async_trait,
+    ChannelId, Clock, Digest, OwnerId, RequestId, SinkId, SystemClock, Timestamp,
 };
-use approvals_testing::store::{conformance, duties_conformance};
+use approvals_testing::store::{conformance, duties_conformance, processes_conformance};
+use approvals_testing::wrapping::{Wrapping, WrapsStore};
 
 use super::assert_breaks;
 
@@ -196,12 +198,12 @@ const FLAWS: [(Flaw, &str); 35] = {
 async fn a_store_with_any_of_these_flaws_fails_the_suite() {
     for (flaw, rule) in FLAWS {
         let report = conformance(|clock| async move {
-            Arc::new(Flawed {
+            Arc::new(Wrapping(Flawed {
                 inner: MemoryStore::with_clock(Arc::clone(&clock)),
                 silent: Arc::default(),
                 clock,
                 flaw,
-            }) as Arc<dyn RequestStore>
+            })) as Arc<dyn RequestStore>
         })
         .await;
         assert_breaks(&report, &flaw, rule);
@@ -211,12 +213,12 @@ async fn a_store_with_any_of_these_flaws_fails_the_suite() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_gives_everybody_every_duty_is_not_for_several_processes() {
     let report = duties_conformance(|clock| async move {
-        Arc::new(Flawed {
+        Arc::new(Wrapping(Flawed {
             inner: MemoryStore::with_clock(Arc::clone(&clock)),
             silent: Arc::default(),
             clock,
             flaw: Flaw::NeverHints,
-        }) as Arc<dyn RequestStore>
+        })) as Arc<dyn RequestStore>
     })
     .await;
     for rule in [
@@ -225,6 +227,17 @@ async fn a_store_that_gives_everybody_every_duty_is_not_for_several_processes() 
     ] {
         assert_breaks(&report, &"the provided lease", rule);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_that_know_nothing_of_each_other_fail_the_suite_of_several_processes() {
+    let report = processes_conformance(|clock| async move {
+        [clock.clone(), clock]
+            .map(|clock| Arc::new(MemoryStore::with_clock(clock)) as Arc<dyn RequestStore>)
+    })
+    .await;
+    let broken = report.broken().iter().map(|broken| broken.rule);
+    assert_eq!(broken.collect::<Vec<_>>(), report.judged());
 }
 
 #[derive(Debug)]
@@ -246,8 +259,11 @@ impl Flawed {
     }
 }
 
-#[async_trait]
-impl RequestStore for Flawed {
+impl WrapsStore for Flawed {
+    fn inner(&self) -> &dyn RequestStore {
+        &self.inner
+    }
+
     async fn now(&self) -> Result<Timestamp, StoreError> {
         match self.flaw {
             Flaw::HasItsOwnClock => Ok(SystemClock::new().now()?),
@@ -346,10 +362,6 @@ impl RequestStore for Flawed {
         Ok(self.inner.append(events).await? + wrong)
     }
 
-    async fn register_sink(&self, sink: &SinkId) -> Result<(), StoreError> {
-        self.inner.register_sink(sink).await
-    }
-
     async fn events(&self, sink: &SinkId, limit: usize) -> Result<Vec<Event>, StoreError> {
         match self.flaw {
             Flaw::IgnoresTheLimit => self.inner.events(sink, usize::MAX).await,
@@ -374,10 +386,6 @@ impl RequestStore for Flawed {
         }
     }
 
-    async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
-        self.inner.deliveries(id).await
-    }
-
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
         if self.is(Flaw::NotesNoDelivery) {
             return Ok(());
@@ -400,7 +408,10 @@ impl RequestStore for Flawed {
         }
     }
 
-    // `lease` is as provided: everybody has every duty.
+    /// As the trait provides it: everybody has every duty.
+    async fn lease(&self, _: &Duty, _: OwnerId, lease: Duration) -> Result<bool, StoreError> {
+        Ok(lease > Duration::ZERO)
+    }
 
     async fn due(&self, limit: usize) -> Result<Due, StoreError> {
         let mut due = self.inner.due(limit).await?;
@@ -433,10 +444,6 @@ impl RequestStore for Flawed {
         }
     }
 
-    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
-        self.inner.freeze().await
-    }
-
     async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError> {
         self.inner.set_freeze(freeze, event).await?;
         if self.is(Flaw::FreezesInSilence) {
@@ -460,9 +467,5 @@ impl RequestStore for Flawed {
             Flaw::NeverHints => &self.silent,
             _ => self.inner.hints(),
         }
-    }
-
-    fn is_durable(&self) -> bool {
-        self.inner.is_durable()
     }
 }
