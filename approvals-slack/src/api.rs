@@ -159,9 +159,9 @@ fn query(arguments: &impl Serialize) -> Result<String, serde_json::Error> {
 fn read<A: DeserializeOwned>(method: Method, answer: &Response<Bytes>) -> Result<A, ApiError> {
     let failed = |class, why: String| ApiError { method, class, why };
     let status = answer.status();
+    let pause = answer.headers().get(header::RETRY_AFTER);
+    let pause = pause.and_then(|value| value.to_str().ok()?.trim().parse().ok());
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let pause = answer.headers().get(header::RETRY_AFTER);
-        let pause = pause.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         return Err(failed(Class::limited(pause), "too often".to_owned()));
     }
     let later = status.is_server_error();
@@ -181,6 +181,7 @@ fn read<A: DeserializeOwned>(method: Method, answer: &Response<Bytes>) -> Result
             .unwrap_or_default();
         let class = match Class::of(code) {
             Class::Refused if later => Class::Later,
+            Class::Limited(_) => Class::limited(pause),
             class => class,
         };
         return Err(failed(class, explained(code, &value)));
