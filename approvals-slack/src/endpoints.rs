@@ -8,18 +8,10 @@ pub struct Endpoints {
     api: String,
     hooks: Vec<Uri>,
     /// The end of the hosts that connections are made to, or the one that stands in for them.
-    #[cfg_attr(
-        not(feature = "socket-mode"),
-        expect(dead_code, reason = "nothing connects")
-    )]
     sockets: Sockets,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "socket-mode"),
-    expect(dead_code, reason = "nothing connects")
-)]
 enum Sockets {
     /// Hosts of this domain, over TLS.
     Of(&'static str),
