@@ -90,7 +90,8 @@ impl Rehearsal {
 
     async fn press(&self, message: &Message, user: &str, button: &str) -> Result<(), Error> {
         let button = Workspace::button(message, button).ok_or("there is no such button")?;
-        println!("    {user} presses {}", button["text"]["text"]);
+        let label = button.pointer("/text/text").unwrap_or(&Value::Null);
+        println!("    {user} presses {label}");
         self.send(&self.workspace.press(message, user, &button))
             .await
     }
@@ -154,7 +155,10 @@ pub(crate) async fn judged(directory: &Path) -> Result<(), Error> {
     let (asking, message) = rehearsal.ask(10).await?;
     let button = Workspace::button(&message, "vote.approve").ok_or("there is no button")?;
     let mut click = rehearsal.workspace.press(&message, ALICE, &button);
-    click["enterprise"] = serde_json::json!({"id": "E01", "name": "Org"});
+    let organisation = serde_json::json!({"id": "E01", "name": "Org"});
+    if let Some(payload) = click.as_object_mut() {
+        payload.insert("enterprise".to_owned(), organisation);
+    }
     std::fs::write(directory.join("click.json"), click.to_string())?;
     // For a script: the address, the secret and the click.
     println!(
