@@ -134,6 +134,9 @@ impl Inline {
 
 /// How many UTF-16 units a text has: what is longest of all that Slack may count in.
 pub(crate) fn units(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
     text.chars().map(char::len_utf16).sum()
 }
 

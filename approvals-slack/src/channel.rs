@@ -44,8 +44,7 @@ impl Slack {
     /// whom they call, which depends on where they go.
     #[must_use]
     pub fn preview(&self, record: &Record) -> Vec<String> {
-        let first = message::first(record, self.0.face(&[], true));
-        let bodies = std::iter::once(first).chain(message::further(record));
+        let bodies = message::all(record, self.0.face(&[], true)).into_iter();
         // Strings, numbers and flags: nothing that cannot be written.
         bodies
             .map(|body| serde_json::to_string(&body).unwrap_or_default())

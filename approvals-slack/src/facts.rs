@@ -14,8 +14,49 @@ const FRAME: usize = 2_800;
 pub(crate) struct Fact {
     /// The paragraphs, in order. A value that is long has several, each with its own name.
     pub(crate) paragraphs: Vec<Rich>,
-    /// The same where its value is not shown, but how much of it there is.
-    pub(crate) withheld: Rich,
+    /// What is in frames: names and sizes.
+    long: Vec<(String, usize)>,
+}
+
+impl Fact {
+    /// The same in one line, where what is in frames is not shown, but how much of it there is.
+    pub(crate) fn withheld(&self) -> Rich {
+        let line = |(name, size): &(String, usize)| Rich::Section {
+            elements: vec![
+                label(name),
+                Inline::italic(format!("(NOT SHOWN HERE: {size} characters)")),
+            ],
+        };
+        let mut lines = joined(self.long.iter().map(line).collect());
+        let first = lines.pop().or_else(|| self.paragraphs.first().cloned());
+        first.unwrap_or(Rich::Section {
+            elements: Vec::new(),
+        })
+    }
+}
+
+/// The name of what follows in the same line.
+pub(crate) fn label(name: &str) -> Inline {
+    Inline::bold(format!("{name}  "))
+}
+
+/// Lines that follow each other as one paragraph of several lines, as Slack's own editor writes
+/// them. A value has no line feed of its own: it is escaped.
+pub(crate) fn joined(paragraphs: Vec<Rich>) -> Vec<Rich> {
+    let mut all: Vec<Rich> = Vec::with_capacity(paragraphs.len());
+    for paragraph in paragraphs {
+        match (paragraph, all.last_mut()) {
+            (Rich::Section { mut elements }, Some(Rich::Section { elements: before })) => {
+                match elements.first_mut() {
+                    Some(Inline::Text { text, .. }) => text.insert(0, '\n'),
+                    _ => before.push(Inline::plain("\n")),
+                }
+                before.append(&mut elements);
+            }
+            (paragraph, _) => all.push(paragraph),
+        }
+    }
+    all
 }
 
 /// Everything that a reviewer has to see, most important first. A field that is forgotten here is a
@@ -88,16 +129,13 @@ fn shown(kind: &str, argument: &ShownArgument<'_>) -> Fact {
     let name = format!("{kind} {}", argument.name);
     let short = units(&name) <= SHORT && units(&argument.remark) <= SHORT;
     if short && argument.text.is_empty() && !argument.remark.is_empty() {
-        let line = Rich::Section {
-            elements: vec![
-                Inline::bold(name),
-                Inline::plain("  "),
-                remark(&argument.remark),
-            ],
-        };
+        let elements = vec![
+            label(&name),
+            Inline::italic(format!("({})", argument.remark)),
+        ];
         return Fact {
-            paragraphs: vec![line.clone()],
-            withheld: line,
+            paragraphs: vec![Rich::Section { elements }],
+            long: Vec::new(),
         };
     }
     fact(&name, &argument.remark, &argument.text)
@@ -118,7 +156,7 @@ fn claimed(claim: &str) -> Fact {
     });
     Fact {
         paragraphs: paragraphs.collect(),
-        withheld: withheld(title, size),
+        long: vec![(title.to_owned(), size)],
     }
 }
 
@@ -139,14 +177,14 @@ fn fact(name: &str, said: &str, value: &str) -> Fact {
     }
     let size = units(value);
     if size <= SHORT {
-        let mut elements = vec![Inline::bold(name), Inline::plain("  "), Inline::code(value)];
+        let mut elements = Vec::with_capacity(3);
+        elements.extend([label(name), Inline::code(value)]);
         if !said.is_empty() {
-            elements.extend([Inline::plain("  "), remark(said)]);
+            elements.push(remark(said));
         }
-        let line = Rich::Section { elements };
         return Fact {
-            paragraphs: vec![line.clone()],
-            withheld: line,
+            paragraphs: vec![Rich::Section { elements }],
+            long: Vec::new(),
         };
     }
     let pieces = cut(value);
@@ -159,45 +197,32 @@ fn fact(name: &str, said: &str, value: &str) -> Fact {
     });
     Fact {
         paragraphs: paragraphs.collect(),
-        withheld: withheld(name, size),
+        long: vec![(name.to_owned(), size)],
     }
 }
 
 fn both(mut one: Fact, other: Fact) -> Fact {
-    let (Rich::Section { elements } | Rich::Preformatted { elements } | Rich::Quote { elements }) =
-        &mut one.withheld;
-    elements.push(Inline::plain("\n"));
-    elements.extend_from_slice(other.withheld.elements());
+    one.long.extend(other.long);
     one.paragraphs.extend(other.paragraphs);
     one
 }
 
 /// A remark of ours, never mistaken for a value: those have another style.
 fn remark(said: &str) -> Inline {
-    Inline::italic(format!("({said})"))
+    Inline::italic(format!("  ({said})"))
 }
 
 /// The line above a frame.
 fn heading(name: &str, said: &str, size: usize, index: usize, of: usize) -> Rich {
     let mut elements = vec![Inline::bold(name)];
     if !said.is_empty() {
-        elements.extend([Inline::plain("  "), remark(said)]);
+        elements.push(remark(said));
     }
     if of > 1 {
         let part = format!("{size} characters, part {} of {of}", index + 1);
-        elements.extend([Inline::plain("  "), remark(&part)]);
+        elements.push(remark(&part));
     }
     Rich::Section { elements }
-}
-
-fn withheld(name: &str, size: usize) -> Rich {
-    Rich::Section {
-        elements: vec![
-            Inline::bold(name),
-            Inline::plain("  "),
-            remark(&format!("NOT SHOWN HERE: {size} characters")),
-        ],
-    }
 }
 
 /// Cuts a text into pieces that fit a frame, never inside a character.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, Field, Inline, Modal, Plain, Rich};
 use crate::button::{self, Seen, title, wants_code, wants_comment};
+use crate::facts::label;
 
 /// The form's own id.
 pub(crate) const CALLBACK: &str = "approvals.form";
@@ -64,8 +65,7 @@ pub(crate) fn form(record: &Record, mut remembered: Remembered) -> Modal {
     let (asked, choice) = (&record.asked, remembered.choice);
     remembered.code = wants_code(asked.risk, choice);
     let facts = vec![
-        Inline::bold(title(choice)),
-        Inline::plain("  "),
+        label(title(choice)),
         Inline::code(asked.call.action().as_str()),
         Inline::plain(format!("  risk {}, code ", asked.risk)),
         Inline::code(remembered.seen.digest.short_code()),

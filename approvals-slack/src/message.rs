@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use crate::block::{Block, Button, Inline, Plain, Rich};
 use crate::button::{Press, buttons};
+use crate::facts::{joined, label};
 use crate::id::{UserGroupId, UserId};
-use crate::pages::{Pages, joined, pages};
+use crate::pages::{Pages, pages};
 use crate::progress::{progress, title};
 
 /// What a message consists of. `text` is what a notification and a screen reader say first.
@@ -103,9 +104,23 @@ fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
     }
 }
 
+/// All messages, the one that has the buttons first.
+pub(crate) fn all(record: &Record, face: Face<'_>) -> Vec<Body> {
+    let mut pages = pages(&Presentation::of(&record.asked));
+    let further = following(record, &mut pages);
+    let first = first_of(record, pages, face);
+    std::iter::once(first).chain(further).collect()
+}
+
 /// The messages that follow in the thread.
 pub(crate) fn further(record: &Record) -> Vec<Body> {
-    let Pages { further, .. } = pages(&Presentation::of(&record.asked));
+    let mut pages = pages(&Presentation::of(&record.asked));
+    following(record, &mut pages)
+}
+
+/// Takes the content of the further messages out, and leaves their number.
+fn following(record: &Record, pages: &mut Pages) -> Vec<Body> {
+    let further: Vec<Vec<Rich>> = pages.further.iter_mut().map(std::mem::take).collect();
     let of = further.len();
     let body = |(index, page): (usize, Vec<Rich>)| {
         let number = index + 1;
@@ -150,7 +165,7 @@ pub(crate) fn answer(what: &str, why: &str) -> Body {
         blocks: vec![Block::RichText {
             block_id: "answer".to_owned(),
             elements: vec![Rich::Section {
-                elements: vec![Inline::bold(what), Inline::plain("  "), Inline::plain(why)],
+                elements: vec![label(what), Inline::plain(why)],
             }],
         }],
     }
@@ -171,7 +186,7 @@ fn calls(mentions: &[Mention]) -> Vec<Rich> {
     if mentions.is_empty() {
         return Vec::new();
     }
-    let mut elements = vec![Inline::bold("For"), Inline::plain("  ")];
+    let mut elements = vec![label("For")];
     for mention in mentions {
         elements.push(match mention {
             Mention::User(user) => Inline::User {

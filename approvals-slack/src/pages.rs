@@ -3,7 +3,7 @@
 use approvals_core::{Coverage, Presentation};
 
 use crate::block::{Inline, Rich};
-use crate::facts::{Fact, facts};
+use crate::facts::{Fact, facts, joined};
 
 /// The most text of the first message, beside progress and buttons.
 const FIRST: usize = 6_000;
@@ -94,13 +94,14 @@ fn partial(facts: Vec<Fact>, why: String) -> Pages {
     let (mut first, mut room, mut left) = (Vec::new(), FIRST, 0_usize);
     for fact in facts {
         let whole: usize = fact.paragraphs.iter().map(Rich::size).sum();
-        let line = fact.withheld.size();
+        let withheld = fact.withheld();
+        let line = withheld.size();
         if left == 0 && whole <= room.min(FIRST / 4) {
             room -= whole;
             first.extend(fact.paragraphs);
         } else if left == 0 && line <= room {
             room -= line;
-            first.push(fact.withheld);
+            first.push(withheld);
         } else {
             left += 1;
         }
@@ -116,20 +117,4 @@ fn partial(facts: Vec<Fact>, why: String) -> Pages {
         further: Vec::new(),
         coverage: Coverage::Partial { why },
     }
-}
-
-/// Lines that follow each other as one paragraph of several lines, as Slack's own editor writes
-/// them. A value has no line feed of its own: it is escaped.
-pub(crate) fn joined(paragraphs: Vec<Rich>) -> Vec<Rich> {
-    let mut all: Vec<Rich> = Vec::new();
-    for paragraph in paragraphs {
-        match (paragraph, all.last_mut()) {
-            (Rich::Section { elements }, Some(Rich::Section { elements: before })) => {
-                before.push(Inline::plain("\n"));
-                before.extend(elements);
-            }
-            (paragraph, _) => all.push(paragraph),
-        }
-    }
-    all
 }

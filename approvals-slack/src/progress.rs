@@ -5,6 +5,7 @@ use approvals_core::text::{Lines, escape};
 use approvals_core::{Choice, Record, State};
 
 use crate::block::{Inline, Rich, units};
+use crate::facts::label;
 
 /// The most of a comment that a message repeats. All of it is in the trail.
 const COMMENT: usize = 600;
@@ -159,7 +160,7 @@ fn clipped(text: &str) -> String {
 }
 
 fn line(name: &str, mut rest: Vec<Inline>) -> Rich {
-    let mut elements = vec![Inline::bold(name), Inline::plain("  ")];
+    let mut elements = vec![label(name)];
     elements.append(&mut rest);
     Rich::Section { elements }
 }
