@@ -1,5 +1,5 @@
-//! Requests in PostgreSQL: a whole cycle, a yes in one process to the body in another, and what a
-//! page and a due scan cost among a million pending requests.
+//! Requests in PostgreSQL: a whole cycle, and what a page and a due scan cost among a million pending
+//! requests.
 //!
 //! Starts a server of its own, with the settings that PostgreSQL comes with: every commit is
 //! flushed.
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use approvals_benches::arguments::Arguments;
+use approvals_benches::bare::Bare;
 use approvals_benches::effort::Effort;
 use approvals_benches::gate::{Approving, Bench, ask};
 use approvals_benches::sampling::{Contestant, interleave};
@@ -18,13 +19,13 @@ use approvals_benches::{Failure, machine};
 use approvals_core::review::{ClaimNow, Command, VoterNow, apply};
 use approvals_core::store::{Delivery, DeliveryState, Filter, Opened, Swap, Swapped};
 use approvals_core::{
-    Choice, Coverage, GroupId, Limits, NewEvent, OwnerId, Phase, Reasons, RequestStore, Verdict,
-    spawn,
+    Choice, Coverage, GroupId, Limits, NewEvent, OwnerId, Phase, Reasons, Receipt, RequestStore,
+    Verdict, spawn,
 };
 use approvals_postgres::PostgresStore;
 use approvals_testing::postgres::{PrivateServer, StartError};
 use approvals_testing::sample::{REVIEWERS, Sample, ballot, person};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 use tokio::runtime::{Builder, Runtime};
 
@@ -49,7 +50,6 @@ fn main() -> Result<(), Failure> {
     let _entered = runtime.enter();
     println!("## PostgreSQL\n\n{}\n", machine::describe());
     cycle(&runtime, &url, effort.rounds(101))?;
-    across(&runtime, &url, effort.rounds(1_001))?;
     let (few, many) = match effort {
         Effort::Full => (10_000, 1_000_000),
         Effort::Quick => (10_000, 100_000),
@@ -66,73 +66,6 @@ async fn store(url: &str, schema: &str) -> Result<Arc<PostgresStore>, Failure> {
 async fn beside(url: &str, schema: &str) -> Result<PgConnection, Failure> {
     let options: PgConnectOptions = url.parse()?;
     Ok(options.options([("search_path", schema)]).connect().await?)
-}
-
-/// The transactions of one cycle, with nothing judged: asked, delivered, voted, claimed, started,
-/// finished. What they write is as large, and events are numbered by a counter.
-struct Bare {
-    connection: PgConnection,
-    record: String,
-    event: String,
-    asked: i64,
-}
-
-impl Bare {
-    async fn new(url: &str) -> Result<Self, Failure> {
-        let mut connection = beside(url, "public").await?;
-        let tables = "CREATE TABLE IF NOT EXISTS bare (id bigint PRIMARY KEY, record text); \
-             CREATE TABLE IF NOT EXISTS trail (number bigint PRIMARY KEY, what text); \
-             CREATE TABLE IF NOT EXISTS counter (last bigint); \
-             INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT FROM counter)";
-        connection.execute(sqlx::raw_sql(tables)).await?;
-        Ok(Self {
-            connection,
-            record: text_of(2_600),
-            event: text_of(300),
-            asked: 0,
-        })
-    }
-
-    async fn commit(&mut self, write: &'static str, events: i64) -> Result<(), Failure> {
-        let statement = format!(
-            "WITH written AS ({write}), numbered AS \
-             (UPDATE counter SET last = last + $3 RETURNING last) \
-             INSERT INTO trail SELECT last - n, $4 FROM numbered, generate_series(0, $3 - 1) AS n"
-        );
-        self.connection.execute(sqlx::raw_sql("BEGIN")).await?;
-        sqlx::query(AssertSqlSafe(statement))
-            .bind(self.asked)
-            .bind(&self.record)
-            .bind(events)
-            .bind(&self.event)
-            .execute(&mut self.connection)
-            .await?;
-        self.connection.execute(sqlx::raw_sql("COMMIT")).await?;
-        Ok(())
-    }
-
-    async fn cycle(&mut self) -> Result<(), Failure> {
-        const CHANGE: &str = "UPDATE bare SET record = $2 WHERE id = $1";
-        self.asked += 1;
-        self.commit("INSERT INTO bare VALUES ($1, $2)", 1).await?;
-        // The delivery that was noted: a row of a few hundred bytes.
-        sqlx::query("UPDATE bare SET id = id WHERE id = $1")
-            .bind(self.asked)
-            .execute(&mut self.connection)
-            .await?;
-        // Voted and approved, claimed, started, finished.
-        for events in [2, 1, 1, 1] {
-            self.commit(CHANGE, events).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Text that compresses about as well as a record.
-fn text_of(bytes: usize) -> String {
-    (0..bytes / 13)
-        .map(|n| format!("\"n{n:06}\":{n:03},"))
-        .collect()
 }
 
 fn cycle(runtime: &Runtime, url: &str, rounds: usize) -> Result<(), Failure> {
@@ -173,7 +106,7 @@ fn cycle(runtime: &Runtime, url: &str, rounds: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a cycle asks of the store, with nobody around it: open, note the delivery, vote, claim,
+/// What a cycle asks of the store, with nobody around it: open, note the delivery, vote, claim and
 /// start, finish.
 async fn commands(store: &PostgresStore) -> Result<(), Failure> {
     let plenty = Limits {
@@ -192,7 +125,11 @@ async fn commands(store: &PostgresStore) -> Result<(), Failure> {
     let Opened::Asked { mut record, .. } = opened else {
         return Err(format!("people should be asked: {opened:?}").into());
     };
-    store.note_delivery(record.id(), delivery).await?;
+    let delivered = Delivery {
+        state: DeliveryState::Delivered(Receipt::none()),
+        ..delivery
+    };
+    store.note_delivery(record.id(), delivered).await?;
     let owner = OwnerId::new();
     let lease = Duration::from_secs(30);
     let alice = VoterNow {
@@ -201,7 +138,7 @@ async fn commands(store: &PostgresStore) -> Result<(), Failure> {
     };
     for command in [
         Command::Vote(Box::new(ballot(&record.asked, 1, "alice", Choice::Approve))),
-        Command::Claim(Box::new(ClaimNow {
+        Command::ClaimAndStart(Box::new(ClaimNow {
             owner,
             lease,
             frozen: false,
@@ -209,19 +146,13 @@ async fn commands(store: &PostgresStore) -> Result<(), Failure> {
             voters: vec![alice],
             excluded: BTreeSet::new().into(),
         })),
-        Command::Start {
-            fence: 1,
-            owner,
-            frozen: false,
-            lease,
-        },
         Command::Finish {
             fence: 1,
             succeeded: true,
             summary: None,
         },
     ] {
-        let runs = matches!(command, Command::Claim(_) | Command::Start { .. });
+        let runs = matches!(command, Command::ClaimAndStart(_));
         let transition = apply(&record, &command, record.changed_at)?;
         let (id, revision) = (record.id(), transition.record.revision);
         let about = |what| NewEvent::about(id, revision, what);
@@ -257,64 +188,6 @@ async fn whole(
             Ok(took)
         })
         .await
-}
-
-/// Two stores with connections of their own stand for two processes.
-fn across(runtime: &Runtime, url: &str, rounds: usize) -> Result<(), Failure> {
-    let (mut asking, voting) = runtime.block_on(async {
-        let asking = Bench::over(store(url, "across").await?, 1).await?;
-        let voting = Bench::over(store(url, "across").await?, 1).await?;
-        Ok::<_, Failure>((asking, voting))
-    })?;
-    let (mut bare, mut listener) = runtime.block_on(async {
-        let mut listener = PgListener::connect(url).await?;
-        listener.listen("bare").await?;
-        Ok::<_, Failure>((Bare::new(url).await?, listener))
-    })?;
-    runtime.block_on(bare.commit("INSERT INTO bare VALUES ($1, $2)", 1))?;
-    let arguments = Arc::new(Arguments::everyday());
-    let samples = interleave(
-        rounds,
-        vec![
-            Contestant::new("floor: bare commit, NOTIFY, wake", 1, |_| {
-                runtime.block_on(async {
-                    let start = Instant::now();
-                    let told = async {
-                        bare.commit(
-                            "UPDATE bare SET record = $2 WHERE id = $1 RETURNING pg_notify('bare', '1')",
-                            2,
-                        )
-                        .await
-                    };
-                    let heard = async { listener.recv().await.map(|_| Instant::now()) };
-                    let (told, heard) = tokio::join!(told, heard);
-                    told?;
-                    Ok(heard?.duration_since(start))
-                })
-            }),
-            Contestant::new("yes in one, body in the other", 1, |_| {
-                let arguments = Arc::clone(&arguments);
-                runtime.block_on(async {
-                    let call = asking
-                        .scope(async {
-                            let call = spawn(async move { ask(&arguments, Instant::now).await });
-                            (call,)
-                        })
-                        .await;
-                    let notice = asking.notices.recv().await.ok_or("nobody was asked")?;
-                    asking.gate.flush().await;
-                    let start = Instant::now();
-                    voting.reviewer.approve(&notice).await?;
-                    Ok(call.0.await??.duration_since(start))
-                })
-            }),
-        ],
-    )?;
-    println!(
-        "### A yes in one process to the body in another\n\n{}",
-        Table::of_latencies(&samples)
-    );
-    Ok(())
 }
 
 /// Stores as many pending requests as wanted: copies of one.

@@ -99,6 +99,13 @@ pub enum What {
         /// The stage.
         stage: u8,
     },
+    /// Those who are asked and have not answered were reminded.
+    Reminded {
+        /// The track.
+        track: u8,
+        /// The stage.
+        stage: u8,
+    },
     /// Everybody who had to agree has.
     Approved,
     /// It was released by breaking the glass; a review after the fact is owed.

@@ -45,6 +45,8 @@ pub enum Kind {
     Unavailable,
     /// People are asked, and the call was not to wait for them: made again later, it finds out.
     Pending,
+    /// What was asked of a request came after people had decided about it: that stands.
+    Decided,
 }
 
 impl Kind {
@@ -67,6 +69,7 @@ impl Kind {
             Self::Invalid => "invalid",
             Self::Unavailable => "unavailable",
             Self::Pending => "pending",
+            Self::Decided => "decided",
         }
     }
 
@@ -86,6 +89,7 @@ impl Kind {
             Self::InDoubt => "Do not retry: a person has to find out what happened first.",
             Self::Invalid => "Retrying will not help until this is mended.",
             Self::Unavailable => "You may retry later.",
+            Self::Decided => "Retrying will not change that.",
             Self::Pending => "Make the same call again later: it finds this request.",
         }
     }
@@ -281,6 +285,8 @@ impl fmt::Display for ApprovalError {
         let inner = &self.0;
         let message = line(&inner.message);
         match &inner.action {
+            // It may have run: what was asked is something else of its request.
+            _ if inner.kind == Kind::Decided => f.write_str(&message)?,
             Some(action) => write!(f, "`{action}` did not run: {message}")?,
             None => write!(f, "the call did not run: {message}")?,
         }

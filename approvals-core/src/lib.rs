@@ -59,8 +59,8 @@ pub use id::{
 pub use non_empty::NonEmpty;
 pub use permit::Permit;
 pub use policy::{
-    Agreement, Audience, Facts, Membership, Mentions, Policy, Quorum, Reasons, Requirement,
-    RequirementError, Rules, Stage, Strictest, Verdict,
+    Agreement, Audience, Facts, Membership, Mentions, Policy, Quorum, Reasons, Reminders,
+    Requirement, RequirementError, Rules, Stage, Strictest, Verdict,
 };
 pub use presentation::Presentation;
 pub use principal::{ChannelIdentity, PrincipalId, PrincipalKind, Requester};

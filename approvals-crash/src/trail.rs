@@ -314,6 +314,7 @@ fn step(what: &What, from: Phase) -> Option<(Phase, bool)> {
         | What::VoteRefused { .. }
         | What::StageOpened { .. }
         | What::Widened { .. }
+        | What::Reminded { .. }
         | What::GlassBroken { .. }
         | What::ReviewedAfterwards { .. }
         | What::FinishedLate { .. }

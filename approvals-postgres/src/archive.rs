@@ -51,7 +51,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`]; what was archived before stays archived.
-    pub async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+    pub(crate) async fn archive_all(&self, finished_for: Duration) -> Result<u64, StoreError> {
         let finished_for = finished_for.max(FINISHED_IS_KEPT_FOR);
         let mut archived = 0_u64;
         let mut after = None;

@@ -11,9 +11,16 @@ use sqlx::postgres::PgRow;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
+use crate::literal::Values;
 
 /// How far two clocks may drift apart between two readings.
 const TOLERANCE: Duration = Duration::from_secs(2);
+
+/// A reading that was answered within so long says when it was made.
+const PROMPT: Duration = Duration::from_millis(200);
+
+/// Within so long two clocks that are right do not drift apart by what is tolerated.
+const DRIFTS_AFTER: Duration = Duration::from_secs(600);
 
 /// Puts `reading` (the server's time, or the one given as `$1`) and `time` (never less than what
 /// was committed, or what this process was told: `$2`) before a statement.
@@ -69,6 +76,22 @@ pub(crate) struct Asked {
     at: Instant,
 }
 
+/// What the server's clock has to be between to be trusted without a look at it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trusted {
+    /// The latest time that this process was told.
+    pub(crate) told: Timestamp,
+    /// What a clock that goes on as fast as ours cannot have passed yet.
+    pub(crate) latest: Timestamp,
+}
+
+impl Asked {
+    /// The first two parameters.
+    pub(crate) fn values(self) -> Values {
+        Values::default().number(self.given).number(self.told)
+    }
+}
+
 impl StoreTime {
     pub(crate) fn new(injected: Option<Arc<dyn Clock>>) -> Self {
         Self {
@@ -77,7 +100,27 @@ impl StoreTime {
         }
     }
 
-    /// To be called after whatever locks the time has to come after.
+    /// Whether it is read by the server, with the statement that asks for it.
+    pub(crate) const fn is_the_servers(&self) -> bool {
+        matches!(self.source, Source::Server(_))
+    }
+
+    /// What is known of the server's clock from before.
+    pub(crate) fn trusted(&self) -> Option<Trusted> {
+        let Source::Server(before) = &self.source else {
+            return None;
+        };
+        let earlier = (*before.lock().unwrap_or_else(|e| e.into_inner()))?;
+        let since = earlier.asked.elapsed();
+        let most = u64::try_from((since + TOLERANCE).as_millis()).ok()?;
+        let latest = earlier.clock.checked_add(most)?;
+        (since < DRIFTS_AFTER).then(|| Trusted {
+            told: Timestamp::from_millis(self.told.load(Ordering::Acquire)),
+            latest: Timestamp::from_millis(latest),
+        })
+    }
+
+    /// To be called after whatever locks the time has to come after, unless the server reads it.
     pub(crate) fn ask(&self) -> Result<Asked, ClockError> {
         let given = match &self.source {
             Source::Server(_) => None,
@@ -114,8 +157,7 @@ impl StoreTime {
             answered: Instant::now(),
         };
         let mut before = before.lock().unwrap_or_else(|e| e.into_inner());
-        let earlier = before.replace(reading);
-        let Some(earlier) = earlier else {
+        let Some(earlier) = before.replace(reading) else {
             return Ok(());
         };
         let most = reading
@@ -124,6 +166,12 @@ impl StoreTime {
             .saturating_add(TOLERANCE);
         let went = clock.saturating_sub(earlier.clock);
         let ahead = u128::from(went).saturating_sub(most.as_millis());
+        // Of an answer that took long, for a lock, nobody knows when in between it was read.
+        let took = reading.answered.saturating_duration_since(asked);
+        let since = reading.answered.saturating_duration_since(earlier.asked);
+        if ahead == 0 && took > PROMPT && since < DRIFTS_AFTER {
+            *before = Some(earlier);
+        }
         match u64::try_from(ahead) {
             Ok(0) => Ok(()),
             // An error once: what was due meanwhile is late.
@@ -184,6 +232,16 @@ mod tests {
             Err(jumped("ahead", 3_598_000))
         );
         assert_eq!(time.judge(4_660_600, 0, at), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_jump_after_an_answer_that_waited_for_a_lock_is_an_error_too() {
+        let (time, _) = judged(1_000_000, 0);
+        let asked = Instant::now();
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(time.judge(1_030_000, 0, asked), Ok(()));
+        let at = Instant::now();
+        assert_eq!(time.judge(1_040_000, 0, at), Err(jumped("ahead", 8_000)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::failure::{Failure, is_transient};
+use crate::literal::Prepared;
 
 /// The first wait after a connection was refused; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -19,10 +20,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A connection that was idle for so long is tried before it is used.
 const TRUSTED_FOR: Duration = Duration::from_secs(10);
 
+/// A server that answered within so long is taken to be there.
+const JUST_NOW: Duration = Duration::from_secs(1);
+
 /// Connections to one server. Unlike a general pool it asks nothing of the server when a
 /// connection is returned: only those are returned that ended what they began.
 pub(crate) struct Connections {
     options: PgConnectOptions,
+    /// What is sent once on each connection.
+    prepares: Option<String>,
     idle: Mutex<Vec<Idle>>,
     permits: Arc<Semaphore>,
     /// Counts the times that every idle connection was given up.
@@ -59,10 +65,17 @@ impl Connections {
     pub(crate) fn new(options: PgConnectOptions, most: usize) -> Self {
         Self {
             options,
+            prepares: None,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(most)),
             generation: AtomicU64::new(0),
         }
+    }
+
+    /// Has each connection keep these statements prepared.
+    pub(crate) fn prepare(mut self, statements: &[&Prepared]) -> Self {
+        self.prepares = Some(statements.iter().map(|one| one.prepare()).collect());
+        self
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -110,7 +123,15 @@ impl Connections {
     async fn connect(&self, deadline: Instant) -> Result<PgConnection, Failure> {
         let mut wait = FIRST_WAIT;
         loop {
-            let error = match timeout_at(deadline, self.options.connect()).await {
+            let connecting = async {
+                let mut connection = self.options.connect().await?;
+                if let Some(statements) = &self.prepares {
+                    let statements = sqlx::raw_sql(AssertSqlSafe(statements.as_str()));
+                    connection.execute(statements).await?;
+                }
+                Ok(connection)
+            };
+            let error = match timeout_at(deadline, connecting).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) if is_transient(&error) => error,
                 Ok(Err(error)) => return Err(Failure::of(error)),
@@ -123,6 +144,13 @@ impl Connections {
             sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Whether the connection that is leased next answered a moment ago.
+    pub(crate) fn was_heard_of_just_now(&self) -> bool {
+        let idle = self.idle();
+        idle.last()
+            .is_some_and(|last| last.since.elapsed() < JUST_NOW)
     }
 
     /// Gives up every idle connection: the server went away, and they with it.

@@ -1,6 +1,7 @@
 //! What went wrong at the server, and whether anything may have been done.
 
 use approvals_core::{ClockError, StoreError};
+use sqlx::error::DatabaseError;
 
 /// Why an attempt failed.
 #[derive(Debug)]
@@ -9,6 +10,8 @@ pub(crate) enum Failure {
     Undone(String),
     /// The connection is gone or gave no answer.
     Lost(String),
+    /// The connection was lost while it was committed: it may have been done.
+    Unknown(String),
     /// Anything else; trying again would not help.
     Final(StoreError),
 }
@@ -20,6 +23,20 @@ impl Failure {
 
     pub(crate) fn invalid(why: impl Into<String>) -> Self {
         Self::Final(StoreError::Invalid(why.into()))
+    }
+
+    /// What became of a transaction whose `COMMIT` was sent and failed.
+    pub(crate) fn of_commit(self) -> Self {
+        match self {
+            Self::Lost(why) => Self::Unknown(why),
+            // The server answered: it rolled back.
+            failure @ (Self::Undone(_) | Self::Final(_) | Self::Unknown(_)) => failure,
+        }
+    }
+
+    /// What is said of a transaction that was committed, where its answer cannot be read.
+    pub(crate) fn after_commit(self) -> Self {
+        Self::Unknown(StoreError::from(self).to_string())
     }
 
     /// Classifies an error by its SQLSTATE; the codes are those of PostgreSQL's appendix A.
@@ -45,6 +62,8 @@ impl Failure {
         match code.as_str() {
             // serialization_failure, deadlock_detected
             "40001" | "40P01" => Self::Undone(message),
+            // not_null_violation: a condition of the statement, see `rows::with_events`.
+            "23502" if is_of_an_event(said.as_ref()) => Self::Undone(message),
             // disk_full
             "53100" => Self::Final(StoreError::Full(message)),
             // lock_not_available, query_canceled
@@ -98,9 +117,17 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Undone(why) | Failure::Lost(why) => Self::Unreachable(why),
+            Failure::Unknown(why) => Self::Unreachable(format!(
+                "{why}, while it was committed: it may have been done, read again"
+            )),
             Failure::Final(error) => error,
         }
     }
+}
+
+/// Whether a row of `events` was refused because a column of it was empty.
+fn is_of_an_event(said: &dyn DatabaseError) -> bool {
+    said.table() == Some("events")
 }
 
 /// Whether connecting may succeed a moment later: the server starts, stops, or is full.

@@ -55,13 +55,16 @@
 //! decisions, and a body may have started that the new primary knows nothing of.
 
 mod archive;
+mod at_once;
 mod builder;
 mod clock;
 mod connections;
 mod copies;
 mod duties;
+mod exchange;
 mod failure;
 mod listen;
+mod literal;
 mod migrations;
 mod open;
 mod operate;

@@ -1,32 +1,36 @@
 //! Opening a request: what is known is looked up, judged and acted on in one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use approvals_core::RequestStore;
 use approvals_core::audit::NewEvent;
-use approvals_core::review::{
-    Admission, Bucket, Opening, Record, Standing, State, Transition, admit,
-};
+use approvals_core::digest::Digest;
+use approvals_core::review::{Admission, Bucket, Opening, Standing, State, Transition, admit};
 use approvals_core::store::{Delivery, Opened, lookup};
 use approvals_core::{StoreError, Timestamp};
-use async_trait::async_trait;
 use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgRow;
 
 use crate::PostgresStore;
-use crate::clock::timed;
+use crate::clock::{Asked, timed};
 use crate::copies::Noted;
+use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
-use crate::rows::{self, Beside};
+use crate::literal::Prepared;
+use crate::rows::{self, Beside, When};
 use crate::swap::equal;
-use crate::transaction::{Ended, Locks, Work};
+use crate::transaction::Locks;
 
 /// Everything that an opening is judged by, read after its key, digest and bucket were locked.
 /// `$8` and `$9` are how long traffic and proposals count, in milliseconds.
 ///
 /// Of the denials of a digest only the latest decides.
-pub(crate) const STANDING: &str = timed!(
-    "SELECT clock, latest, now, last_event, \
+pub(crate) const STANDING: Prepared = Prepared {
+    name: "approvals_standing",
+    types: "bigint, bigint, bytea, bytea, bytea, bytea, bytea, bigint, bigint",
+    sql: timed!(
+        "SELECT clock, latest, now, last_event, \
      EXISTS (SELECT FROM requests WHERE id = $3) OR EXISTS (SELECT FROM archived WHERE id = $3) \
      AS known, \
      (SELECT coalesce(r.record, a.record) FROM keys k LEFT JOIN requests r ON r.id = k.request \
@@ -44,7 +48,8 @@ pub(crate) const STANDING: &str = timed!(
      ARRAY(SELECT record FROM requests WHERE proposed_to = $7 AND denied_here_at > now - $9) \
      AS proposals \
      FROM time"
-);
+    ),
+};
 
 impl PostgresStore {
     pub(crate) async fn opened(
@@ -64,10 +69,10 @@ impl PostgresStore {
             .collect::<Result<Vec<_>, StoreError>>()?;
         let opening = OpeningIn {
             opening,
-            bucket: bucket.as_bytes().to_vec(),
+            bucket,
             deliveries: &deliveries,
         };
-        let opened = self.transaction(&locks, &opening).await?;
+        let opened = self.exchange(&locks, &opening).await?;
         if let Opened::Granted { record, .. } = &opened
             && let Some(grantor) = record.granted_by
         {
@@ -79,75 +84,90 @@ impl PostgresStore {
 
 struct OpeningIn<'a> {
     opening: &'a Opening,
-    bucket: Vec<u8>,
+    bucket: Digest,
     deliveries: &'a [Noted],
 }
 
-#[async_trait]
-impl Work for OpeningIn<'_> {
+impl Exchange for OpeningIn<'_> {
     type Done = Opened;
 
-    async fn attempt(
+    fn question(&self, asked: Asked) -> String {
+        let about = &self.opening.asked;
+        let key = self.opening.key.as_ref();
+        let values = asked
+            .values()
+            .bytes(Some(&about.id.to_bytes()))
+            .bytes(key.map(|key| &key.as_bytes()[..]))
+            .bytes(Some(about.digest.as_bytes()))
+            .bytes(Some(self.bucket.as_bytes()))
+            .bytes(Some(lookup::proposals(about).as_bytes()))
+            .number(millis(lookup::TRAFFIC_COUNTS_FOR))
+            .number(millis(lookup::PROPOSAL_COUNTS_FOR));
+        STANDING.execute(&values)
+    }
+
+    fn judge(
         &self,
         store: &PostgresStore,
-        connection: &mut PgConnection,
-    ) -> Result<Ended<Opened>, Failure> {
+        row: &PgRow,
+        asked: Asked,
+    ) -> Result<Judgment<Opened>, Failure> {
         let opening = self.opening;
-        let about = &opening.asked;
-        let asked = store.time.ask()?;
-        let millis = |span: std::time::Duration| i64::try_from(span.as_millis());
-        let row = sqlx::query(STANDING)
-            .bind(asked.given)
-            .bind(asked.told)
-            .bind(about.id.to_bytes().to_vec())
-            .bind(opening.key.map(|key| key.as_bytes().to_vec()))
-            .bind(about.digest.as_bytes().to_vec())
-            .bind(&self.bucket)
-            .bind(lookup::proposals(about).as_bytes().to_vec())
-            .bind(millis(lookup::TRAFFIC_COUNTS_FOR).unwrap_or(i64::MAX))
-            .bind(millis(lookup::PROPOSAL_COUNTS_FOR).unwrap_or(i64::MAX))
-            .fetch_one(&mut *connection)
-            .await?;
-        let now = store.time.of(&row, asked)?;
+        let now = store.time.of(row, asked)?;
         if row.try_get("known")? {
             return Err(Failure::invalid(format!(
                 "a request with the id {} exists: make a new id",
-                about.id
+                opening.asked.id
             )));
         }
-        let standing = standing(opening, &row)?;
+        let standing = standing(opening, row)?;
         match admit(opening, &standing, now) {
-            Admission::Refuse(refusal) => Ok(Ended::RollBack(Opened::Refused(refusal))),
-            Admission::Found(record) => Ok(Ended::RollBack(Opened::Found(record))),
+            Admission::Refuse(refusal) => Ok(Judgment::Answer(Opened::Refused(refusal))),
+            Admission::Found(record) => Ok(Judgment::Answer(Opened::Found(record))),
             Admission::Ask(transition) => {
                 let beside = Beside {
                     key: opening.key,
                     deliveries: self.deliveries,
                     asks: true,
                 };
-                let (record, last_event) = make(connection, *transition, beside, now).await?;
-                Ok(Ended::Commit(Opened::Asked { record, last_event }))
+                let write = make(&transition, &beside, now)?;
+                let record = Arc::new(transition.record);
+                Ok(Judgment::Write(
+                    write,
+                    Box::new(move |row| {
+                        let last_event = rows::last_event(row)?.unwrap_or(0);
+                        Ok(Opened::Asked { record, last_event })
+                    }),
+                ))
             }
             Admission::UseGrant { grantor, record } => {
                 let poorer = &grantor.record;
                 let events = events_of(&grantor);
                 let was = poorer.state.phase().as_str();
-                let hint = store.hint();
-                let written = rows::replace(connection, poorer, was, &events, now, hint).await?;
-                if written.changed != 1 {
-                    return Ok(Ended::Again);
-                }
+                let taken = rows::replace(poorer, was, &events, When::at(now), store.hint())?;
                 // Nobody is asked, so no channel is given anything.
                 let beside = Beside {
                     key: opening.key,
                     deliveries: &[],
                     asks: false,
                 };
-                let (record, last_event) = make(connection, *record, beside, now).await?;
-                Ok(Ended::Commit(Opened::Granted { record, last_event }))
+                let made = make(&record, &beside, now)?;
+                let record = Arc::new(record.record);
+                Ok(Judgment::Write(
+                    format!("{taken}; {made}"),
+                    Box::new(move |row| {
+                        let last_event = rows::last_event(row)?.unwrap_or(0);
+                        Ok(Opened::Granted { record, last_event })
+                    }),
+                ))
             }
         }
     }
+}
+
+/// A span as PostgreSQL has it.
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn standing(opening: &Opening, row: &PgRow) -> Result<Standing, Failure> {
@@ -191,14 +211,6 @@ fn events_of(transition: &Transition) -> Vec<NewEvent> {
     transition.events.iter().cloned().map(about).collect()
 }
 
-async fn make(
-    connection: &mut PgConnection,
-    transition: Transition,
-    beside: Beside<'_>,
-    now: Timestamp,
-) -> Result<(Arc<Record>, u64), Failure> {
-    let events = events_of(&transition);
-    let written = rows::insert(connection, &transition.record, beside, &events, now).await?;
-    let last_event = written.last.map_or(0, |(number, _)| number);
-    Ok((Arc::new(transition.record), last_event))
+fn make(transition: &Transition, beside: &Beside<'_>, now: Timestamp) -> Result<String, Failure> {
+    rows::insert(&transition.record, beside, &events_of(transition), now)
 }

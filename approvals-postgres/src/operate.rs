@@ -7,17 +7,23 @@ use approvals_core::store::Freeze;
 use approvals_core::{OwnerId, StoreError, Timestamp};
 use async_trait::async_trait;
 use sqlx::Row;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::PostgresStore;
-use crate::clock::stored;
+use crate::clock::{Asked, stored};
+use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
+use crate::literal::{Prepared, Values};
 use crate::read::NOW;
 use crate::rows;
+use crate::trail::NUMBERED;
 use crate::transaction::{Ended, Locks, Work};
 
-const FREEZE: &str = "INSERT INTO frozen (body) VALUES ($1) \
-     ON CONFLICT (one) DO UPDATE SET body = excluded.body";
+pub(crate) const FREEZE: Prepared = Prepared {
+    name: "approvals_freeze",
+    types: "text",
+    sql: "INSERT INTO frozen (body) VALUES ($1) ON CONFLICT (one) DO UPDATE SET body = excluded.body",
+};
 
 const THAW: &str = "DELETE FROM frozen";
 
@@ -55,7 +61,7 @@ impl PostgresStore {
         // Whatever was judged before it was frozen is committed before it is frozen.
         let locks = Locks::default().nothing_starts();
         let event = [event];
-        self.transaction(&locks, &SetFreeze { body, event }).await
+        self.exchange(&locks, &SetFreeze { body, event }).await
     }
 
     pub(crate) async fn beat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
@@ -82,27 +88,29 @@ struct SetFreeze {
     event: [NewEvent; 1],
 }
 
-#[async_trait]
-impl Work for SetFreeze {
+impl Exchange for SetFreeze {
     type Done = ();
 
-    async fn attempt(
+    fn question(&self, asked: Asked) -> String {
+        NUMBERED.execute(&asked.values())
+    }
+
+    fn judge(
         &self,
         store: &PostgresStore,
-        connection: &mut PgConnection,
-    ) -> Result<Ended<()>, Failure> {
-        let now = time(store, connection).await?;
-        match &self.body {
-            Some(body) => {
-                sqlx::query(FREEZE)
-                    .bind(body)
-                    .execute(&mut *connection)
-                    .await?
-            }
-            None => sqlx::query(THAW).execute(&mut *connection).await?,
+        row: &PgRow,
+        asked: Asked,
+    ) -> Result<Judgment<()>, Failure> {
+        let now = store.time.of(row, asked)?;
+        let set = match &self.body {
+            Some(body) => FREEZE.execute(&Values::default().text(body)),
+            None => THAW.to_owned(),
         };
-        rows::append(connection, &self.event, now).await?;
-        Ok(Ended::Commit(()))
+        let noted = rows::append(&self.event, now)?;
+        Ok(Judgment::Write(
+            format!("{set}; {noted}"),
+            Box::new(|_| Ok(())),
+        ))
     }
 }
 

@@ -206,8 +206,8 @@ async fn what_is_asked_often_is_answered_by_an_index() {
         ),
         (
             "what an opening is judged by",
-            open::STANDING,
-            "bigint, bigint, bytea, bytea, bytea, bytea, bytea, bigint, bigint",
+            open::STANDING.sql,
+            open::STANDING.types,
             format!(
                 "20000, 0, {id}, sha256('key2000'), {digest}, sha256('bucket7'), \
                  sha256('chain50'), 5000, 5000"
@@ -224,8 +224,8 @@ async fn what_is_asked_often_is_answered_by_an_index() {
         ),
         (
             "what a swap is judged by",
-            swap::JUDGED_BY,
-            "bigint, bigint, bytea, boolean, bytea, bytea",
+            swap::JUDGED_BY.sql,
+            swap::JUDGED_BY.types,
             format!("20000, 0, {id}, true, {digest}, {id}"),
             &["requests_pkey", "requests_deciding"],
         ),

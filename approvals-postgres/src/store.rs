@@ -106,6 +106,10 @@ impl RequestStore for PostgresStore {
         self.beat(owner, lease).await
     }
 
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        self.archive_all(finished_for).await
+    }
+
     fn hints(&self) -> &Arc<Hints> {
         &self.hints
     }

@@ -6,27 +6,32 @@ use approvals_core::RequestStore;
 use approvals_core::digest::Digest;
 use approvals_core::review::{Phase, Record, stands};
 use approvals_core::store::{Swap, Swapped, encoding};
-use approvals_core::{StoreError, Timestamp};
-use async_trait::async_trait;
+use approvals_core::{RequestId, StoreError, Timestamp};
 use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgRow;
 
 use crate::PostgresStore;
-use crate::clock::{timed, unsigned};
+use crate::clock::{Asked, timed, unsigned};
+use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
-use crate::rows;
-use crate::transaction::{Ended, Locks, Work};
+use crate::literal::Prepared;
+use crate::rows::{self, When};
+use crate::transaction::Locks;
 
 /// Everything that a swap is judged by, read after its locks were taken. `$4` says whether it has
 /// to stand.
-pub(crate) const JUDGED_BY: &str = timed!(
-    "SELECT clock, latest, now, last_event, r.revision, r.schema, r.phase, \
-     EXISTS (SELECT FROM frozen) AS frozen, \
-     CASE WHEN $4 THEN ARRAY(SELECT e.record FROM requests e WHERE e.digest = $5 AND e.decides \
-     AND e.phase IN ('executing', 'in_doubt') AND e.id <> $3) ELSE '{}' END AS equal, \
-     (SELECT g.record FROM requests g WHERE $4 AND g.id = $6) AS grantor \
-     FROM time LEFT JOIN requests r ON r.id = $3"
-);
+pub(crate) const JUDGED_BY: Prepared = Prepared {
+    name: "approvals_judged_by",
+    types: "bigint, bigint, bytea, boolean, bytea, bytea",
+    sql: timed!(
+        "SELECT clock, latest, now, last_event, r.revision, r.schema, r.phase, \
+         EXISTS (SELECT FROM frozen) AS frozen, \
+         CASE WHEN $4 THEN ARRAY(SELECT e.record FROM requests e WHERE e.digest = $5 AND e.decides \
+         AND e.phase IN ('executing', 'in_doubt') AND e.id <> $3) ELSE '{}' END AS equal, \
+         (SELECT g.record FROM requests g WHERE $4 AND g.id = $6) AS grantor \
+         FROM time LEFT JOIN requests r ON r.id = $3"
+    ),
+};
 
 impl PostgresStore {
     pub(crate) async fn swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
@@ -40,7 +45,10 @@ impl PostgresStore {
         if swap.stands || decides_about_others(&swap.record) {
             locks = locks.name(&swap.record.asked.digest);
         }
-        let done = self.transaction(&locks, &Swapping { swap: &swap }).await?;
+        let done = match self.swap_at_once(&locks, &swap).await? {
+            Some(last_event) => Judged::Done { last_event },
+            None => self.exchange(&locks, &Swapping { swap: &swap }).await?,
+        };
         Ok(match done {
             Judged::Done { last_event } => {
                 self.hints().changed(id);
@@ -69,15 +77,27 @@ enum Judged {
     Not(Swapped),
 }
 
-#[async_trait]
-impl Work for Swapping<'_> {
+impl Exchange for Swapping<'_> {
     type Done = Judged;
 
-    async fn attempt(
+    fn question(&self, asked: Asked) -> String {
+        let Swap { record, stands, .. } = self.swap;
+        let grantor = record.granted_by.map(RequestId::to_bytes);
+        let values = asked
+            .values()
+            .bytes(Some(&record.id().to_bytes()))
+            .flag(*stands)
+            .bytes(Some(record.asked.digest.as_bytes()))
+            .bytes(grantor.as_ref().map(|id| &id[..]));
+        JUDGED_BY.execute(&values)
+    }
+
+    fn judge(
         &self,
         store: &PostgresStore,
-        connection: &mut PgConnection,
-    ) -> Result<Ended<Judged>, Failure> {
+        row: &PgRow,
+        asked: Asked,
+    ) -> Result<Judgment<Judged>, Failure> {
         let Swap {
             record,
             expected,
@@ -87,24 +107,13 @@ impl Work for Swapping<'_> {
             stands,
         } = self.swap;
         let id = record.id();
-        let asked = store.time.ask()?;
-        let grantor = record.granted_by.map(|id| id.to_bytes().to_vec());
-        let row = sqlx::query(JUDGED_BY)
-            .bind(asked.given)
-            .bind(asked.told)
-            .bind(id.to_bytes().to_vec())
-            .bind(*stands)
-            .bind(record.asked.digest.as_bytes().to_vec())
-            .bind(grantor)
-            .fetch_one(&mut *connection)
-            .await?;
-        let now = store.time.of(&row, asked)?;
+        let now = store.time.of(row, asked)?;
         let Some(revision) = row.try_get::<Option<i64>, _>("revision")? else {
             return Err(Failure::invalid(format!("there is no request {id}")));
         };
         let schema: i32 = row.try_get("schema")?;
         encoding::may_replace(&id.to_string(), u16::try_from(schema).unwrap_or(u16::MAX))?;
-        let not = |swapped| Ok(Ended::RollBack(Judged::Not(swapped)));
+        let not = |swapped| Ok(Judgment::Answer(Judged::Not(swapped)));
         if unsigned(revision) != *expected {
             return not(Swapped::Conflict);
         }
@@ -117,27 +126,25 @@ impl Work for Swapping<'_> {
         if *unfrozen && row.try_get("frozen")? {
             return not(Swapped::Frozen);
         }
-        let late = |at: Timestamp| not_after.is_some_and(|deadline| deadline <= at);
-        if late(now) {
+        if not_after.is_some_and(|deadline| deadline <= now) {
             return not(Swapped::TooLate);
         }
-        if *stands && let Err(fallen) = stands_by(record, &row, now)? {
+        if *stands && let Err(fallen) = stands_by(record, row, now)? {
             return not(Swapped::Fallen(fallen));
         }
-        let was: &str = row.try_get("phase")?;
-        let hint = store.hint();
-        let written = rows::replace(connection, record, was, events, now, hint).await?;
-        if written.changed != 1 {
-            return Ok(Ended::Again);
-        }
-        let last_event = match written.last {
-            // While this waited for its turn to number its events, others were committed that are
-            // as late as that. Nothing that was late may look as if it had been in time.
-            Some((_, at)) if late(at) => return not(Swapped::TooLate),
-            Some((number, _)) => number,
-            None => unsigned(row.try_get("last_event")?),
+        let when = When {
+            now,
+            not_after: *not_after,
         };
-        Ok(Ended::Commit(Judged::Done { last_event }))
+        let write = rows::replace(record, row.try_get("phase")?, events, when, store.hint())?;
+        let before = unsigned(row.try_get("last_event")?);
+        Ok(Judgment::Write(
+            write,
+            Box::new(move |row| {
+                let last_event = rows::last_event(row)?.unwrap_or(before);
+                Ok(Judged::Done { last_event })
+            }),
+        ))
     }
 }
 

@@ -4,14 +4,23 @@ use approvals_core::audit::{Event, NewEvent};
 use approvals_core::{SinkId, StoreError};
 use async_trait::async_trait;
 use sqlx::Row;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::PostgresStore;
-use crate::clock::{stored, unsigned};
+use crate::clock::{Asked, stored, unsigned};
+use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
+use crate::literal::Prepared;
 use crate::read::NOW;
 use crate::rows;
 use crate::transaction::{Ended, Locks, Work};
+
+/// The time, and how far the events are numbered.
+pub(crate) const NUMBERED: Prepared = Prepared {
+    name: "approvals_numbered",
+    types: "bigint, bigint",
+    sql: NOW,
+};
 
 /// From the oldest event that is still there.
 const REGISTER: &str = "INSERT INTO sinks (sink, acknowledged) \
@@ -36,7 +45,7 @@ const ACKNOWLEDGE: &str = "WITH moved AS (UPDATE sinks SET acknowledged = greate
 impl PostgresStore {
     pub(crate) async fn appended(&self, events: &[NewEvent]) -> Result<u64, StoreError> {
         let append = Append { events };
-        self.transaction(&Locks::default(), &append).await
+        self.exchange(&Locks::default(), &append).await
     }
 
     pub(crate) async fn registered(&self, sink: &SinkId) -> Result<(), StoreError> {
@@ -93,27 +102,27 @@ struct Append<'a> {
     events: &'a [NewEvent],
 }
 
-#[async_trait]
-impl Work for Append<'_> {
+impl Exchange for Append<'_> {
     type Done = u64;
 
-    async fn attempt(
+    fn question(&self, asked: Asked) -> String {
+        NUMBERED.execute(&asked.values())
+    }
+
+    fn judge(
         &self,
         store: &PostgresStore,
-        connection: &mut PgConnection,
-    ) -> Result<Ended<u64>, Failure> {
-        let asked = store.time.ask()?;
-        let row = sqlx::query(NOW)
-            .bind(asked.given)
-            .bind(asked.told)
-            .fetch_one(&mut *connection)
-            .await?;
-        let now = store.time.of(&row, asked)?;
+        row: &PgRow,
+        asked: Asked,
+    ) -> Result<Judgment<u64>, Failure> {
+        let now = store.time.of(row, asked)?;
+        let before = rows::last_event(row)?.unwrap_or(0);
         if self.events.is_empty() {
-            return Ok(Ended::RollBack(unsigned(row.try_get("last_event")?)));
+            return Ok(Judgment::Answer(before));
         }
-        let written = rows::append(connection, self.events, now).await?;
-        Ok(Ended::Commit(written.last.map_or(0, |(number, _)| number)))
+        let write = rows::append(self.events, now)?;
+        let outcome = move |row: &PgRow| Ok(rows::last_event(row)?.unwrap_or(before));
+        Ok(Judgment::Write(write, Box::new(outcome)))
     }
 }
 

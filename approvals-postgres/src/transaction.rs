@@ -1,6 +1,5 @@
 //! Attempts: one transaction each, made again while nothing was committed.
 
-use std::fmt::Write;
 use std::future::Future;
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::PostgresStore;
 use crate::connections::Leased;
 use crate::failure::Failure;
+use crate::literal::{Prepared, Values};
+use crate::rows;
 
 /// How often an attempt that the server undid is made.
 const ATTEMPTS: u32 = 8;
@@ -87,39 +88,65 @@ impl Locks {
     /// All of it goes to the server at once.
     fn begin(&self) -> String {
         let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned();
-        let mut statement = |text: std::fmt::Arguments<'_>| {
-            // Writing to a string cannot fail.
-            let _ = write!(sql, "; {text}");
+        let mut statement = |text: &str| {
+            sql.push_str("; ");
+            sql.push_str(text);
         };
         if self.forgettable {
-            statement(format_args!("SET LOCAL synchronous_commit = off"));
+            statement("SET LOCAL synchronous_commit = off");
         }
+        let number = |number| Values::default().number(number);
         match self.freeze {
             None => {}
-            Some(Share::Shared) => {
-                statement(format_args!(
-                    "SELECT pg_advisory_xact_lock_shared({FREEZE})"
-                ));
-            }
-            Some(Share::Alone) => {
-                statement(format_args!("SELECT pg_advisory_xact_lock({FREEZE})"));
-            }
+            Some(Share::Shared) => statement(&SHARE.execute(&number(FREEZE))),
+            Some(Share::Alone) => statement(&LOCK.execute(&number(FREEZE))),
         }
         let mut names = self.names.clone();
         names.sort_unstable();
         names.dedup();
         for name in names {
-            statement(format_args!("SELECT pg_advisory_xact_lock({name})"));
+            statement(&LOCK.execute(&number(name)));
         }
         if let Some(row) = self.row {
-            let id = u128::from_be_bytes(row.to_bytes());
-            statement(format_args!(
-                "SELECT FROM requests WHERE id = decode('{id:032x}', 'hex') FOR NO KEY UPDATE"
-            ));
+            let row = Values::default().bytes(Some(&row.to_bytes()));
+            statement(&LOCK_ROW.execute(&row));
         }
         sql
     }
 }
+
+const LOCK: Prepared = Prepared {
+    name: "approvals_lock",
+    types: "bigint",
+    sql: "SELECT pg_advisory_xact_lock($1)",
+};
+
+const SHARE: Prepared = Prepared {
+    name: "approvals_share",
+    types: "bigint",
+    sql: "SELECT pg_advisory_xact_lock_shared($1)",
+};
+
+const LOCK_ROW: Prepared = Prepared {
+    name: "approvals_lock_row",
+    types: "bytea",
+    sql: "SELECT FROM requests WHERE id = $1 FOR NO KEY UPDATE",
+};
+
+/// What every connection keeps prepared.
+pub(crate) const PREPARED: [&Prepared; 11] = [
+    &LOCK,
+    &SHARE,
+    &LOCK_ROW,
+    &rows::REPLACE,
+    &rows::INSERT,
+    &rows::APPEND,
+    &crate::swap::JUDGED_BY,
+    &crate::at_once::SWAP,
+    &crate::open::STANDING,
+    &crate::trail::NUMBERED,
+    &crate::operate::FREEZE,
+];
 
 /// What an attempt came to.
 #[derive(Debug)]
@@ -128,83 +155,71 @@ pub(crate) enum Ended<T> {
     Commit(T),
     /// Nothing is to be done; this is the answer.
     RollBack(T),
-    /// Somebody else was first: once more.
-    Again,
 }
 
 impl PostgresStore {
     /// Does the work inside one transaction that holds its locks, and commits.
+    pub(crate) async fn transaction<W: Work>(
+        &self,
+        locks: &Locks,
+        work: &W,
+    ) -> Result<W::Done, StoreError> {
+        self.attempts(locks, &StepByStep(work)).await
+    }
+
+    /// Makes attempts at a transaction.
     ///
     /// What the server undid (a deadlock, a serialisation failure) is attempted again, and so is
     /// what did not reach it because the connection was gone. Once `COMMIT` was sent and no answer
     /// came, nobody knows, and the error says so.
-    pub(crate) async fn transaction<T>(
+    pub(crate) async fn attempts<A: Attempt>(
         &self,
         locks: &Locks,
-        work: &impl Work<Done = T>,
-    ) -> Result<T, StoreError> {
+        attempt: &A,
+    ) -> Result<A::Done, StoreError> {
         let deadline = Instant::now() + self.answer_within;
         let begin = locks.begin();
-        let mut attempt = 0;
+        let mut made = 0;
         let mut reconnected = false;
         loop {
             let mut leased = self.connections.lease(deadline).await?;
-            let ended = within(deadline, async {
-                let connection = leased.connection();
-                connection
-                    .execute(sqlx::raw_sql(AssertSqlSafe(begin.as_str())))
-                    .await?;
-                work.attempt(self, connection).await
-            });
-            let failure = match ended.await {
-                Ok(Ended::Commit(done)) => {
-                    return match commit(deadline, &mut leased).await {
-                        Ok(()) => {
-                            leased.give_back();
-                            Ok(done)
-                        }
-                        // The server answered: it rolled back.
-                        Err(failure @ (Failure::Undone(_) | Failure::Final(_))) => {
-                            Err(failure.into())
-                        }
-                        Err(Failure::Lost(why)) => {
-                            self.connections.give_up_idle();
-                            Err(StoreError::Unreachable(format!(
-                                "{why}, while it was committed: it may have been done, read again"
-                            )))
-                        }
-                    };
+            let came = attempt.make(self, leased.connection(), &begin, deadline);
+            match came.await {
+                Ok(Came::Committed(done)) => {
+                    leased.give_back();
+                    return Ok(done);
                 }
-                Ok(Ended::RollBack(answer)) => {
+                Ok(Came::Undo(answer)) => {
                     roll_back(deadline, leased).await;
                     return Ok(answer);
-                }
-                Ok(Ended::Again) => {
-                    roll_back(deadline, leased).await;
-                    Failure::Undone("others were first every time".to_owned())
                 }
                 Err(Failure::Lost(why)) => {
                     // Nothing was committed. Where a connection stood idle the server may have been
                     // restarted since, and then all of them are gone.
                     self.connections.give_up_idle();
-                    if leased.reused && !reconnected {
-                        reconnected = true;
-                        continue;
+                    if !leased.reused || reconnected {
+                        return Err(StoreError::Unreachable(why));
                     }
-                    return Err(StoreError::Unreachable(why));
+                    reconnected = true;
                 }
-                Err(failure) => {
+                Err(failure @ Failure::Unknown(_)) => {
+                    self.connections.give_up_idle();
+                    return Err(failure.into());
+                }
+                // The server answered, to a `COMMIT` too: nothing was done.
+                Err(Failure::Undone(why)) => {
                     roll_back(deadline, leased).await;
-                    failure
+                    made += 1;
+                    if made >= ATTEMPTS || Instant::now() >= deadline {
+                        return Err(StoreError::Unreachable(why));
+                    }
+                    tracing::debug!(%why, made, "undone by the server; trying again");
+                    sleep(Duration::from_millis(1 << made.min(6))).await;
                 }
-            };
-            attempt += 1;
-            match failure {
-                Failure::Undone(why) if attempt < ATTEMPTS && Instant::now() < deadline => {
-                    tracing::debug!(%why, attempt, "undone by the server; trying again");
-                    sleep(Duration::from_millis(1 << attempt.min(6))).await;
+                Err(failure @ Failure::Final(_)) => {
+                    roll_back(deadline, leased).await;
+                    return Err(failure.into());
                 }
-                failure => return Err(failure.into()),
             }
         }
     }
@@ -267,8 +282,67 @@ pub(crate) trait Work: Send + Sync {
     ) -> Result<Ended<Self::Done>, Failure>;
 }
 
+/// One attempt, from `BEGIN` to the end of the transaction.
+#[async_trait]
+pub(crate) trait Attempt: Send + Sync {
+    /// What comes of it.
+    type Done: Send;
+
+    /// Makes it. [`Failure::Lost`] says that nothing was committed.
+    async fn make(
+        &self,
+        store: &PostgresStore,
+        connection: &mut PgConnection,
+        begin: &str,
+        deadline: Instant,
+    ) -> Result<Came<Self::Done>, Failure>;
+}
+
+/// What an attempt at a transaction came to.
+#[derive(Debug)]
+pub(crate) enum Came<T> {
+    /// It is committed.
+    Committed(T),
+    /// It is to be rolled back; this is the answer.
+    Undo(T),
+}
+
+/// Locks, statement after statement, and `COMMIT`.
+struct StepByStep<'a, W>(&'a W);
+
+#[async_trait]
+impl<W: Work> Attempt for StepByStep<'_, W> {
+    type Done = W::Done;
+
+    async fn make(
+        &self,
+        store: &PostgresStore,
+        connection: &mut PgConnection,
+        begin: &str,
+        deadline: Instant,
+    ) -> Result<Came<W::Done>, Failure> {
+        let ended = within(deadline, async {
+            connection
+                .execute(sqlx::raw_sql(AssertSqlSafe(begin)))
+                .await?;
+            self.0.attempt(store, connection).await
+        });
+        match ended.await? {
+            Ended::Commit(done) => {
+                let committed = within(deadline, async {
+                    connection.execute(sqlx::raw_sql("COMMIT")).await?;
+                    Ok(())
+                });
+                committed.await.map_err(Failure::of_commit)?;
+                Ok(Came::Committed(done))
+            }
+            Ended::RollBack(answer) => Ok(Came::Undo(answer)),
+        }
+    }
+}
+
 /// No answer in time is a lost connection: dropping it is all that can be done.
-async fn within<T>(
+pub(crate) async fn within<T>(
     deadline: Instant,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
@@ -278,15 +352,6 @@ async fn within<T>(
             "PostgreSQL did not answer in time".to_owned(),
         )),
     }
-}
-
-async fn commit(deadline: Instant, leased: &mut Leased) -> Result<(), Failure> {
-    within(deadline, async {
-        let connection = leased.connection();
-        connection.execute(sqlx::raw_sql("COMMIT")).await?;
-        Ok(())
-    })
-    .await
 }
 
 /// A connection that cannot even roll back is closed, which rolls back.

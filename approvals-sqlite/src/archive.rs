@@ -16,7 +16,7 @@ WHERE finished = 1 AND changed_at <= ? AND (changed_at, id) > (?, ?)
 ORDER BY changed_at, id LIMIT ?";
 
 /// Archives some of what finished long ago.
-pub(crate) async fn archive(
+pub(crate) fn archive(
     transaction: &mut Transaction<'_>,
     selection: &Selection,
 ) -> Result<Step, Failure> {
@@ -31,12 +31,12 @@ pub(crate) async fn archive(
         .bind(id)
         .bind(i64::try_from(selection.limit).unwrap_or(i64::MAX));
     let mut step = Step::default();
-    let mut script = Transaction::script();
-    for row in read.rows(transaction.connection).await? {
+    let mut script = Script::default();
+    for row in read.rows(transaction.connection)? {
         let id = rows::id(&row, "id")?;
         step.last = Some((rows::time(&row, "changed_at")?, id));
         match rows::record(&row, "record") {
-            Ok(Some(record)) if !needed(transaction, &record, now).await? => {
+            Ok(Some(record)) if !needed(transaction, &record, now)? => {
                 remove(&mut script, &record)?;
                 step.archived += 1;
             }
@@ -45,11 +45,11 @@ pub(crate) async fn archive(
             Err(error) => tracing::warn!(request = %id, %error, "it is not archived"),
         }
     }
-    transaction.write(script).await?;
+    transaction.write(script)?;
     Ok(step)
 }
 
-async fn needed(
+fn needed(
     transaction: &mut Transaction<'_>,
     record: &Record,
     now: Timestamp,
@@ -65,7 +65,7 @@ async fn needed(
         "SELECT id, record FROM requests INDEXED BY requests_by_digest WHERE digest = ? AND found = 'decides'",
     );
     read.bind(record.asked.digest.as_bytes().to_vec());
-    for row in read.rows(transaction.connection).await? {
+    for row in read.rows(transaction.connection)? {
         if rows::record(&row, "record")?.is_some_and(|equal| has_open_grant(&equal, now)) {
             return Ok(true);
         }

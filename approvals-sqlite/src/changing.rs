@@ -10,27 +10,27 @@ use crate::rows;
 use crate::script::Script;
 use crate::transaction::{Failure, Transaction};
 
-pub(crate) async fn append(
+pub(crate) fn append(
     transaction: &mut Transaction<'_>,
     events: &[NewEvent],
 ) -> Result<u64, Failure> {
     let now = transaction.now()?;
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     transaction.events(&mut script, events, now)?;
-    transaction.write(script).await?;
+    transaction.write(script)?;
     Ok(transaction.head.last_event)
 }
 
-pub(crate) async fn register_sink(
+pub(crate) fn register_sink(
     transaction: &mut Transaction<'_>,
     sink: &SinkId,
 ) -> Result<(), Failure> {
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     script
         .add("; INSERT INTO sinks (sink, has) VALUES (?, coalesce((SELECT min(number) - 1 FROM events), ?)) ON CONFLICT DO NOTHING")
         .bind(sink.as_str().to_owned())
         .bind_number(transaction.head.last_event);
-    transaction.write(script).await?;
+    transaction.write(script)?;
     transaction.head.keeps_events = true;
     Ok(())
 }
@@ -42,14 +42,14 @@ pub(crate) fn unregistered(sink: &SinkId) -> StoreError {
     ))
 }
 
-pub(crate) async fn acknowledge(
+pub(crate) fn acknowledge(
     transaction: &mut Transaction<'_>,
     sink: &SinkId,
     number: u64,
 ) -> Result<(), Failure> {
     let mut read = Script::new("SELECT has FROM sinks WHERE sink = ?");
     read.bind(sink.as_str().to_owned());
-    let Some(row) = read.row(transaction.connection).await? else {
+    let Some(row) = read.row(transaction.connection)? else {
         return Err(Failure::Refused(unregistered(sink)));
     };
     let last = transaction.head.last_event;
@@ -61,41 +61,41 @@ pub(crate) async fn acknowledge(
     if number <= rows::number(&row, "has")? {
         return Ok(());
     }
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     script
         .add("; UPDATE sinks SET has = ? WHERE sink = ?")
         .bind_number(number)
         .bind(sink.as_str().to_owned())
         .add("; DELETE FROM events WHERE number <= (SELECT min(has) FROM sinks)");
-    transaction.write(script).await?;
+    transaction.write(script)?;
     Ok(())
 }
 
-pub(crate) async fn set_freeze(
+pub(crate) fn set_freeze(
     transaction: &mut Transaction<'_>,
     freeze: Option<&Freeze>,
     event: &NewEvent,
 ) -> Result<(), Failure> {
     let now = transaction.now()?;
     let frozen = freeze.map(rows::json).transpose()?;
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     transaction.events(&mut script, std::slice::from_ref(event), now)?;
-    transaction.write(script).await?;
+    transaction.write(script)?;
     transaction.head.frozen = frozen;
     Ok(())
 }
 
-pub(crate) async fn heartbeat(
+pub(crate) fn heartbeat(
     transaction: &mut Transaction<'_>,
     owner: OwnerId,
     lease: Duration,
 ) -> Result<(), Failure> {
     let until = transaction.now()?.plus(lease);
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     script
         .add("; INSERT INTO gates (owner, alive_until) VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until")
         .bind(owner.to_bytes().to_vec())
         .bind_number(until.as_millis());
-    transaction.write(script).await?;
+    transaction.write(script)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Clearing away what is over and decides about nothing: once in a while, a little at a time.
 
 use approvals_core::store::lookup::PROPOSAL_COUNTS_FOR;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 
 use crate::clock::StoreClock;
 use crate::opening::bounded;
@@ -14,13 +14,10 @@ use crate::watching::KEPT;
 /// How many of each are looked at in one turn.
 const TURN: i64 = 200;
 
-pub(crate) async fn clear(
-    connection: &mut SqliteConnection,
-    clock: &StoreClock,
-) -> Result<(), Failure> {
-    let mut transaction = Transaction::begin(connection, clock).await?;
+pub(crate) fn clear(connection: &Connection, clock: &StoreClock) -> Result<(), Failure> {
+    let mut transaction = Transaction::begin(connection, clock)?;
     let now = transaction.now()?;
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     script
         .add("; DELETE FROM changes WHERE number <= ?")
         .bind_number(transaction.head.last_change.saturating_sub(KEPT))
@@ -33,7 +30,7 @@ pub(crate) async fn clear(
         "SELECT bucket, asks, denials FROM buckets WHERE pending = 0 AND bucket > (SELECT randomblob(32)) ORDER BY bucket LIMIT ?",
     );
     read.bind(TURN);
-    for row in read.rows(transaction.connection).await? {
+    for row in read.rows(transaction.connection)? {
         let mut asks = Traffic::read(rows::value(&row, "asks")?);
         let mut denials = Traffic::read(rows::value(&row, "denials")?);
         asks.forget(now);
@@ -41,10 +38,10 @@ pub(crate) async fn clear(
         if asks.is_empty() && denials.is_empty() {
             script
                 .add("; DELETE FROM buckets WHERE bucket = ?")
-                .bind(rows::value::<Vec<u8>>(&row, "bucket")?);
+                .bind(rows::value::<&[u8]>(&row, "bucket")?.to_vec());
         }
     }
-    transaction.write(script).await?;
-    transaction.commit().await?;
+    transaction.write(script)?;
+    transaction.commit()?;
     Ok(())
 }

@@ -36,7 +36,7 @@ FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
 /// Notes a delivery in place of what was noted for its channel. The record is read only for an
 /// intent, whose time alone depends on when the request was made.
-pub(crate) async fn note(
+pub(crate) fn note(
     transaction: &mut Transaction<'_>,
     id: RequestId,
     delivery: &Delivery,
@@ -44,7 +44,7 @@ pub(crate) async fn note(
     let depends = delivery.due(BEFORE_ALL) != delivery.due(AFTER_ALL);
     let mut read = Script::new(NOTED);
     read.bind(depends).bind(id.to_bytes().to_vec());
-    let Some(row) = read.row(transaction.connection).await? else {
+    let Some(row) = read.row(transaction.connection)? else {
         return Ok(());
     };
     let asked_at = rows::record(&row, "record")?.map_or(BEFORE_ALL, |record| record.asked.asked_at);
@@ -59,7 +59,7 @@ pub(crate) async fn note(
         Some(known) => known.clone_from(delivery),
         None => all.push(delivery.clone()),
     }
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     script
         .add("; UPDATE requests SET deliveries = ?, copies_kept = copies_kept + 1 WHERE id = ?")
         .bind(rows::json(&all)?)
@@ -74,7 +74,7 @@ pub(crate) async fn note(
         }
         None => {}
     }
-    transaction.write(script).await?;
+    transaction.write(script)?;
     Ok(())
 }
 

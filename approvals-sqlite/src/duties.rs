@@ -14,7 +14,7 @@ pub(crate) const HOLDER: &str = "SELECT owner, until FROM duties WHERE duty = ?"
 
 /// Takes a duty, keeps it or gives it up, and says whether this gate has it then. The lock on
 /// writing is held, so that what was read stands until the commit.
-pub(crate) async fn lease(
+pub(crate) fn lease(
     transaction: &mut Transaction<'_>,
     duty: &Duty,
     owner: OwnerId,
@@ -23,7 +23,7 @@ pub(crate) async fn lease(
     let now = transaction.now()?;
     let mut read = Script::new(HOLDER);
     read.bind(duty.to_string());
-    let holder = read.row(transaction.connection).await?;
+    let holder = read.row(transaction.connection)?;
     let ours = match &holder {
         Some(row) => rows::value::<&[u8]>(row, "owner")? == owner.to_bytes(),
         None => false,
@@ -37,7 +37,7 @@ pub(crate) async fn lease(
     if lease.is_zero() && !ours {
         return Ok(false);
     }
-    let mut script = Transaction::script();
+    let mut script = Script::default();
     if lease.is_zero() {
         script
             .add("; DELETE FROM duties WHERE duty = ?")
@@ -49,6 +49,6 @@ pub(crate) async fn lease(
             .bind(owner.to_bytes().to_vec())
             .bind(bounded(now.plus(lease)));
     }
-    transaction.write(script).await?;
+    transaction.write(script)?;
     Ok(!lease.is_zero())
 }

@@ -88,41 +88,32 @@ pub(crate) enum Kind {
     Damaged,
     NotADatabase,
     Locked,
-    /// The disk, the worker or the connection failed.
+    /// The disk or the connection failed.
     Broken,
     /// One statement failed; the transaction goes on.
     Statement,
 }
 
 /// The kind of an error, by SQLite's primary result code.
-pub(crate) fn kind(error: &sqlx::Error) -> Kind {
-    let sqlx::Error::Database(database) = error else {
-        return match error {
-            // What could not be bound or read is about one statement.
-            sqlx::Error::Encode(_)
-            | sqlx::Error::Decode(_)
-            | sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::ColumnNotFound(_)
-            | sqlx::Error::ColumnIndexOutOfBounds { .. }
-            | sqlx::Error::RowNotFound => Kind::Statement,
-            _ => Kind::Broken,
-        };
+pub(crate) fn kind(error: &rusqlite::Error) -> Kind {
+    let Some(sqlite) = error.sqlite_error() else {
+        // What could not be bound or read is about one statement.
+        return Kind::Statement;
     };
-    let code = database.code().and_then(|code| code.parse::<u32>().ok());
-    match code.map(|code| code & 0xff) {
-        Some(13) => Kind::Full,
-        Some(8) => Kind::ReadOnly,
-        Some(11) => Kind::Damaged,
-        Some(26) => Kind::NotADatabase,
-        Some(5 | 6) => Kind::Locked,
+    match sqlite.extended_code & 0xff {
+        13 => Kind::Full,
+        8 => Kind::ReadOnly,
+        11 => Kind::Damaged,
+        26 => Kind::NotADatabase,
+        5 | 6 => Kind::Locked,
         // ERROR, TOOBIG, CONSTRAINT, MISMATCH, RANGE.
-        Some(1 | 18 | 19 | 20 | 25) => Kind::Statement,
-        Some(_) | None => Kind::Broken,
+        1 | 18 | 19 | 20 | 25 => Kind::Statement,
+        _ => Kind::Broken,
     }
 }
 
 impl OpenError {
-    pub(crate) fn of(path: &Path, error: &sqlx::Error) -> Self {
+    pub(crate) fn of(path: &Path, error: &rusqlite::Error) -> Self {
         let (path, why) = (path.to_owned(), error.to_string());
         match kind(error) {
             Kind::Full => Self::Full { path, why },
@@ -136,7 +127,7 @@ impl OpenError {
 }
 
 /// What a store says when a statement failed.
-pub(crate) fn told(path: &Path, error: &sqlx::Error) -> StoreError {
+pub(crate) fn told(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.display();
     match kind(error) {
         Kind::Full => StoreError::Full(format!(

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Kind, OpenError, kind};
 use crate::migrations::{migrate, version};
@@ -29,39 +28,43 @@ pub(crate) struct File {
     pub(crate) largest: Option<u64>,
 }
 
-/// How to connect to this file.
-pub(crate) fn options(file: &File, usage: Use) -> SqliteConnectOptions {
-    let options = SqliteConnectOptions::new()
-        .filename(&file.path)
-        .foreign_keys(true)
-        .busy_timeout(file.patience)
-        // An acknowledged commit survives a power cut.
-        .synchronous(SqliteSynchronous::Full)
-        .disable_statement_logging();
-    match usage {
-        Use::Write => options
-            .create_if_missing(true)
-            .page_size(4096)
-            // What a burst left of the log is given back.
-            .pragma("journal_size_limit", "67108864"),
-        Use::Read => options.pragma("query_only", "ON"),
-    }
+/// How many statements a connection keeps prepared: more than there are.
+const PREPARED: usize = 128;
+
+/// Connects to the file.
+pub(crate) fn connect(file: &File, usage: Use) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = match usage {
+        Use::Write => flags | OpenFlags::SQLITE_OPEN_CREATE,
+        Use::Read => flags,
+    };
+    let connection = Connection::open_with_flags(&file.path, flags)?;
+    connection.busy_timeout(file.patience)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
+    connection.execute_batch(match usage {
+        // An acknowledged commit survives a power cut. What a burst left of the log is given back.
+        Use::Write => {
+            "PRAGMA page_size = 4096; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+             PRAGMA journal_size_limit = 67108864"
+        }
+        Use::Read => "PRAGMA query_only = ON",
+    })?;
+    Ok(connection)
 }
 
 /// Connects for writing, after making sure of what the file is and making its tables.
-pub(crate) async fn open(file: &File) -> Result<SqliteConnection, OpenError> {
+pub(crate) fn open(file: &File) -> Result<Connection, OpenError> {
     let path = file.path.as_path();
-    let failed = |error: sqlx::Error| OpenError::of(path, &error);
-    let mut connection = options(file, Use::Write).connect().await.map_err(failed)?;
+    let failed = |error: rusqlite::Error| OpenError::of(path, &error);
+    let mut connection = connect(file, Use::Write).map_err(failed)?;
     // Before anything is written: it may be the file of another program.
-    let version = version(&mut connection, path).await?;
-    write_ahead(&mut connection, path, file.patience).await?;
-    migrate(&mut connection, path, version).await?;
+    let version = version(&connection, path)?;
+    write_ahead(&connection, path, file.patience)?;
+    migrate(&mut connection, path, version)?;
     if let Some(largest) = file.largest {
-        let pages = format!("PRAGMA max_page_count = {}", (largest / PAGE).max(1));
-        sqlx::query(AssertSqlSafe(pages))
-            .execute(&mut connection)
-            .await
+        let pages = i64::try_from((largest / PAGE).max(1)).unwrap_or(i64::MAX);
+        connection
+            .pragma_update(None, "max_page_count", pages)
             .map_err(failed)?;
     }
     Ok(connection)
@@ -69,18 +72,12 @@ pub(crate) async fn open(file: &File) -> Result<SqliteConnection, OpenError> {
 
 /// Switches to a write-ahead log, by which readers and a writer do not wait for each other. Several
 /// processes may do so at once, and SQLite does not wait for a lock here.
-async fn write_ahead(
-    connection: &mut SqliteConnection,
-    path: &Path,
-    patience: Duration,
-) -> Result<(), OpenError> {
+fn write_ahead(connection: &Connection, path: &Path, patience: Duration) -> Result<(), OpenError> {
     let since = Instant::now();
     loop {
-        let row = sqlx::query("PRAGMA journal_mode = WAL")
-            .fetch_one(&mut *connection)
-            .await;
-        match row.and_then(|row| row.try_get::<String, _>(0)) {
-            Ok(mode) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
+        let mode = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0));
+        match mode {
+            Ok::<String, _>(mode) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
             Ok(mode) => {
                 return Err(OpenError::Failed {
                     path: path.to_owned(),
@@ -90,7 +87,7 @@ async fn write_ahead(
                 });
             }
             Err(error) if kind(&error) == Kind::Locked && since.elapsed() < patience => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                std::thread::sleep(Duration::from_millis(20));
             }
             Err(error) => return Err(OpenError::of(path, &error)),
         }

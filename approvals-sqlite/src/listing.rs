@@ -71,7 +71,7 @@ struct Page {
 
 impl Page {
     /// Begins a part.
-    fn part(&mut self, sql: &str) -> &mut Script {
+    fn part(&mut self, sql: &'static str) -> &mut Script {
         self.script
             .add(self.between)
             .add("SELECT id, record FROM (");
@@ -99,7 +99,7 @@ impl Page {
     fn of_phase(&mut self, phase: Phase) {
         let after = self.after.clone();
         self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_phase WHERE r.phase = ? AND r.id > ?")
-            .bind(phase.as_str())
+            .bind_text(phase.as_str())
             .bind(after);
         self.end();
     }
@@ -108,7 +108,7 @@ impl Page {
         let after = self.after.clone();
         self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_action WHERE r.action = ? AND r.phase = ? AND r.id > ?")
             .bind(action.to_owned())
-            .bind(phase.as_str())
+            .bind_text(phase.as_str())
             .bind(after);
         self.end();
     }
@@ -143,7 +143,7 @@ fn phase_in(script: &mut Script, phases: &[Phase]) {
     script.add(" AND r.phase IN (");
     let mut between = "";
     for phase in phases {
-        script.add(between).add("?").bind(phase.as_str());
+        script.add(between).add("?").bind_text(phase.as_str());
         between = ", ";
     }
     script.add(")");

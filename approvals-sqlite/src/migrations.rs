@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, Row};
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::OpenError;
 
@@ -25,19 +24,15 @@ const OLDEST: i64 = 1;
 
 /// Which of the migrations the file has. Refuses a file that is not this crate's, and one of a
 /// newer version that this one cannot follow.
-pub(crate) async fn version(
-    connection: &mut SqliteConnection,
-    path: &Path,
-) -> Result<i64, OpenError> {
-    let failed = |error: sqlx::Error| OpenError::of(path, &error);
-    let row = sqlx::query(
-        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema), (SELECT count(*) FROM sqlite_schema WHERE name = 'versions')",
-    )
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(failed)?;
-    let number = |place: usize| row.try_get::<i64, _>(place).map_err(failed);
-    let (application, oldest, tables) = (number(0)?, number(1)?, number(2)?);
+pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::of(path, &error);
+    let (application, oldest, tables, says) = connection
+        .query_row(
+            "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema), (SELECT count(*) FROM sqlite_schema WHERE name = 'versions')",
+            (),
+            |row| <(i64, i64, i64, i64)>::try_from(row),
+        )
+        .map_err(failed)?;
     let path = path.to_owned();
     let empty = application == 0 && oldest == 0 && tables == 0;
     if application != APPLICATION && !empty {
@@ -45,11 +40,9 @@ pub(crate) async fn version(
     }
     // Version 1 did not say more than that.
     let mut version = oldest;
-    if number(3)? > 0 {
-        version = sqlx::query("SELECT max(version) FROM versions")
-            .fetch_one(connection)
-            .await
-            .and_then(|row| row.try_get(0))
+    if says > 0 {
+        version = connection
+            .query_row("SELECT max(version) FROM versions", (), |row| row.get(0))
             .map_err(failed)?;
     }
     if oldest > VERSION {
@@ -63,35 +56,31 @@ pub(crate) async fn version(
 }
 
 /// Brings the tables up to this version, in one transaction.
-pub(crate) async fn migrate(
-    connection: &mut SqliteConnection,
+pub(crate) fn migrate(
+    connection: &mut Connection,
     path: &Path,
     found: i64,
 ) -> Result<(), OpenError> {
-    let failed = |error: sqlx::Error| OpenError::of(path, &error);
+    let failed = |error: rusqlite::Error| OpenError::of(path, &error);
     // Also where there is nothing to do: a file that cannot be written is told now.
-    let mut transaction = connection
-        .begin_with("BEGIN IMMEDIATE")
-        .await
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
     if found < VERSION {
         // Another process may have been first.
-        let found = version(&mut transaction, path).await?;
+        let found = version(&transaction, path)?;
         let done = usize::try_from(found).unwrap_or(0);
         for migration in MIGRATIONS.iter().skip(done) {
-            sqlx::raw_sql(*migration)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+            transaction.execute_batch(migration).map_err(failed)?;
         }
         if found < VERSION {
-            let marks =
-                format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {OLDEST}");
-            sqlx::raw_sql(AssertSqlSafe(marks))
-                .execute(&mut *transaction)
-                .await
+            transaction
+                .pragma_update(None, "application_id", APPLICATION)
+                .map_err(failed)?;
+            transaction
+                .pragma_update(None, "user_version", OLDEST)
                 .map_err(failed)?;
         }
     }
-    transaction.commit().await.map_err(failed)
+    transaction.commit().map_err(failed)
 }

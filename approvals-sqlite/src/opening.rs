@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Admission, Bucket, Opening, Standing, Transition, admit};
-use approvals_core::store::lookup::{Columns, PROPOSAL_COUNTS_FOR, proposals};
-use approvals_core::store::{Delivery, Opened, StoreError, encoding};
+use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, bucket, proposals};
+use approvals_core::store::{Delivery, Opened, StoreError};
 use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 
+use crate::clock::StoreClock;
 use crate::copies;
-use crate::rows;
+use crate::decoded::Decoded;
+use crate::rows::{self, Row};
 use crate::script::Script;
+use crate::swapping::Written;
 use crate::traffic::Traffic;
 use crate::transaction::{Failure, Transaction};
 
@@ -45,19 +48,70 @@ struct Known {
     asks: Traffic,
 }
 
-/// Judges and carries out an opening.
-pub(crate) async fn open(
+/// What decides about an opening whose key names a request already, in a snapshot that is only read.
+pub(crate) const KEYED: &str = "
+SELECT 'latest' AS kind, NULL AS id, NULL AS text, latest FROM meta
+UNION ALL
+SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL
+FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
+WHERE k.key = ?
+UNION ALL
+SELECT 'equal', id, record, NULL FROM requests INDEXED BY requests_by_digest
+WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')";
+
+pub(crate) fn keyed(opening: &Opening, key: Digest) -> Script {
+    let mut script = Script::new(KEYED);
+    script
+        .bind(key.as_bytes().to_vec())
+        .bind(opening.asked.digest.as_bytes().to_vec());
+    script
+}
+
+/// What an opening with a key finds under it, where nothing is to be written. A key names its
+/// request for good, and what was found is judged again before anything is done with it.
+pub(crate) fn found(
+    opening: &Opening,
+    rows: &[Row],
+    clock: &StoreClock,
+    decoded: &Decoded,
+) -> Result<Option<Arc<Record>>, StoreError> {
+    let mut standing = Standing::default();
+    let mut latest = Timestamp::from_millis(0);
+    for row in rows {
+        match rows::value::<&str>(row, "kind")? {
+            "latest" => latest = rows::time(row, "latest")?,
+            "keyed" => {
+                let text = rows::value(row, "text")?;
+                standing.keyed = Some(decoded.record(rows::id(row, "id")?, text)?);
+            }
+            _ => standing
+                .same_digest
+                .extend(rows::record(row, "text")?.map(Arc::new)),
+        }
+    }
+    if standing.keyed.is_none() {
+        return Ok(None);
+    }
+    Ok(match admit(opening, &standing, clock.now(latest)?) {
+        Admission::Found(record) => Some(record),
+        Admission::Refuse(_) | Admission::Ask(_) | Admission::UseGrant { .. } => None,
+    })
+}
+
+/// Judges and carries out an opening. Returned with it is the text of a record that was made.
+pub(crate) fn open(
     transaction: &mut Transaction<'_>,
     opening: &Opening,
     deliveries: &[Delivery],
-) -> Result<Opened, Failure> {
+) -> Result<(Opened, Option<Arc<str>>), Failure> {
     let now = transaction.now()?;
-    let bucket = approvals_core::store::lookup::bucket(&opening.asked);
+    let bucket = bucket(&opening.asked);
+    let rows = standing(opening, bucket, now).rows(transaction.connection)?;
     let Known {
         standing,
         exists,
         mut asks,
-    } = look(transaction, opening, bucket, now).await?;
+    } = known(&rows, now)?;
     if exists {
         return Err(Failure::Refused(StoreError::Invalid(format!(
             "a request with the id {} exists: make a new id",
@@ -65,12 +119,12 @@ pub(crate) async fn open(
         ))));
     }
     Ok(match admit(opening, &standing, now) {
-        Admission::Refuse(refusal) => Opened::Refused(refusal),
-        Admission::Found(record) => Opened::Found(record),
+        Admission::Refuse(refusal) => (Opened::Refused(refusal), None),
+        Admission::Found(record) => (Opened::Found(record), None),
         Admission::Ask(transition) => {
             asks.add(now);
-            let mut script = Transaction::script();
-            let record = insert(
+            let mut script = Script::default();
+            let (record, text) = insert(
                 transaction,
                 &mut script,
                 *transition,
@@ -82,25 +136,25 @@ pub(crate) async fn open(
                 .add("; INSERT INTO buckets (bucket, pending, asks, denials) VALUES (?, 1, ?, x'') ON CONFLICT (bucket) DO UPDATE SET pending = pending + 1, asks = excluded.asks")
                 .bind(bucket.as_bytes().to_vec())
                 .bind(asks.bytes());
-            transaction.write(script).await?;
+            transaction.write(script)?;
             let last_event = transaction.head.last_event;
-            Opened::Asked { record, last_event }
+            (Opened::Asked { record, last_event }, Some(text))
         }
         Admission::UseGrant { grantor, record } => {
-            let mut script = Transaction::script();
+            let mut script = Script::default();
             let Transition {
                 record: poorer,
                 events,
             } = *grantor;
             let events = about(&poorer, events);
-            crate::swapping::update(&mut script, &poorer)?;
+            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer)?);
             transaction.events(&mut script, &events, now)?;
             transaction.changed(&mut script, poorer.id());
             // Nobody is asked, so no channel is given anything.
-            let record = insert(transaction, &mut script, *record, &[], opening, now)?;
-            transaction.write(script).await?;
+            let (record, text) = insert(transaction, &mut script, *record, &[], opening, now)?;
+            transaction.write(script)?;
             let last_event = transaction.head.last_event;
-            Opened::Granted { record, last_event }
+            (Opened::Granted { record, last_event }, Some(text))
         }
     })
 }
@@ -112,12 +166,8 @@ fn about(record: &Record, events: Vec<approvals_core::What>) -> Vec<NewEvent> {
         .collect()
 }
 
-async fn look(
-    transaction: &mut Transaction<'_>,
-    opening: &Opening,
-    bucket: Digest,
-    now: Timestamp,
-) -> Result<Known, Failure> {
+/// What decides about an opening, to be looked up.
+fn standing(opening: &Opening, bucket: Digest, now: Timestamp) -> Script {
     let asked = &opening.asked;
     let digest = asked.digest.as_bytes().to_vec();
     let mut script = Script::new(STANDING);
@@ -129,25 +179,29 @@ async fn look(
         .bind(bucket.as_bytes().to_vec())
         .bind(proposals(asked).as_bytes().to_vec())
         .bind_number(now.minus(PROPOSAL_COUNTS_FOR).as_millis());
+    script
+}
+
+fn known(rows: &[Row], now: Timestamp) -> Result<Known, StoreError> {
     let mut known = Known {
         standing: Standing::default(),
         exists: false,
         asks: Traffic::default(),
     };
-    for row in script.rows(transaction.connection).await? {
+    for row in rows {
         let standing = &mut known.standing;
-        match rows::value::<&str>(&row, "kind")? {
+        match rows::value::<&str>(row, "kind")? {
             "exists" => known.exists = true,
-            "keyed" => standing.keyed = rows::record(&row, "text")?.map(Arc::new),
+            "keyed" => standing.keyed = rows::record(row, "text")?.map(Arc::new),
             "equal" => standing
                 .same_digest
-                .extend(rows::record(&row, "text")?.map(Arc::new)),
+                .extend(rows::record(row, "text")?.map(Arc::new)),
             "bucket" => {
-                let mut asks = Traffic::read(rows::value(&row, "asks")?);
-                let mut denials = Traffic::read(rows::value(&row, "denials")?);
+                let mut asks = Traffic::read(rows::value(row, "asks")?);
+                let mut denials = Traffic::read(rows::value(row, "denials")?);
                 asks.forget(now);
                 denials.forget(now);
-                let pending = rows::number(&row, "pending")?;
+                let pending = rows::number(row, "pending")?;
                 standing.bucket = Bucket {
                     pending: u32::try_from(pending).unwrap_or(u32::MAX),
                     asks: asks.total(),
@@ -162,16 +216,16 @@ async fn look(
                         "the store is damaged: a proposal cannot be read ({why}): restore it from a backup"
                     ))
                 };
-                let person = PersonId::new(rows::value::<&str>(&row, "person")?)
+                let person = PersonId::new(rows::value::<&str>(row, "person")?)
                     .map_err(|e| wrong(e.to_string()))?;
-                let proposal = serde_json::from_str(rows::value(&row, "text")?)
+                let proposal = serde_json::from_str(rows::value(row, "text")?)
                     .map_err(|e| wrong(e.to_string()))?;
                 standing.proposals.push((person, Arc::new(proposal)));
             }
             other => {
-                return Err(Failure::Refused(StoreError::Invalid(format!(
+                return Err(StoreError::Invalid(format!(
                     "the lookup has a part `{other}` that nobody reads"
-                ))));
+                )));
             }
         }
     }
@@ -186,27 +240,27 @@ fn insert(
     deliveries: &[Delivery],
     opening: &Opening,
     now: Timestamp,
-) -> Result<Arc<Record>, StoreError> {
+) -> Result<(Arc<Record>, Arc<str>), StoreError> {
     let Transition { record, events } = transition;
-    let columns = Columns::of(&record);
+    let Written { columns, text } = Written::of(&record)?;
     let id = columns.id.to_bytes().to_vec();
     script
         .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, copies_kept, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)")
         .bind(id.clone())
         .bind_number(columns.revision)
         .bind(i64::from(columns.schema))
-        .bind(columns.phase.as_str())
+        .bind_text(columns.phase.as_str())
         .bind(columns.phase.is_final())
         .bind(columns.due_at.map(bounded))
         .bind(columns.digest.as_bytes().to_vec())
-        .bind(columns.found.map(|found| found.as_str()))
+        .bind(columns.found.map(|found| found.as_str().to_owned()))
         .bind(columns.bucket.as_bytes().to_vec())
         .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
         .bind(columns.review_owed)
         .bind(columns.action.as_str().to_owned())
         .bind_number(record.changed_at.as_millis())
         .bind(rows::json(deliveries)?)
-        .bind(encoding::encode(&record)?);
+        .bind_text(&text);
     copies::intended(script, columns.id, record.asked.asked_at, deliveries);
     for principal in &columns.principals {
         script
@@ -229,7 +283,7 @@ fn insert(
     }
     let events = about(&record, events);
     transaction.events(script, &events, now)?;
-    Ok(Arc::new(record))
+    Ok((Arc::new(record), text))
 }
 
 pub(crate) fn bounded(time: Timestamp) -> i64 {

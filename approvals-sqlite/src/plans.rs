@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use approvals_core::Phase;
 use approvals_core::store::Filter;
 use approvals_core::{RequestId, Timestamp};
-use sqlx::Row;
 
 use crate::file::{File, open};
 use crate::script::Script;
-use crate::{archive, copies, duties, listing, opening, reading, swapping};
+use crate::{archive, copies, duties, listing, opening, reading, rows, swapping};
 
 /// The statements whose cost must not grow with the number of requests.
 fn statements() -> Vec<(&'static str, String)> {
@@ -38,6 +37,7 @@ fn statements() -> Vec<(&'static str, String)> {
             "opening: key, digest, bucket, proposals",
             opening::STANDING.to_owned(),
         ),
+        ("opening: what a key names", opening::KEYED.to_owned()),
         (
             "swap: the record that stands",
             swapping::STANDS_AS.to_owned(),
@@ -71,8 +71,8 @@ fn statements() -> Vec<(&'static str, String)> {
 /// The plans as they are checked in.
 const PLANS: &str = include_str!("plans.txt");
 
-#[tokio::test]
-async fn every_lookup_goes_by_an_index_as_its_plan_says() {
+#[test]
+fn every_lookup_goes_by_an_index_as_its_plan_says() {
     let directory = std::env::temp_dir().join(format!("approvals-plans-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let file = File {
@@ -80,13 +80,16 @@ async fn every_lookup_goes_by_an_index_as_its_plan_says() {
         patience: std::time::Duration::from_secs(5),
         largest: None,
     };
-    let mut connection = open(&file).await.unwrap();
+    let connection = open(&file).unwrap();
     let mut plans = String::new();
     for (name, sql) in statements() {
         writeln!(plans, "{name}").unwrap();
-        let explain = Script::new(&format!("EXPLAIN QUERY PLAN {sql}"));
-        for row in explain.rows(&mut connection).await.unwrap() {
-            let step: String = row.get("detail");
+        let mut explain = Script::new(format!("EXPLAIN QUERY PLAN {sql}"));
+        for _ in sql.matches('?') {
+            explain.bind(None::<i64>);
+        }
+        for row in explain.rows(&connection).unwrap() {
+            let step = rows::value::<&str>(&row, "detail").unwrap();
             writeln!(plans, "  {step}").unwrap();
             // The row of `meta` is alone.
             let scans = step.starts_with("SCAN") && step != "SCAN m" && step != "SCAN meta";

@@ -3,10 +3,9 @@
 use approvals_core::audit::Event;
 use approvals_core::store::{StoreError, encoding};
 use approvals_core::{EventId, RequestId, Timestamp};
-use sqlx::sqlite::SqliteRow;
 
 use crate::opening::bounded;
-use crate::rows;
+use crate::rows::{self, Row};
 use crate::script::Script;
 
 /// A record, or what is left of it, with the time and the freeze flag of the same snapshot.
@@ -61,7 +60,7 @@ FROM sinks s LEFT JOIN events e ON e.number > s.has
 WHERE s.sink = ? ORDER BY e.number LIMIT ?";
 
 /// An event; none where a registered sink has all of them.
-pub(crate) fn event(row: &SqliteRow) -> Result<Option<Event>, StoreError> {
+pub(crate) fn event(row: &Row) -> Result<Option<Event>, StoreError> {
     if rows::value::<Option<i64>>(row, "number")?.is_none() {
         return Ok(None);
     }

@@ -1,40 +1,59 @@
-//! Several statements that travel to the database together.
+//! Statements with what is bound to them, made where it is known and carried out where the
+//! connection is.
 
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
+use std::borrow::Cow;
 
-/// Statements with what is bound to their `?`, in order. The texts are this crate's own; whatever
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use crate::rows::Row;
+
+/// One statement with what is bound to its `?`, in order.
+#[derive(Debug, Default)]
+struct Statement {
+    sql: Cow<'static, str>,
+    arguments: Vec<Value>,
+}
+
+/// Statements that are carried out one after the other. The texts are this crate's own; whatever
 /// comes from outside is bound.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    sql: String,
-    arguments: SqliteArguments,
-    /// What could not be bound: told when the script runs.
-    broken: Option<sqlx::Error>,
+    statements: Vec<Statement>,
+    last: Statement,
 }
 
 impl Script {
-    pub(crate) fn new(sql: &str) -> Self {
+    pub(crate) fn new(sql: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            sql: sql.to_owned(),
-            ..Self::default()
+            statements: Vec::new(),
+            last: Statement::new(sql.into()),
         }
     }
 
     /// Adds a part of a statement, or a further statement that begins with `;`.
-    pub(crate) fn add(&mut self, sql: &str) -> &mut Self {
-        self.sql.push_str(sql);
+    pub(crate) fn add(&mut self, sql: &'static str) -> &mut Self {
+        match sql.strip_prefix("; ") {
+            Some(sql) => {
+                let next = Statement::new(Cow::Borrowed(sql));
+                let before = std::mem::replace(&mut self.last, next);
+                if !before.sql.is_empty() {
+                    self.statements.push(before);
+                }
+            }
+            None => self.last.sql.to_mut().push_str(sql),
+        }
         self
     }
 
-    pub(crate) fn bind<'t, T>(&mut self, value: T) -> &mut Self
-    where
-        T: Encode<'t, Sqlite> + Type<Sqlite>,
-    {
-        if let Err(error) = self.arguments.add(value) {
-            self.broken = Some(sqlx::Error::Encode(error));
-        }
+    pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.last.arguments.push(value.into());
         self
+    }
+
+    /// Binds a text that is a column's own.
+    pub(crate) fn bind_text(&mut self, text: &str) -> &mut Self {
+        self.bind(text.to_owned())
     }
 
     /// Binds a number. What is too large to be stored is the largest that can be.
@@ -44,35 +63,54 @@ impl Script {
 
     #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
-        &self.sql
+        &self.last.sql
     }
 
-    pub(crate) async fn run(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        if let Some(error) = self.broken {
-            return Err(error);
+    /// Carries all of it out.
+    pub(crate) fn run(&self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        self.rows(connection).map(drop)
+    }
+
+    /// Carries all of it out, and returns the rows of the last statement.
+    pub(crate) fn rows(&self, connection: &Connection) -> Result<Vec<Row>, rusqlite::Error> {
+        for statement in &self.statements {
+            statement.rows(connection)?;
         }
-        sqlx::query_with(AssertSqlSafe(self.sql), self.arguments)
-            .execute(connection)
-            .await?;
-        Ok(())
+        self.last.rows(connection)
     }
 
-    pub(crate) async fn rows(
-        self,
-        connection: &mut SqliteConnection,
-    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        if let Some(error) = self.broken {
-            return Err(error);
+    pub(crate) fn row(&self, connection: &Connection) -> Result<Option<Row>, rusqlite::Error> {
+        Ok(self.rows(connection)?.into_iter().next())
+    }
+}
+
+impl Statement {
+    fn new(sql: Cow<'static, str>) -> Self {
+        Self {
+            sql,
+            arguments: Vec::new(),
         }
-        sqlx::query_with(AssertSqlSafe(self.sql), self.arguments)
-            .fetch_all(connection)
-            .await
     }
 
-    pub(crate) async fn row(
-        self,
-        connection: &mut SqliteConnection,
-    ) -> Result<Option<SqliteRow>, sqlx::Error> {
-        Ok(self.rows(connection).await?.into_iter().next())
+    fn rows(&self, connection: &Connection) -> Result<Vec<Row>, rusqlite::Error> {
+        if self.sql.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut statement = connection.prepare_cached(&self.sql)?;
+        let arguments = params_from_iter(&self.arguments);
+        if statement.column_count() == 0 {
+            statement.execute(arguments)?;
+            return Ok(Vec::new());
+        }
+        let mut found = statement.query(arguments)?;
+        let mut rows: Vec<Row> = Vec::new();
+        while let Some(row) = found.next()? {
+            let next = match rows.last() {
+                Some(before) => before.like(row)?,
+                None => Row::first(row)?,
+            };
+            rows.push(next);
+        }
+        Ok(rows)
     }
 }

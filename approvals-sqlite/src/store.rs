@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
@@ -14,24 +14,32 @@ use approvals_core::store::{
 use approvals_core::{
     ChannelId, Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::builder::Builder;
 use crate::clock::StoreClock;
+use crate::decoded::Decoded;
 use crate::error::OpenError;
 use crate::readers::Readers;
 use crate::script::Script;
+use crate::swapping::Written;
 use crate::work::{Done, Queued, Selection, Step, Work};
-use crate::{changing, copies, listing, reading, rows, writer};
+use crate::{changing, copies, listing, opening, reading, rows, writer};
 
 /// How many finished requests are looked at in one step of archiving: others wait meanwhile.
 const ARCHIVED_AT_ONCE: usize = 64;
+
+/// How many changes may wait for the writer.
+const QUEUED: usize = 1024;
 
 /// Keeps requests in a SQLite file. See the [crate's documentation](crate) for what is promised.
 pub struct SqliteStore {
     /// None once it is closed.
     queue: RwLock<Option<mpsc::Sender<Queued>>>,
+    /// Places in the queue: whoever comes when there is none waits for one.
+    places: Arc<Semaphore>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
+    decoded: Decoded,
     readers: Readers,
     clock: Arc<StoreClock>,
     hints: Arc<Hints>,
@@ -71,7 +79,9 @@ impl SqliteStore {
         let (queue, ended) = writer::start(setup).await?;
         Ok(Self {
             queue: RwLock::new(Some(queue)),
+            places: Arc::new(Semaphore::new(QUEUED)),
             ended: Mutex::new(Some(ended)),
+            decoded: Decoded::default(),
             readers: Readers::new(builder.file, builder.readers),
             clock,
             hints,
@@ -84,7 +94,7 @@ impl SqliteStore {
     pub async fn close(&self) {
         drop(self.queue.write().unwrap_or_else(|e| e.into_inner()).take());
         let ended = self.ended.lock().unwrap_or_else(|e| e.into_inner()).take();
-        self.readers.close().await;
+        self.readers.close();
         if let Some(ended) = ended {
             // It has ended also when it could not say so.
             let _ = ended.await;
@@ -102,7 +112,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`]; what was archived before stays archived.
-    pub async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+    async fn archive_all(&self, finished_for: Duration) -> Result<u64, StoreError> {
         let finished_for = finished_for.max(FINISHED_IS_KEPT_FOR);
         let mut archived = 0_u64;
         let mut after = None;
@@ -130,13 +140,17 @@ impl SqliteStore {
     /// Hands a change to the writer and waits until it is committed.
     async fn change(&self, work: Work) -> Result<Done, StoreError> {
         let closed = || StoreError::Unreachable("the store is closed".to_owned());
-        let queue = self.queue.read().unwrap_or_else(|e| e.into_inner()).clone();
+        let place = Arc::clone(&self.places).acquire_owned().await;
         let (answer, answered) = oneshot::channel();
-        queue
-            .ok_or_else(closed)?
-            .send(Queued { work, answer })
-            .await
-            .map_err(|_| closed())?;
+        let queued = Queued {
+            work,
+            answer,
+            _place: place.map_err(|_| closed())?,
+        };
+        match &*self.queue.read().unwrap_or_else(|e| e.into_inner()) {
+            Some(queue) => queue.send(queued).map_err(|_| closed())?,
+            None => return Err(closed()),
+        }
         answered.await.map_err(|_| {
             StoreError::Unreachable(
                 "the store's writer ended over it: it may stand all the same".to_owned(),
@@ -170,9 +184,24 @@ impl RequestStore for SqliteStore {
         opening: Opening,
         deliveries: Vec<Delivery>,
     ) -> Result<Opened, StoreError> {
+        // Callers that come back with their keys are told without waiting for the writer.
+        if let Some(key) = opening.key {
+            let rows = self.readers.few(opening::keyed(&opening, key)).await?;
+            let found = opening::found(&opening, &rows, &self.clock, &self.decoded)?;
+            if let Some(record) = found {
+                return Ok(Opened::Found(record));
+            }
+        }
         let work = Work::Open(Box::new(opening), deliveries);
         match self.change(work).await? {
-            Done::Opened(opened) => Ok(opened),
+            Done::Opened(opened, text) => {
+                if let Opened::Asked { record, .. } | Opened::Granted { record, .. } = &opened
+                    && let Some(text) = text
+                {
+                    self.decoded.remember(text, record);
+                }
+                Ok(opened)
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -181,17 +210,25 @@ impl RequestStore for SqliteStore {
         let row = self.readers.row(reading::record(id)).await?;
         let now = self.clock.now(rows::time(&row, "latest")?)?;
         let frozen = rows::value(&row, "is_frozen")?;
-        let record = rows::record(&row, "record")?;
+        let text: Option<&str> = rows::value(&row, "record")?;
+        let record = text.map(|text| self.decoded.record(id, text)).transpose()?;
         Ok(record.map(|record| Snapshot {
-            record: Arc::new(record),
+            record,
             now,
             frozen,
         }))
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
-        match self.change(Work::Swap(Box::new(swap))).await? {
-            Done::Swapped(swapped) => Ok(swapped),
+        let written = Written::of(&swap.record)?;
+        let text = Arc::clone(&written.text);
+        match self.change(Work::Swap(Box::new(swap), written)).await? {
+            Done::Swapped(swapped) => {
+                if let Swapped::Done { record, .. } = &swapped {
+                    self.decoded.remember(text, record);
+                }
+                Ok(swapped)
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -232,7 +269,7 @@ impl RequestStore for SqliteStore {
         let mut script =
             Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");
         script.bind(id.to_bytes().to_vec());
-        match self.readers.rows(script).await?.first() {
+        match self.readers.few(script).await?.first() {
             Some(row) => rows::deliveries(row, "deliveries").map(Arc::from),
             None => Ok(Arc::from([])),
         }
@@ -321,6 +358,10 @@ impl RequestStore for SqliteStore {
 
     async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError> {
         self.change_silently(Work::Heartbeat(owner, lease)).await
+    }
+
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        self.archive_all(finished_for).await
     }
 
     fn hints(&self) -> &Arc<Hints> {

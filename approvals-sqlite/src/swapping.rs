@@ -23,17 +23,35 @@ WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')
 UNION ALL
 SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
-/// Judges and carries out a swap.
-pub(crate) async fn swap(
+/// A record as it stands in its row.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) columns: Columns,
+    pub(crate) text: Arc<str>,
+}
+
+impl Written {
+    pub(crate) fn of(record: &Record) -> Result<Self, StoreError> {
+        Ok(Self {
+            columns: Columns::of(record),
+            text: encoding::encode(record)?.into(),
+        })
+    }
+}
+
+/// Judges and carries out a swap. What it writes was put into words before: the writer has others to
+/// serve.
+pub(crate) fn swap(
     transaction: &mut Transaction<'_>,
     swap: &Swap,
+    written: &Written,
 ) -> Result<Swapped, Failure> {
     let now = transaction.now()?;
     let record = &swap.record;
     let id = record.id();
     let mut script = Script::new(STANDS_AS);
     script.bind(id.to_bytes().to_vec());
-    let Some(row) = script.row(transaction.connection).await? else {
+    let Some(row) = script.row(transaction.connection)? else {
         return Err(Failure::Refused(StoreError::Invalid(format!(
             "there is no request {id}"
         ))));
@@ -50,19 +68,19 @@ pub(crate) async fn swap(
         return Ok(Swapped::TooLate);
     }
     if swap.stands
-        && let Err(fallen) = leans(transaction, record, now).await?
+        && let Err(fallen) = leans(transaction, record, now)?
     {
         return Ok(Swapped::Fallen(fallen));
     }
     let was_pending = rows::value::<&str>(&row, "phase")? == Phase::Pending.as_str();
-    let mut script = Transaction::script();
-    update(&mut script, record)?;
+    let mut script = Script::default();
+    update(&mut script, record, written);
     if was_pending && record.state.phase() != Phase::Pending {
-        left_pending(transaction, &mut script, record, now).await?;
+        left_pending(transaction, &mut script, record, now)?;
     }
     transaction.events(&mut script, &swap.events, now)?;
     transaction.changed(&mut script, id);
-    transaction.write(script).await?;
+    transaction.write(script)?;
     Ok(Swapped::Done {
         record: Arc::clone(record),
         last_event: transaction.head.last_event,
@@ -70,7 +88,7 @@ pub(crate) async fn swap(
 }
 
 /// Whether a request that is about to be claimed or started still stands.
-async fn leans(
+fn leans(
     transaction: &mut Transaction<'_>,
     record: &Record,
     now: Timestamp,
@@ -80,7 +98,7 @@ async fn leans(
         .bind(record.asked.digest.as_bytes().to_vec())
         .bind(record.granted_by.map(|id| id.to_bytes().to_vec()));
     let (mut equal, mut grantor) = (Vec::new(), None);
-    for row in script.rows(transaction.connection).await? {
+    for row in script.rows(transaction.connection)? {
         let found = rows::record(&row, "record")?;
         match rows::value::<&str>(&row, "kind")? {
             "grantor" => grantor = found,
@@ -91,21 +109,21 @@ async fn leans(
 }
 
 /// Adds a record's next form to what is written.
-pub(crate) fn update(script: &mut Script, record: &Record) -> Result<(), StoreError> {
-    let columns = Columns::of(record);
+pub(crate) fn update(script: &mut Script, record: &Record, written: &Written) {
+    let Written { columns, text } = written;
     let id = columns.id.to_bytes().to_vec();
     script
         .add("; UPDATE requests SET revision = ?, schema = ?, phase = ?, finished = ?, due_at = ?, found = ?, waiter = ?, review_owed = ?, changed_at = ?, record = ? WHERE id = ?")
         .bind_number(columns.revision)
         .bind(i64::from(columns.schema))
-        .bind(columns.phase.as_str())
+        .bind_text(columns.phase.as_str())
         .bind(columns.phase.is_final())
         .bind(columns.due_at.map(bounded))
-        .bind(columns.found.map(|found| found.as_str()))
+        .bind(columns.found.map(|found| found.as_str().to_owned()))
         .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
         .bind(columns.review_owed)
         .bind_number(record.changed_at.as_millis())
-        .bind(encoding::encode(record)?)
+        .bind_text(text)
         .bind(id.clone());
     if columns.phase.is_final() {
         // What is finished stays finished, so that this is written once.
@@ -116,11 +134,10 @@ pub(crate) fn update(script: &mut Script, record: &Record) -> Result<(), StoreEr
                 .bind(id.clone());
         }
     }
-    Ok(())
 }
 
 /// What the limits count when a request is decided.
-async fn left_pending(
+fn left_pending(
     transaction: &mut Transaction<'_>,
     script: &mut Script,
     record: &Record,
@@ -129,7 +146,7 @@ async fn left_pending(
     let bucket = approvals_core::store::lookup::bucket(&record.asked);
     let bucket = bucket.as_bytes().to_vec();
     let said = match &record.state {
-        State::Denied { .. } => said(transaction, record).await?,
+        State::Denied { .. } => said(transaction, record)?,
         _ => None,
     };
     let Some(said) = said else {
@@ -140,7 +157,7 @@ async fn left_pending(
     };
     let mut read = Script::new("SELECT denials FROM buckets WHERE bucket = ?");
     read.bind(bucket.clone());
-    let mut denials = match read.row(transaction.connection).await? {
+    let mut denials = match read.row(transaction.connection)? {
         Some(row) => Traffic::read(rows::value(&row, "denials")?),
         None => Traffic::default(),
     };
@@ -161,23 +178,23 @@ async fn left_pending(
 }
 
 /// The denial that was said on this record, if it was said here.
-async fn said(
+fn said(
     transaction: &mut Transaction<'_>,
     record: &Record,
 ) -> Result<Option<approvals_core::store::lookup::Said>, Failure> {
-    let before = stored(transaction, record.id()).await?;
+    let before = stored(transaction, record.id())?;
     Ok(before.and_then(|before| denial(&before, record)))
 }
 
 /// A record as it stands in the transaction.
-pub(crate) async fn stored(
+pub(crate) fn stored(
     transaction: &mut Transaction<'_>,
     id: RequestId,
 ) -> Result<Option<Record>, Failure> {
     let mut script =
         Script::new("SELECT id, record FROM requests INDEXED BY requests_by_id WHERE id = ?");
     script.bind(id.to_bytes().to_vec());
-    match script.row(transaction.connection).await? {
+    match script.row(transaction.connection)? {
         Some(row) => Ok(rows::record(&row, "record")?),
         None => Ok(None),
     }

@@ -1,11 +1,14 @@
 //! One transaction: what every change in it reads and writes.
 
+use std::path::Path;
+
 use approvals_core::audit::NewEvent;
 use approvals_core::store::{StoreError, encoding};
 use approvals_core::{RequestId, Timestamp};
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 
 use crate::clock::StoreClock;
+use crate::error::told;
 use crate::rows;
 use crate::script::Script;
 
@@ -15,7 +18,17 @@ pub(crate) enum Failure {
     /// It was judged and refused: nothing of it was written.
     Refused(StoreError),
     /// A statement failed.
-    Sql(sqlx::Error),
+    Sql(rusqlite::Error),
+}
+
+impl Failure {
+    /// As whoever asked is told.
+    pub(crate) fn told(self, path: &Path) -> StoreError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Sql(error) => told(path, &error),
+        }
+    }
 }
 
 impl From<StoreError> for Failure {
@@ -24,8 +37,8 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
@@ -39,30 +52,33 @@ pub(crate) struct Head {
     pub(crate) frozen: Option<String>,
     /// Whether any sink is registered: what nobody will be offered is not kept.
     pub(crate) keeps_events: bool,
-    /// Records that were changed, for hints after the commit.
-    pub(crate) changed: Vec<RequestId>,
 }
 
 /// A transaction that holds the write lock.
 #[derive(Debug)]
 pub(crate) struct Transaction<'c> {
-    pub(crate) connection: &'c mut SqliteConnection,
+    pub(crate) connection: &'c Connection,
     pub(crate) clock: &'c StoreClock,
     pub(crate) head: Head,
+    /// Records that were changed, for hints after the commit.
+    changed: Vec<RequestId>,
     /// Whether anything was written.
     written: bool,
+    /// Whether a change began to write and did not come to its end: nothing may be committed.
+    pub(crate) half_written: bool,
 }
 
 impl<'c> Transaction<'c> {
     /// Takes the write lock.
-    pub(crate) async fn begin(
-        connection: &'c mut SqliteConnection,
+    pub(crate) fn begin(
+        connection: &'c Connection,
         clock: &'c StoreClock,
     ) -> Result<Self, Failure> {
-        let begin = Script::new(
-            "BEGIN IMMEDIATE; SELECT latest, last_event, last_change, frozen, EXISTS (SELECT 1 FROM sinks) AS keeps_events FROM meta",
+        let mut begin = Script::new("BEGIN IMMEDIATE");
+        begin.add(
+            "; SELECT latest, last_event, last_change, frozen, EXISTS (SELECT 1 FROM sinks) AS keeps_events FROM meta",
         );
-        let row = begin.row(connection).await?.ok_or_else(|| {
+        let row = begin.row(connection)?.ok_or_else(|| {
             StoreError::Invalid(
                 "the store lacks the row that every store has: restore it from a backup".to_owned(),
             )
@@ -71,15 +87,16 @@ impl<'c> Transaction<'c> {
             latest: rows::time(&row, "latest")?,
             last_event: rows::number(&row, "last_event")?,
             last_change: rows::number(&row, "last_change")?,
-            frozen: rows::value(&row, "frozen")?,
+            frozen: rows::value::<Option<&str>>(&row, "frozen")?.map(str::to_owned),
             keeps_events: rows::value(&row, "keeps_events")?,
-            changed: Vec::new(),
         };
         Ok(Self {
             connection,
             clock,
             head,
+            changed: Vec::new(),
             written: false,
+            half_written: false,
         })
     }
 
@@ -91,10 +108,10 @@ impl<'c> Transaction<'c> {
     }
 
     /// Commits, and returns which records were changed.
-    pub(crate) async fn commit(self) -> Result<Vec<RequestId>, sqlx::Error> {
+    pub(crate) fn commit(self) -> Result<Vec<RequestId>, rusqlite::Error> {
         if !self.written {
             // Nothing to wait for the disk for.
-            Script::new("COMMIT").run(self.connection).await?;
+            Script::new("COMMIT").run(self.connection)?;
             return Ok(Vec::new());
         }
         let Head {
@@ -102,31 +119,28 @@ impl<'c> Transaction<'c> {
             last_event,
             last_change,
             frozen,
-            changed,
             ..
         } = self.head;
-        let mut script = Script::new(
-            "UPDATE meta SET latest = ?, last_event = ?, last_change = ?, frozen = ?; COMMIT",
-        );
+        let mut script =
+            Script::new("UPDATE meta SET latest = ?, last_event = ?, last_change = ?, frozen = ?");
         script
             .bind_number(latest.as_millis())
             .bind_number(last_event)
             .bind_number(last_change)
-            .bind(frozen);
-        script.run(self.connection).await?;
-        Ok(changed)
+            .bind(frozen)
+            .add("; COMMIT");
+        script.run(self.connection)?;
+        Ok(self.changed)
     }
 
-    /// What a change writes, undone as a whole when a part of it fails.
-    pub(crate) fn script() -> Script {
-        Script::new("SAVEPOINT change")
-    }
-
-    /// Writes it.
-    pub(crate) async fn write(&mut self, mut script: Script) -> Result<(), sqlx::Error> {
-        script.add("; RELEASE change");
+    /// Writes what a change comes to. It is the last that a change does, so that whatever is refused
+    /// has written nothing.
+    pub(crate) fn write(&mut self, script: Script) -> Result<(), rusqlite::Error> {
         self.written = true;
-        script.run(self.connection).await
+        self.half_written = true;
+        script.run(self.connection)?;
+        self.half_written = false;
+        Ok(())
     }
 
     /// Adds events to what a change writes; their numbers follow those that there are.
@@ -157,7 +171,7 @@ impl<'c> Transaction<'c> {
     /// Notes that a record is changed, for waiters here and in other processes.
     pub(crate) fn changed(&mut self, script: &mut Script, id: RequestId) {
         self.head.last_change += 1;
-        self.head.changed.push(id);
+        self.changed.push(id);
         script
             .add("; INSERT INTO changes (number, request) VALUES (?, ?)")
             .bind_number(self.head.last_change)

@@ -1,8 +1,7 @@
 //! What other processes changed: told to whoever waits in this one.
 
 use approvals_core::store::Hints;
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 
 use crate::rows;
 use crate::script::Script;
@@ -22,37 +21,20 @@ pub(crate) struct Watching {
 
 impl Watching {
     /// Wakes whoever waits for what others changed since.
-    pub(crate) async fn look(
-        &mut self,
-        connection: &mut SqliteConnection,
-        hints: &Hints,
-    ) -> Result<(), sqlx::Error> {
-        let version = match Script::new("PRAGMA data_version").row(connection).await? {
-            Some(row) => row.try_get::<i64, _>(0)?,
-            None => return Ok(()),
-        };
-        if self.version == Some(version) {
+    pub(crate) fn look(&mut self, connection: &Connection, hints: &Hints) -> Result<(), Failure> {
+        let Some(row) = Script::new("PRAGMA data_version").row(connection)? else {
             return Ok(());
+        };
+        let version = rows::value(&row, "data_version")?;
+        if self.version != Some(version) {
+            self.changes(connection, hints)?;
+            self.version = Some(version);
         }
-        match self.changes(connection, hints).await {
-            Ok(()) => {
-                self.version = Some(version);
-                Ok(())
-            }
-            Err(Failure::Sql(error)) => Err(error),
-            Err(Failure::Refused(error)) => Err(sqlx::Error::Protocol(error.to_string())),
-        }
+        Ok(())
     }
 
-    async fn changes(
-        &mut self,
-        connection: &mut SqliteConnection,
-        hints: &Hints,
-    ) -> Result<(), Failure> {
-        let Some(row) = Script::new("SELECT last_change FROM meta")
-            .row(connection)
-            .await?
-        else {
+    fn changes(&mut self, connection: &Connection, hints: &Hints) -> Result<(), Failure> {
+        let Some(row) = Script::new("SELECT last_change FROM meta").row(connection)? else {
             return Ok(());
         };
         let last = rows::number(&row, "last_change")?;
@@ -65,7 +47,7 @@ impl Watching {
                 "SELECT DISTINCT request FROM changes WHERE number > ? AND number <= ?",
             );
             read.bind_number(seen).bind_number(last);
-            for row in read.rows(connection).await? {
+            for row in read.rows(connection)? {
                 hints.changed(rows::id(&row, "request")?);
             }
         }

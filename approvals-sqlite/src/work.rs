@@ -1,18 +1,21 @@
 //! What is handed to the writer, and what it answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::Opening;
 use approvals_core::store::{Delivery, Duty, Freeze, Opened, StoreError, Swap, Swapped};
 use approvals_core::{OwnerId, RequestId, SinkId, Timestamp};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::swapping::Written;
 
 /// One change, carried out whole or not at all.
 #[derive(Debug)]
 pub(crate) enum Work {
     Open(Box<Opening>, Vec<Delivery>),
-    Swap(Box<Swap>),
+    Swap(Box<Swap>, Written),
     Append(Vec<NewEvent>),
     RegisterSink(SinkId),
     Acknowledge(SinkId, u64),
@@ -45,7 +48,8 @@ pub(crate) struct Step {
 /// What came of a [`Work`].
 #[derive(Debug)]
 pub(crate) enum Done {
-    Opened(Opened),
+    /// With the text of a record that was made.
+    Opened(Opened, Option<Arc<str>>),
     Swapped(Swapped),
     Appended(u64),
     Archived(Step),
@@ -58,4 +62,6 @@ pub(crate) enum Done {
 pub(crate) struct Queued {
     pub(crate) work: Work,
     pub(crate) answer: oneshot::Sender<Result<Done, StoreError>>,
+    /// Its place in the queue, which is not longer than it may be.
+    pub(crate) _place: OwnedSemaphorePermit,
 }

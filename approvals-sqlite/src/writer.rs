@@ -3,20 +3,21 @@
 //! A commit that survives a power cut waits for the disk, and that takes far longer than what is
 //! written. So changes share one: while it is under way, the next ones gather.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use approvals_core::RequestId;
 use approvals_core::store::{Hints, StoreError};
-use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
 
 use crate::clock::StoreClock;
 use crate::error::{Kind, OpenError, kind, told};
 use crate::file::File;
 use crate::script::Script;
-use crate::transaction::{Failure, Head, Transaction};
-use crate::unpanicked::{Panicked, Unpanicked};
+use crate::transaction::{Failure, Transaction};
 use crate::watching::Watching;
 use crate::work::{Done, Queued, Work};
 use crate::{archive, changing, copies, duties, file, opening, swapping};
@@ -24,8 +25,14 @@ use crate::{archive, changing, copies, duties, file, opening, swapping};
 /// How many changes share one commit at most: none should wait for long behind others.
 const SHARED: usize = 256;
 
+/// How long a shared commit waits for more, at most: less than the disk takes for one.
+const GATHERED_FOR: Duration = Duration::from_micros(100);
+
 /// How often what is over is cleared away, at most.
 const CLEARED_EVERY: Duration = Duration::from_secs(60);
+
+/// What became of each change of a batch, in its order.
+type Answers = Vec<Result<Done, StoreError>>;
 
 /// What a writer works with.
 #[derive(Debug, Clone)]
@@ -40,7 +47,7 @@ pub(crate) struct Setup {
 struct Writer {
     setup: Setup,
     /// None after it failed, until the next change.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     watching: Watching,
     /// Whether the last look at what others changed failed.
     blind: bool,
@@ -54,7 +61,7 @@ struct Writer {
 pub(crate) async fn start(
     setup: Setup,
 ) -> Result<(mpsc::Sender<Queued>, oneshot::Receiver<()>), OpenError> {
-    let (queue, queued) = mpsc::channel(SHARED * 4);
+    let (queue, queued) = mpsc::channel();
     let (opened, was_opened) = oneshot::channel();
     let (ending, ended) = oneshot::channel();
     let path = setup.file.path.clone();
@@ -82,111 +89,91 @@ fn run(
     queued: mpsc::Receiver<Queued>,
     opened: oneshot::Sender<Result<(), OpenError>>,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-    {
-        Ok(runtime) => runtime,
+    let connection = match file::open(&setup.file) {
+        Ok(connection) => connection,
         Err(error) => {
-            let failed = OpenError::Failed {
-                path: setup.file.path,
-                why: error.to_string(),
-            };
-            // Whoever opened it may be gone.
-            let _ = opened.send(Err(failed));
+            let _ = opened.send(Err(error));
             return;
         }
     };
-    runtime.block_on(async move {
-        let connection = match file::open(&setup.file).await {
-            Ok(connection) => connection,
-            Err(error) => {
-                let _ = opened.send(Err(error));
-                return;
-            }
-        };
-        let mut writer = Writer {
-            setup,
-            connection: Some(connection),
-            watching: Watching::default(),
-            blind: false,
-            cleared: Instant::now(),
-        };
-        writer.look_around().await;
-        if opened.send(Ok(())).is_ok() {
-            writer.serve(queued).await;
+    let mut writer = Writer {
+        setup,
+        connection: Some(connection),
+        watching: Watching::default(),
+        blind: false,
+        cleared: Instant::now(),
+    };
+    writer.look_around();
+    if opened.send(Ok(())).is_ok() {
+        writer.serve(&queued);
+    }
+    if let Some(connection) = writer.connection.take() {
+        // The last connection folds the log into the file; without that, the next one does.
+        if let Err((_, error)) = connection.close() {
+            tracing::warn!(%error, "the store's file was not closed in order");
         }
-        if let Some(connection) = writer.connection.take() {
-            // The last connection folds the log into the file; without that, the next one does.
-            if let Err(error) = connection.close().await {
-                tracing::warn!(%error, "the store's file was not closed in order");
-            }
-        }
-    });
+    }
 }
 
 impl Writer {
-    async fn serve(&mut self, mut queued: mpsc::Receiver<Queued>) {
+    fn serve(&mut self, queued: &mpsc::Receiver<Queued>) {
         let mut looked = Instant::now();
+        let mut before = 0;
         loop {
             let wait = self.setup.look_every.saturating_sub(looked.elapsed());
-            match tokio::time::timeout(wait, queued.recv()).await {
-                Ok(None) => return,
-                Ok(Some(first)) => {
-                    let mut batch = vec![first];
-                    while batch.len() < SHARED
-                        && let Ok(next) = queued.try_recv()
-                    {
-                        batch.push(next);
-                    }
-                    self.carry_out(batch).await;
+            match queued.recv_timeout(wait) {
+                Ok(first) => {
+                    let batch = gather(queued, first, before);
+                    before = batch.len();
+                    self.carry_out(batch);
                 }
-                Err(_) => {}
+                Err(RecvTimeoutError::Timeout) => before = 0,
+                Err(RecvTimeoutError::Disconnected) => return,
             }
             if looked.elapsed() >= self.setup.look_every {
-                self.look_around().await;
+                self.look_around();
                 looked = Instant::now();
             }
         }
     }
 
     /// What other processes changed, and what is over.
-    async fn look_around(&mut self) {
+    fn look_around(&mut self) {
         let Some(connection) = self.connection.as_mut() else {
             return;
         };
-        let looked = self.watching.look(connection, &self.setup.hints).await;
+        let looked = self.watching.look(connection, &self.setup.hints);
         let was_blind = std::mem::replace(&mut self.blind, looked.is_err());
         // Said once. Waiters look for themselves from time to time.
         if let Err(error) = looked
             && !was_blind
         {
-            tracing::warn!(%error, "it is not known what other processes changed");
+            tracing::warn!(?error, "it is not known what other processes changed");
             self.setup.hints.all_changed();
         }
         if self.cleared.elapsed() >= CLEARED_EVERY {
             self.cleared = Instant::now();
-            if let Err(error) = crate::clearing::clear(connection, &self.setup.clock).await {
+            if let Err(error) = crate::clearing::clear(connection, &self.setup.clock) {
                 tracing::warn!(?error, "what is over was not cleared away");
-                self.roll_back().await;
+                self.roll_back();
             }
         }
     }
 
     /// Carries out a batch, answers every part of it, and wakes whoever waits for what changed.
-    async fn carry_out(&mut self, mut batch: Vec<Queued>) {
+    fn carry_out(&mut self, mut batch: Vec<Queued>) {
         // An opening that nobody waits for any more would ask people for nobody.
         batch
             .retain(|queued| !(queued.answer.is_closed() && matches!(queued.work, Work::Open(..))));
         if batch.is_empty() {
             return;
         }
-        match self.attempt(&batch).await {
+        match self.attempt(&batch) {
             Err(Lost::Alone(_)) if batch.len() > 1 => {
                 // Nothing was done. One change that cannot be carried out takes no other with it.
                 for queued in batch {
                     let one = [queued];
-                    let attempted = self.attempt(&one).await;
+                    let attempted = self.attempt(&one);
                     answer(one, attempted.map_err(Lost::into_error));
                 }
             }
@@ -195,15 +182,14 @@ impl Writer {
     }
 
     /// One transaction. An error is about all of it.
-    async fn attempt(&mut self, batch: &[Queued]) -> Result<Vec<Result<Done, StoreError>>, Lost> {
+    fn attempt(&mut self, batch: &[Queued]) -> Result<Answers, Lost> {
         let path = self.setup.file.path.clone();
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => file::open(&self.setup.file)
-                .await
                 .map_err(|e| Lost::All(StoreError::Unreachable(e.to_string())))?,
         };
-        let outcome = self.transact(&mut connection, batch).await;
+        let outcome = self.transact(&mut connection, batch);
         let broken = match &outcome {
             Ok(_) => false,
             Err(lost) => lost.breaks_connection(),
@@ -214,7 +200,7 @@ impl Writer {
         let (answers, changed) = match outcome {
             Ok(done) => done,
             Err(lost) => {
-                self.roll_back().await;
+                self.roll_back();
                 return Err(lost.told(&path));
             }
         };
@@ -224,60 +210,73 @@ impl Writer {
         Ok(answers)
     }
 
-    async fn transact(
+    fn transact(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         batch: &[Queued],
-    ) -> Result<
-        (
-            Vec<Result<Done, StoreError>>,
-            Vec<approvals_core::RequestId>,
-        ),
-        Ended,
-    > {
-        let mut transaction = Transaction::begin(connection, &self.setup.clock)
-            .await
-            .map_err(Ended::Begin)?;
+    ) -> Result<(Answers, Vec<RequestId>), Ended> {
+        let mut transaction =
+            Transaction::begin(connection, &self.setup.clock).map_err(Ended::Begin)?;
         let mut answers = Vec::with_capacity(batch.len());
         for queued in batch {
             let before = transaction.head.clone();
-            let done = Unpanicked(Box::pin(one(&mut transaction, &queued.work))).await;
-            answers.push(match done {
-                Ok(Ok(done)) => Ok(done),
-                Ok(Err(Failure::Refused(error))) => {
-                    undo(&mut transaction, before).await?;
-                    Err(error)
+            let work = AssertUnwindSafe(|| one(&mut transaction, &queued.work));
+            let failure = match catch_unwind(work) {
+                Ok(Ok(done)) => {
+                    answers.push(Ok(done));
+                    continue;
                 }
-                Ok(Err(Failure::Sql(error))) if kind(&error) == Kind::Statement => {
-                    undo(&mut transaction, before).await?;
-                    Err(told(&self.setup.file.path, &error))
-                }
-                Ok(Err(Failure::Sql(error))) => return Err(Ended::Within(error)),
-                Err(Panicked) => {
-                    undo(&mut transaction, before).await?;
-                    Err(StoreError::Invalid(
-                        "the store panicked over this change and left it out: report it".to_owned(),
-                    ))
-                }
-            });
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure::Refused(StoreError::Invalid(
+                    "the store panicked over this change and left it out: report it".to_owned(),
+                )),
+            };
+            let concerns_all = match &failure {
+                Failure::Refused(_) => false,
+                Failure::Sql(error) => kind(error) != Kind::Statement,
+            };
+            if transaction.half_written || concerns_all {
+                return Err(Ended::Within(failure));
+            }
+            // It wrote nothing: the others go on.
+            transaction.head = before;
+            answers.push(Err(failure.told(&self.setup.file.path)));
         }
-        let changed = transaction.commit().await.map_err(Ended::Commit)?;
+        let changed = transaction.commit().map_err(Ended::Commit)?;
         Ok((answers, changed))
     }
 
     /// Leaves whatever transaction is open.
-    async fn roll_back(&mut self) {
+    fn roll_back(&mut self) {
         if let Some(connection) = self.connection.as_mut() {
             // After some errors SQLite has left it already.
-            let _ = Script::new("ROLLBACK").run(connection).await;
+            let _ = Script::new("ROLLBACK").run(connection);
         }
     }
 }
 
-fn answer(
-    batch: impl IntoIterator<Item = Queued>,
-    attempted: Result<Vec<Result<Done, StoreError>>, StoreError>,
-) {
+/// What is queued, and what comes in a moment: as many as shared the last commit were answered by
+/// it, and go on with their next change about now. Who is alone waits for nobody.
+fn gather(queued: &mpsc::Receiver<Queued>, first: Queued, before: usize) -> Vec<Queued> {
+    let mut batch = vec![first];
+    let until = Instant::now() + GATHERED_FOR;
+    while batch.len() < SHARED {
+        match queued.try_recv() {
+            Ok(next) => batch.push(next),
+            Err(_) if batch.len() >= before / 2 => break,
+            Err(_) => {
+                let moment = until.saturating_duration_since(Instant::now());
+                match queued.recv_timeout(moment) {
+                    Ok(next) => batch.push(next),
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+    batch
+}
+
+fn answer(batch: impl IntoIterator<Item = Queued>, attempted: Result<Answers, StoreError>) {
     match attempted {
         Ok(answers) => {
             for (queued, answer) in batch.into_iter().zip(answers) {
@@ -293,50 +292,38 @@ fn answer(
     }
 }
 
-/// Takes back what a change wrote before it failed.
-async fn undo(transaction: &mut Transaction<'_>, before: Head) -> Result<(), Ended> {
-    transaction.head = before;
-    let undone = Script::new("ROLLBACK TO change; RELEASE change")
-        .run(transaction.connection)
-        .await;
-    match undone {
-        // It had written nothing yet: there is no savepoint.
-        Err(error) if kind(&error) == Kind::Statement => Ok(()),
-        undone => undone.map_err(Ended::Within),
-    }
-}
-
-async fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> {
+fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> {
     Ok(match work {
         Work::Open(opening, deliveries) => {
-            Done::Opened(opening::open(transaction, opening, deliveries).await?)
+            let (opened, text) = opening::open(transaction, opening, deliveries)?;
+            Done::Opened(opened, text)
         }
-        Work::Swap(swap) => Done::Swapped(swapping::swap(transaction, swap).await?),
-        Work::Append(events) => Done::Appended(changing::append(transaction, events).await?),
+        Work::Swap(swap, written) => Done::Swapped(swapping::swap(transaction, swap, written)?),
+        Work::Append(events) => Done::Appended(changing::append(transaction, events)?),
         Work::RegisterSink(sink) => {
-            changing::register_sink(transaction, sink).await?;
+            changing::register_sink(transaction, sink)?;
             Done::Nothing
         }
         Work::Acknowledge(sink, number) => {
-            changing::acknowledge(transaction, sink, *number).await?;
+            changing::acknowledge(transaction, sink, *number)?;
             Done::Nothing
         }
         Work::NoteDelivery(id, delivery) => {
-            copies::note(transaction, *id, delivery).await?;
+            copies::note(transaction, *id, delivery)?;
             Done::Nothing
         }
         Work::SetFreeze(freeze, event) => {
-            changing::set_freeze(transaction, freeze.as_ref(), event).await?;
+            changing::set_freeze(transaction, freeze.as_ref(), event)?;
             Done::Nothing
         }
         Work::Heartbeat(owner, lease) => {
-            changing::heartbeat(transaction, *owner, *lease).await?;
+            changing::heartbeat(transaction, *owner, *lease)?;
             Done::Nothing
         }
         Work::Lease(duty, owner, lease) => {
-            Done::Leased(duties::lease(transaction, duty, *owner, *lease).await?)
+            Done::Leased(duties::lease(transaction, duty, *owner, *lease)?)
         }
-        Work::Archive(selection) => Done::Archived(archive::archive(transaction, selection).await?),
+        Work::Archive(selection) => Done::Archived(archive::archive(transaction, selection)?),
     })
 }
 
@@ -345,10 +332,10 @@ async fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Fai
 enum Ended {
     /// It did not begin.
     Begin(Failure),
-    /// A statement ended it: nothing was done.
-    Within(sqlx::Error),
+    /// A change ended it: nothing was done.
+    Within(Failure),
     /// The commit failed.
-    Commit(sqlx::Error),
+    Commit(rusqlite::Error),
 }
 
 /// A transaction that was lost, as it is told.
@@ -371,8 +358,10 @@ impl Lost {
 impl Ended {
     fn breaks_connection(&self) -> bool {
         let error = match self {
-            Self::Begin(Failure::Sql(error)) | Self::Within(error) | Self::Commit(error) => error,
-            Self::Begin(Failure::Refused(_)) => return false,
+            Self::Begin(Failure::Sql(error))
+            | Self::Within(Failure::Sql(error))
+            | Self::Commit(error) => error,
+            Self::Begin(Failure::Refused(_)) | Self::Within(Failure::Refused(_)) => return false,
         };
         matches!(
             kind(error),
@@ -382,9 +371,8 @@ impl Ended {
 
     fn told(self, path: &std::path::Path) -> Lost {
         match self {
-            Self::Begin(Failure::Refused(error)) => Lost::All(error),
-            Self::Begin(Failure::Sql(error)) => Lost::All(told(path, &error)),
-            Self::Within(error) => Lost::Alone(told(path, &error)),
+            Self::Begin(failure) => Lost::All(failure.told(path)),
+            Self::Within(failure) => Lost::Alone(failure.told(path)),
             // What does not fit was not written, not even in part.
             Self::Commit(error) if kind(&error) == Kind::Full => Lost::Alone(told(path, &error)),
             Self::Commit(error) => Lost::All(StoreError::Unreachable(format!(

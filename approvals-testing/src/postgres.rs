@@ -1,12 +1,17 @@
 //! A PostgreSQL server of a test's own, which can be crashed and started again.
 
+mod place;
+mod process;
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -21,6 +26,7 @@ directory=$1; shift
 server=$!
 echo $server
 read -r ending
+[ "$ending" = keep ] || kill -9 $server $(cat /proc/$server/task/$server/children) 2>/dev/null
 kill -9 $server 2>/dev/null
 wait
 [ "$ending" = keep ] || rm -rf "$directory"
@@ -49,8 +55,17 @@ pub struct PrivateServer {
     binaries: PathBuf,
     /// Who runs it: PostgreSQL refuses to be run by root.
     user: Option<(u32, u32)>,
+    settings: Mutex<Vec<(String, String)>>,
     running: Mutex<Option<Running>>,
 }
+
+/// What a server begins with.
+const SETTINGS: [(&str, &str); 4] = [
+    ("listen_addresses", ""),
+    ("port", "5432"),
+    ("max_connections", "200"),
+    ("shared_buffers", "64MB"),
+];
 
 #[derive(Debug)]
 struct Running {
@@ -65,9 +80,22 @@ impl PrivateServer {
     /// # Errors
     /// [`StartError::NotInstalled`] when its programs are not there.
     pub fn start() -> Result<Self, StartError> {
-        let binaries = binaries().ok_or(StartError::NotInstalled)?;
-        let user = other_user()?;
-        let directory = new_directory()?;
+        Self::make(&place::usual_place(), 16)
+    }
+
+    /// Makes a new, empty server in a new directory below this one, and starts it. Its log of what
+    /// is to be written is in pieces of 1 MB, so that it needs little room.
+    ///
+    /// # Errors
+    /// [`StartError::NotInstalled`] when its programs are not there.
+    pub fn start_in(place: &Path) -> Result<Self, StartError> {
+        Self::make(place, 1)
+    }
+
+    fn make(place: &Path, megabytes_of_log: u32) -> Result<Self, StartError> {
+        let binaries = place::binaries().ok_or(StartError::NotInstalled)?;
+        let user = place::other_user()?;
+        let directory = place::new_directory(place)?;
         if let Some((uid, gid)) = user {
             chown(&directory, Some(uid), Some(gid))?;
         }
@@ -75,12 +103,19 @@ impl PrivateServer {
             directory,
             binaries,
             user,
+            settings: Mutex::new(
+                SETTINGS
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .into(),
+            ),
             running: Mutex::new(None),
         };
         let made = server
             .command("initdb")
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8"])
-            .args(["--no-locale", "--no-sync", "--pgdata"])
+            .args(["--no-locale", "--no-sync"])
+            .arg(format!("--wal-segsize={megabytes_of_log}"))
+            .arg("--pgdata")
             .arg(server.data())
             .output()?;
         if !made.status.success() {
@@ -95,7 +130,8 @@ impl PrivateServer {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!(
-            "postgres://postgres@localhost:5432/{database}?host={}",
+            "postgres://postgres@localhost:{}/{database}?host={}",
+            self.port(),
             self.directory.display()
         )
     }
@@ -103,7 +139,40 @@ impl PrivateServer {
     /// The socket that it listens on.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.directory.join(".s.PGSQL.5432")
+        self.directory.join(format!(".s.PGSQL.{}", self.port()))
+    }
+
+    /// Gives it another setting, from its next start on.
+    pub fn set(&self, name: &str, value: &str) {
+        let mut settings = self.settings();
+        settings.retain(|(known, _)| known != name);
+        settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Has it listen on a free port of this machine as well, from its next start on, and returns
+    /// the port.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn listen(&self) -> io::Result<u16> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        self.set("listen_addresses", "127.0.0.1");
+        self.set("port", &port.to_string());
+        Ok(port)
+    }
+
+    /// Writes a file that only its user can read, and returns where it is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put(&self, name: &str, contents: &str) -> io::Result<PathBuf> {
+        let path = self.directory.join(name);
+        fs::write(&path, contents)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        if let Some((uid, gid)) = self.user {
+            chown(&path, Some(uid), Some(gid))?;
+        }
+        Ok(path)
     }
 
     /// Ends all its processes as a loss of power does: nothing is flushed, nobody is told.
@@ -114,20 +183,11 @@ impl PrivateServer {
         let Some(mut running) = self.running().take() else {
             return Ok(());
         };
-        // Stopped, it starts no further ones: what is left behind would hold its memory.
-        stop(running.server)?;
-        // Its children first noticed that it is gone a moment later.
-        let children = format!("/proc/{0}/task/{0}/children", running.server);
-        let children = fs::read_to_string(children).unwrap_or_default();
-        Command::new("kill")
-            .arg("-9")
-            .arg(running.server.to_string())
-            .args(children.split_whitespace())
-            .stderr(Stdio::null())
-            .status()?;
+        // Left to themselves its processes would notice that it is gone a moment later.
+        let killed = process::kill_family(running.server);
         running.input.write_all(b"keep\n")?;
         running.keeper.wait()?;
-        Ok(())
+        killed
     }
 
     /// Starts it on what it has, and returns when it takes connections.
@@ -142,7 +202,8 @@ impl PrivateServer {
                     *self.running() = Some(running);
                     return Ok(());
                 }
-                // Processes of the server that crashed may still hold its memory.
+                // Whatever is in its way may be going: it refuses to start while a process of the
+                // server that crashed is still attached to its memory.
                 Err(_) if Instant::now() < deadline => sleep(Duration::from_millis(20)),
                 Err(error) => return Err(error),
             }
@@ -150,6 +211,10 @@ impl PrivateServer {
     }
 
     fn try_start(&self, deadline: Instant) -> io::Result<Running> {
+        let settings = self.settings().clone();
+        let settings = settings
+            .iter()
+            .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
         let mut keeper = self
             .as_user(Command::new("sh"))
             .args(["-c", KEEPER, "sh"])
@@ -159,8 +224,7 @@ impl PrivateServer {
             .arg(self.data())
             .arg("-k")
             .arg(&self.directory)
-            .args(["-c", "listen_addresses=", "-c", "max_connections=200"])
-            .args(["-c", "port=5432", "-c", "shared_buffers=64MB"])
+            .args(settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -171,16 +235,12 @@ impl PrivateServer {
         BufReader::new(output).read_line(&mut server)?;
         let server: u32 = server.trim().parse().map_err(io::Error::other)?;
         while !self.is_ready(server) {
-            // Its keeper has not looked after it yet where it ended by itself.
-            let gone = matches!(state(server), None | Some('Z' | 'X'));
-            if gone || Instant::now() >= deadline {
+            // The keeper asks how it ended when it is told to go on, and not before.
+            let ended = !process::is_alive(server);
+            if ended || Instant::now() >= deadline {
                 input.write_all(b"keep\n")?;
                 keeper.wait()?;
-                let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-                let lines: Vec<&str> = log.lines().collect();
-                let last = lines.len().saturating_sub(20);
-                let said = lines.get(last..).unwrap_or_default().join("\n");
-                return Err(io::Error::other(format!("postgres did not start: {said}")));
+                return Err(self.not_started(ended));
             }
             sleep(Duration::from_millis(5));
         }
@@ -191,6 +251,20 @@ impl PrivateServer {
         })
     }
 
+    /// With the end of its log, which says why.
+    fn not_started(&self, ended: bool) -> io::Error {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines.len().saturating_sub(30);
+        let said = lines.get(last..).unwrap_or_default().join("\n");
+        let how = if ended {
+            "postgres ended while it started".to_owned()
+        } else {
+            format!("postgres does not take connections after {PATIENCE:?}")
+        };
+        io::Error::other(format!("{how}; the end of its log:\n{said}"))
+    }
+
     /// Whether its lock file says so: process, …, state.
     fn is_ready(&self, server: u32) -> bool {
         let lock = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
@@ -199,8 +273,23 @@ impl PrivateServer {
         ours && lines.last().is_some_and(|state| state.trim() == "ready")
     }
 
+    /// What it has written of itself.
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.join("data")
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Vec<(String, String)>> {
+        self.settings.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn port(&self) -> String {
+        let settings = self.settings();
+        let port = settings.iter().find(|(name, _)| name == "port");
+        port.map_or_else(String::new, |(_, port)| port.clone())
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
@@ -231,125 +320,5 @@ impl Drop for PrivateServer {
             let _ = keeper.wait();
         }
         let _ = fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// Stops a process, and returns when it stands still.
-fn stop(process: u32) -> io::Result<()> {
-    Command::new("kill")
-        .args(["-STOP", &process.to_string()])
-        .stderr(Stdio::null())
-        .status()?;
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
-        let runs = state(process).is_some_and(|state| !matches!(state, 'T' | 'Z'));
-        if !runs || Instant::now() > deadline {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(1));
-    }
-}
-
-/// What a process does, as the system abbreviates it; nothing when it is gone.
-fn state(process: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // What it is called stands in brackets before that.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.chars().next()
-}
-
-/// Where the server's programs are: the newest of those that distributions install, or the path.
-fn binaries() -> Option<PathBuf> {
-    let mut found: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let version = entry.file_name().to_str()?.parse().ok()?;
-            Some((version, entry.path().join("bin")))
-        })
-        .collect();
-    found.sort_unstable();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&path).collect::<Vec<_>>();
-    let both = |directory: &PathBuf| {
-        directory.join("initdb").is_file() && directory.join("postgres").is_file()
-    };
-    let installed = found.into_iter().rev().map(|(_, directory)| directory);
-    installed.chain(in_path).find(both)
-}
-
-/// Somebody who is not root, when we are.
-fn other_user() -> io::Result<Option<(u32, u32)>> {
-    let own = fs::metadata("/proc/self")?;
-    if std::os::unix::fs::MetadataExt::uid(&own) != 0 {
-        return Ok(None);
-    }
-    let users = fs::read_to_string("/etc/passwd")?;
-    let ids = |name: &str| -> Option<(u32, u32)> {
-        let line = users
-            .lines()
-            .find(|line| line.split(':').next() == Some(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    ids("postgres")
-        .or_else(|| ids("nobody"))
-        .map(Some)
-        .ok_or_else(|| io::Error::other("neither `postgres` nor `nobody` is a user here"))
-}
-
-/// A directory that its user can be given. The path of a socket is short.
-fn new_directory() -> io::Result<PathBuf> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let place = std::env::temp_dir();
-    let place = if place.as_os_str().len() > 60 {
-        PathBuf::from("/tmp")
-    } else {
-        place
-    };
-    loop {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let directory = place.join(format!("approvals-pg-{}-{count}", std::process::id()));
-        match fs::create_dir(&directory) {
-            Ok(()) => {
-                fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
-                return Ok(directory);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As it does while processes of the server that crashed still hold its memory.
-    #[test]
-    fn a_server_that_ends_by_itself_when_it_is_started_is_started_again() {
-        let server = match PrivateServer::start() {
-            Ok(server) => server,
-            Err(StartError::NotInstalled) => return,
-            Err(StartError::Failed(error)) => panic!("{error}"),
-        };
-        server.crash().unwrap();
-        let needed = server.data().join("PG_VERSION");
-        let away = server.data().join("away");
-        fs::rename(&needed, &away).unwrap();
-        std::thread::scope(|scope| {
-            let restarting = scope.spawn(|| server.restart());
-            let ended = || {
-                let log = fs::read_to_string(server.directory.join("log")).unwrap();
-                log.matches("not a valid data directory").count()
-            };
-            while ended() < 2 {
-                assert!(!restarting.is_finished(), "it was started once");
-                std::thread::yield_now();
-            }
-            fs::rename(&away, &needed).unwrap();
-            restarting.join().unwrap().unwrap();
-        });
     }
 }

@@ -136,4 +136,5 @@ methods! {
     Freeze freeze() -> Option<Freeze>;
     SetFreeze set_freeze(freeze: Option<Freeze>, event: NewEvent) -> ();
     Heartbeat heartbeat(owner: OwnerId, lease: Duration) -> ();
+    Archive archive(finished_for: Duration) -> u64;
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use approvals_core::memory::{InMemoryDirectory, MemoryStore};
-use approvals_core::review::Record;
+use approvals_core::review::{Asked, Record};
 use approvals_core::{
     ApprovalError, Approver, ApproverError, AuditError, AuditSink, CastVote, ChannelDesk, Choice,
-    Coverage, Event, Gate, Limits, Notice, Presentation, Receipt, RedactionKey, RequestStore,
-    Requester, Requirement, Rules, async_trait, requires_approval,
+    Coverage, Event, Gate, Limits, Notice, Presentation, Receipt, RedactionKey, RequestId,
+    RequestStore, Requester, Requirement, Rules, async_trait, requires_approval,
 };
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -141,21 +141,37 @@ impl Reviewer {
     /// # Errors
     /// When the vote does not count.
     pub async fn approve(&self, notice: &Notice) -> Result<Arc<Record>, Failure> {
-        Ok(self.0.vote(yes(notice)).await?)
+        Ok(self.0.vote(yes(notice.asked(), notice.revision())).await?)
+    }
+
+    /// The record of a request, wherever it was asked.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn look(&self, request: RequestId) -> Result<Arc<Record>, Failure> {
+        Ok(self.0.look(request).await?)
+    }
+
+    /// Approves a request as its record stands.
+    ///
+    /// # Errors
+    /// When the vote does not count.
+    pub async fn agree(&self, record: &Record) -> Result<Arc<Record>, Failure> {
+        Ok(self.0.vote(yes(&record.asked, record.revision)).await?)
     }
 }
 
-fn yes(notice: &Notice) -> CastVote {
+fn yes(asked: &Asked, revision: u64) -> CastVote {
     CastVote {
-        request: notice.asked().id,
+        request: asked.id,
         tenant: String::new(),
         user: "alice".to_owned(),
         choice: Choice::Approve,
         comment: None,
         proposal: None,
-        digest: notice.asked().digest,
-        shown: notice.asked().shown,
-        revision: notice.revision(),
+        digest: asked.digest,
+        shown: asked.shown,
+        revision,
     }
 }
 

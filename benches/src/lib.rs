@@ -8,7 +8,9 @@
 //! does), each makes only a few rounds, which shows that it works and measures nothing.
 
 pub mod arguments;
+pub mod bare;
 pub mod effort;
+pub mod files;
 pub mod floor;
 pub mod gate;
 pub mod machine;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use closure::{FromFn, from_fn};
 
 use crate::presentation::Presentation;
-use crate::review::{Asked, Record, State};
+use crate::review::{Asked, Phase, Record, State};
 
 /// Whether a channel can show every bound argument whole.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,11 +33,30 @@ pub enum Coverage {
 #[derive(Debug, Clone)]
 pub struct Notice {
     record: Arc<Record>,
+    reminder: bool,
 }
 
 impl Notice {
     pub(crate) const fn new(record: Arc<Record>) -> Self {
-        Self { record }
+        Self {
+            record,
+            reminder: false,
+        }
+    }
+
+    /// The same for a copy that shows no more than this revision: it reminds when people were to be
+    /// reminded since, and are still waited for.
+    pub(crate) fn since(record: Arc<Record>, shown: u64) -> Self {
+        let reminder = record.reminded > shown && record.state.phase() == Phase::Pending;
+        Self { record, reminder }
+    }
+
+    /// Whether people who have not answered are to be reminded, beside what the update shows: a
+    /// channel tells those of its audience whose vote is not among the record's. A gate asks once
+    /// for each reminder, and again only after an error or a crash.
+    #[must_use]
+    pub const fn is_reminder(&self) -> bool {
+        self.reminder
     }
 
     /// What was asked.
@@ -181,7 +200,8 @@ pub trait Approver: fmt::Debug + Send + Sync {
     /// [`ApproverError`] when people may not see it.
     async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError>;
 
-    /// Shows progress or the outcome in place.
+    /// Shows progress or the outcome in place; when the notice [is a
+    /// reminder](Notice::is_reminder), also reminds those who have not answered.
     ///
     /// # Errors
     /// [`ApproverError`] when the message may still show the former state.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::archiving::Archiving;
 use super::duties::Duties;
 use super::freeze::FreezeView;
 use super::shared::{Channel, Named, Shared};
@@ -20,10 +21,14 @@ use crate::id::{ChannelId, Environment, GroupId, NameError, OwnerId, PolicyName,
 use crate::policy::{Policy, RequirementError};
 use crate::principal::Requester;
 use crate::review::Limits;
+use crate::store::lookup::PROPOSAL_COUNTS_FOR;
 use crate::store::{RequestStore, StoreError};
 
 /// How many allowed calls wait for the store at most.
 const BUFFER: usize = 65_536;
+
+/// How soon after they finished requests may be archived.
+const SOONEST: Duration = PROPOSAL_COUNTS_FOR;
 
 /// How the calls that policy allows are recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,6 +88,11 @@ pub enum GateError {
         "the store outlives the process, and there is no redaction key: set one with `redaction_key(…)`"
     )]
     NoRedactionKey,
+    /// Requests are to be archived while they still count for something.
+    #[error(
+        "`archive_after` is {0:?}: use at least a day, since denials and proposals count for as long"
+    )]
+    ArchivedTooSoon(Duration),
     /// A name is malformed.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -116,6 +126,7 @@ pub struct GateBuilder {
     staleness: Duration,
     allow: AllowRecording,
     single_requester: Option<Requester>,
+    archive_after: Option<Duration>,
     error: Option<GateError>,
 }
 
@@ -146,6 +157,7 @@ impl GateBuilder {
             staleness: Duration::from_secs(30),
             allow: AllowRecording::default(),
             single_requester: None,
+            archive_after: None,
             error: None,
         }
     }
@@ -280,6 +292,23 @@ impl GateBuilder {
         self
     }
 
+    /// Has requests archived so long after they finished (default: never). They are listed no more,
+    /// and their arguments, comments and votes are gone from the store; the outcome of one with a
+    /// key is still found under it, and the trail keeps everything, for whichever sinks have it.
+    ///
+    /// What still decides about something is kept however old it is: an open grant and the denials
+    /// that close it, a review that is owed, a request in doubt. One of the gates that share a
+    /// store does it, every ten minutes.
+    pub fn archive_after(self, time: Duration) -> Self {
+        self.attempt(|gate| {
+            if time < SOONEST {
+                return Err(GateError::ArchivedTooSoon(time));
+            }
+            gate.archive_after = Some(time);
+            Ok(())
+        })
+    }
+
     /// Checks everything, and starts the gate's worker on this runtime.
     ///
     /// # Errors
@@ -323,6 +352,7 @@ impl GateBuilder {
             self.single_requester,
             FreezeView::new(self.staleness),
             duties,
+            Archiving::new(self.archive_after),
         ));
         shared.store().heartbeat(shared.owner, shared.lease).await?;
         shared.read_freeze().await?;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::presenting::{Turn, note, present_on, run_or_spawn, update_again};
+use super::presenting::{Turn, delivery, note, present_on, run_or_spawn};
 use super::shared::{Channel, Shared};
+use super::updating::{update_again, update_copies};
 use crate::approver::{ApproverError, Notice};
 use crate::error::ApprovalError;
 use crate::review::{Phase, Record};
@@ -24,7 +25,7 @@ const LATEST: Duration = Duration::from_secs(24 * 3600);
 const DUE: usize = 64;
 /// A store that takes long to say what is due is asked so much less often.
 const SHARE: u32 = 100;
-/// And at least so often, whatever a look had to wait for.
+/// And at least so often, however long that took.
 const RAREST: Duration = Duration::from_secs(60);
 
 /// When to try again after so many attempts: twice as long each time, and a random part less, so
@@ -65,15 +66,16 @@ pub(super) async fn deliver(shared: Arc<Shared>) {
     if next.is_some_and(|next| began < next) {
         return;
     }
+    let mut asking = Duration::ZERO;
     for channel in &shared.channels {
         if !shared.minds(channel) {
             continue;
         }
-        if let Err(error) = deliver_on(&shared, channel).await {
+        if let Err(error) = deliver_on(&shared, channel, &mut asking).await {
             tracing::error!(channel = %channel.id, %error, "what failed was not tried again yet");
         }
     }
-    *next = Some(began + began.elapsed().saturating_mul(SHARE).min(RAREST));
+    *next = Some(began + asking.saturating_mul(SHARE).min(RAREST));
 }
 
 /// Why what failed was not tried again.
@@ -85,28 +87,42 @@ enum NotTried {
     Sink(ApprovalError),
 }
 
-async fn deliver_on(shared: &Arc<Shared>, channel: &Channel) -> Result<(), NotTried> {
+/// Adds how long the store took to say what is due: whatever else is waited for slows nothing down.
+async fn deliver_on(
+    shared: &Arc<Shared>,
+    channel: &Channel,
+    asking: &mut Duration,
+) -> Result<(), NotTried> {
     let store = shared.store();
     let mut licensed = false;
-    for request in store.copies_due(&channel.id, DUE).await? {
-        // A copy in another process is that one's to work on: people are at this one here only
-        // for those who wait here.
-        if channel.approver.is_local() && !store.hints().is_watched(request) {
-            continue;
-        }
+    // A copy in another process is that one's to work on: what is due of those in this one is not
+    // told by what the store has.
+    let due = if channel.approver.is_local() {
+        shared.local.some(&channel.id, DUE)
+    } else {
+        let asked = Instant::now();
+        let due = store.copies_due(&channel.id, DUE).await;
+        *asking = asking.saturating_add(asked.elapsed());
+        due?
+    };
+    for request in due {
         // First, so that what is read stands: whoever posts it has the turn until that is noted.
         let Some(turn) = Turn::take(shared, request, channel) else {
             continue;
         };
         let Some(snapshot) = store.read(request).await? else {
+            shared.local.forget(&channel.id, request);
             continue;
         };
-        let deliveries = store.deliveries(request).await?;
-        let Some(delivery) = deliveries.iter().find(|d| d.channel == channel.id) else {
+        let Some(delivery) = delivery(shared, channel, request).await? else {
+            shared.local.forget(&channel.id, request);
             continue;
         };
         let due = delivery.due(snapshot.record.asked.asked_at);
         if due.is_none_or(|due| due > snapshot.now) {
+            if channel.approver.is_local() {
+                mind_local(shared, channel, &snapshot.record, &delivery).await;
+            }
             continue;
         }
         // Invariant 11: requested before presented, also by another process that died since.
@@ -116,9 +132,25 @@ async fn deliver_on(shared: &Arc<Shared>, channel: &Channel) -> Result<(), NotTr
             acknowledged.map_err(NotTried::Sink)?;
         }
         licensed = true;
-        work_on(turn, &snapshot.record, delivery, snapshot.now).await;
+        work_on(turn, &snapshot.record, &delivery, snapshot.now).await;
     }
     Ok(())
+}
+
+/// A local copy with which nothing went wrong: it may show less than what stands, where another
+/// process made the change and no hint of it came.
+async fn mind_local(
+    shared: &Arc<Shared>,
+    channel: &Channel,
+    record: &Arc<Record>,
+    delivery: &Delivery,
+) {
+    let shown = matches!(delivery.state, DeliveryState::Delivered(_));
+    if shown && delivery.revision < record.revision {
+        update_copies(shared, record, |on| on.id == channel.id).await;
+    } else if record.state.phase().is_final() {
+        shared.local.forget(&channel.id, record.id());
+    }
 }
 
 /// Posts or updates one copy, or gives it up where that has become pointless.
@@ -141,7 +173,13 @@ async fn work_on(turn: Turn, record: &Arc<Record>, delivery: &Delivery, now: Tim
         DeliveryState::Outdated { receipt, .. } => {
             if delivery.revision >= record.revision || now >= record.changed_at.plus(LATEST) {
                 let state = DeliveryState::Delivered(receipt.clone());
-                note(shared, request, known, delivery.revision, state).await;
+                // A copy that is looked at again and again here is given up.
+                let revision = if channel.approver.is_local() {
+                    record.revision
+                } else {
+                    delivery.revision
+                };
+                note(shared, request, known, revision, state).await;
             } else {
                 update_again(shared, channel, request);
             }

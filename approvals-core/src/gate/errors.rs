@@ -2,7 +2,7 @@
 
 use crate::directory::ChainError;
 use crate::error::{ApprovalError, Kind};
-use crate::review::{Phase, Record, Refusal, Refused, State};
+use crate::review::{Choice, Phase, Record, Refusal, Refused, State};
 
 /// Nobody can say who is behind the requester.
 pub(super) fn of_chain(error: ChainError) -> ApprovalError {
@@ -101,6 +101,37 @@ pub(super) fn from_refusal(refusal: &Refusal) -> ApprovalError {
             format!("it was denied {denials} times: asking pauses until {until}"),
         ),
     }
+}
+
+/// Why a request cannot be taken back any more: what stands, and who decided.
+pub(super) fn from_withdrawal(refused: &Refused, record: &Record) -> ApprovalError {
+    let stands = match &record.state {
+        State::Approved { .. } | State::Claimed { .. } => {
+            "it has not run yet: revoke the approval to take it back"
+        }
+        State::Executing { .. } => "it is executing",
+        State::InDoubt { .. } => "it may have run",
+        State::Succeeded { .. } => "it has run, and succeeded",
+        State::Failed { .. } => "it has run, and failed",
+        State::Pending
+        | State::Denied { .. }
+        | State::Withdrawn { .. }
+        | State::Expired { .. }
+        | State::Revoked { .. }
+        | State::Lapsed { .. } => return from_refused(refused, record),
+    };
+    let agreed = record.votes.iter().filter(|vote| match vote.choice {
+        Choice::Approve | Choice::Confirm | Choice::BreakGlass => true,
+        Choice::Deny | Choice::Withdrawn => false,
+    });
+    let people: Vec<_> = agreed.map(|vote| vote.person.to_string()).collect();
+    let by = match record.granted_by {
+        Some(grantor) => format!("under the grant of {grantor}"),
+        None => format!("by {}", people.join(" and ")),
+    };
+    let message =
+        format!("the request cannot be withdrawn any more: it was approved {by}, and {stands}");
+    ApprovalError::new(Kind::Decided, message).request(record.id())
 }
 
 /// Why a claim or a start was refused.

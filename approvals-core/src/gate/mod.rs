@@ -2,6 +2,7 @@
 
 mod agreed;
 mod allow;
+mod archiving;
 mod authorize;
 mod builder;
 mod capture;
@@ -11,6 +12,7 @@ mod detached;
 mod duties;
 mod errors;
 mod freeze;
+mod local;
 mod operate;
 mod presenting;
 mod review;
@@ -18,6 +20,7 @@ mod run;
 mod shared;
 mod sinks;
 mod unpanicked;
+mod updating;
 mod worker;
 
 use std::fmt;

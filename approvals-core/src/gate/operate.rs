@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::errors::{from_refused, of_chain};
+use super::errors::{from_refused, from_withdrawal, of_chain};
 use super::{Gate, Job};
 use crate::audit::{NewEvent, What};
 use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
 use crate::id::{PersonId, RequestId};
-use crate::review::{Command, Record, WithdrawnBy};
+use crate::review::{Command, Record, Refused, WithdrawnBy};
 use crate::shared_set::People;
 use crate::store::{Filter, Freeze, Outcome, RequestStore, StoreError, carry_out};
 
@@ -103,10 +103,14 @@ impl Gate {
     /// Takes a pending request back, in the requester's name.
     ///
     /// # Errors
-    /// [`ApprovalError`] when it is not pending any more.
+    /// [`ApprovalError`] when it is not pending any more: [`Kind::Decided`] names who approved it,
+    /// and what stands.
     pub async fn withdraw(&self, request: RequestId) -> Result<Arc<Record>, ApprovalError> {
         let withdraw = Command::Withdraw(WithdrawnBy::Requester);
-        self.command(request, &withdraw).await
+        match self.carry(request, &withdraw).await? {
+            Ok(record) => Ok(record),
+            Err((refused, record)) => Err(from_withdrawal(&refused, &record)),
+        }
     }
 
     /// Says what became of a request in doubt.
@@ -191,12 +195,22 @@ impl Gate {
         request: RequestId,
         command: &Command,
     ) -> Result<Arc<Record>, ApprovalError> {
-        match carry_out(self.store(), request, command, None)
-            .await
-            .map_err(unavailable)?
-        {
-            Outcome::Done { record, .. } => Ok(record),
-            Outcome::Refused { refused, record } => Err(from_refused(&refused, &record)),
+        match self.carry(request, command).await? {
+            Ok(record) => Ok(record),
+            Err((refused, record)) => Err(from_refused(&refused, &record)),
+        }
+    }
+
+    /// Carries a command out, or says why not and what stands.
+    async fn carry(
+        &self,
+        request: RequestId,
+        command: &Command,
+    ) -> Result<Result<Arc<Record>, (Refused, Arc<Record>)>, ApprovalError> {
+        let carried = carry_out(self.store(), request, command, None).await;
+        match carried.map_err(unavailable)? {
+            Outcome::Done { record, .. } => Ok(Ok(record)),
+            Outcome::Refused { refused, record } => Ok(Err((refused, record))),
             Outcome::Stale | Outcome::Unknown => Err(unknown(request)),
         }
     }

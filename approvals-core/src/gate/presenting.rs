@@ -1,23 +1,23 @@
 //! Handing requests to channels, without waiting for slow ones.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use super::delivering::{failed, retry};
+use super::delivering::{all_failed, failed};
+use super::local::LocalCopy;
 use super::shared::{Channel, Shared};
 use super::unpanicked::{Panicked, Unpanicked};
+use super::updating::update_copies;
 use super::{Gate, Job};
 use crate::approver::{Approver, ApproverError, Coverage, Notice, Receipt};
 use crate::error::ApprovalError;
 use crate::id::{ChannelId, RequestId};
 use crate::presentation::Presentation;
-use crate::review::Record;
-use crate::store::{Delivery, DeliveryState, Snapshot, StoreError};
+use crate::review::{Command, Record, WithdrawnBy};
+use crate::store::{Delivery, DeliveryState, StoreError, carry_out};
 use crate::time::Timestamp;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -32,7 +32,9 @@ pub(super) fn run_or_spawn(mut task: Task) {
 }
 
 /// What a channel's answer comes to: one that panicked has failed.
-fn answer<T>(answer: Result<Result<T, ApproverError>, Panicked>) -> Result<T, ApproverError> {
+pub(super) fn answer<T>(
+    answer: Result<Result<T, ApproverError>, Panicked>,
+) -> Result<T, ApproverError> {
     answer.unwrap_or_else(|Panicked| Err(ApproverError::for_good("the channel panicked")))
 }
 
@@ -50,6 +52,9 @@ impl Gate {
     pub(super) fn present(&self, record: &Arc<Record>) {
         for channel in &self.shared().channels {
             if let Some(turn) = Turn::take(self.shared(), record.id(), channel) {
+                if channel.approver.is_local() {
+                    self.shared().local.intend(&channel.id, record.id());
+                }
                 let notice = Notice::new(Arc::clone(record));
                 run_or_spawn(Box::pin(present_on(turn, notice)));
             }
@@ -72,9 +77,9 @@ impl Gate {
         let deliveries = shared.store().deliveries(record.id()).await;
         let deliveries = deliveries.map_err(unavailable)?;
         let missing = |turn: &Turn| {
-            deliveries.iter().any(|delivery| {
-                delivery.channel == turn.channel.id && delivery.state == DeliveryState::Intended
-            })
+            let mut rows = deliveries.iter();
+            rows.find(|row| row.channel == turn.channel.id)
+                .is_some_and(|row| turn.is_missing(record, row))
         };
         let turns: Vec<Turn> = turns.into_iter().filter(missing).collect();
         if turns.is_empty() {
@@ -127,64 +132,32 @@ impl Turn {
     }
 }
 
+impl Turn {
+    /// Whether this process has yet to show a request here. A copy that people at another process
+    /// see is not seen at this one.
+    fn is_missing(&self, record: &Record, row: &Delivery) -> bool {
+        let approver = self.channel.approver.as_ref();
+        if !approver.is_local() {
+            return row.state == DeliveryState::Intended;
+        }
+        // Invariant 4: votes from here count as the row says, which another process wrote.
+        let shows_less = row.coverage == Coverage::Whole
+            && coverage(approver, &Presentation::of(&record.asked)) != Coverage::Whole;
+        if shows_less {
+            tracing::warn!(
+                request = %self.request, channel = %self.channel.id,
+                "the request is not shown here: this process cannot show the whole call"
+            );
+            return false;
+        }
+        self.shared.local.intend(&self.channel.id, self.request)
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         let over = (self.request, self.channel.id.clone());
         self.shared.presenting().remove(&over);
-    }
-}
-
-/// The copies that a task of this gate is updating. One task at a time has a copy in
-/// hand, so that an older form never arrives after a newer one.
-#[derive(Debug, Default)]
-pub(super) struct Copies(Mutex<HashMap<(RequestId, ChannelId), Again>>);
-
-/// Whether the request changed while its copy was in hand.
-type Again = bool;
-
-impl Copies {
-    fn in_hand(&self) -> MutexGuard<'_, HashMap<(RequestId, ChannelId), Again>> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    /// Takes a copy in hand; when another task has it, tells that one to look again.
-    fn take(&self, request: RequestId, channel: &ChannelId) -> bool {
-        match self.in_hand().entry((request, channel.clone())) {
-            Entry::Occupied(mut again) => {
-                again.insert(true);
-                false
-            }
-            Entry::Vacant(free) => {
-                free.insert(false);
-                true
-            }
-        }
-    }
-
-    /// Takes a copy in hand that no task has.
-    fn take_free(&self, request: RequestId, channel: &ChannelId) -> bool {
-        match self.in_hand().entry((request, channel.clone())) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(free) => {
-                free.insert(false);
-                true
-            }
-        }
-    }
-
-    /// Lets go of a copy, unless its request changed meanwhile.
-    fn let_go(&self, request: RequestId, channel: &ChannelId) -> bool {
-        match self.in_hand().entry((request, channel.clone())) {
-            Entry::Occupied(mut again) if *again.get() => {
-                again.insert(false);
-                false
-            }
-            Entry::Occupied(done) => {
-                done.remove();
-                true
-            }
-            Entry::Vacant(_) => true,
-        }
     }
 }
 
@@ -213,7 +186,21 @@ pub(super) async fn present_on(turn: Turn, notice: Notice) {
     if for_good {
         // Whoever waits finds out whether any channel is left.
         shared.store().hints().changed(request);
+        // And where nobody waits, nobody would.
+        if let Err(error) = refuse_if_unseen(shared, request).await {
+            tracing::error!(%request, %error, "a request that nobody sees was not withdrawn");
+        }
     }
+}
+
+/// Invariant 2: a request that every channel failed to show for good is over.
+async fn refuse_if_unseen(shared: &Shared, request: RequestId) -> Result<(), StoreError> {
+    let deliveries = shared.store().deliveries(request).await?;
+    if all_failed(&deliveries, false).is_some() {
+        let unseen = Command::Withdraw(WithdrawnBy::Unseen);
+        carry_out(shared.store(), request, &unseen, None).await?;
+    }
+    Ok(())
 }
 
 async fn note_presented(
@@ -245,6 +232,22 @@ pub(super) async fn note(
     state: DeliveryState,
 ) -> bool {
     let channel = known.channel.clone();
+    if shared.is_local(&channel) {
+        let copy = LocalCopy {
+            state: state.clone(),
+            revision,
+        };
+        shared.local.note(&channel, request, copy);
+        match row(shared, &channel, request).await {
+            // People see it, here or at another process.
+            Ok(Some(row)) if row.state.receipt().is_some() => return true,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%request, %channel, %error, "a delivery was not noted");
+                return false;
+            }
+        }
+    }
     let delivery = Delivery {
         state,
         revision,
@@ -257,111 +260,42 @@ pub(super) async fn note(
     noted.is_ok()
 }
 
-/// Has the copies of a request on these channels show what it has become.
-pub(super) async fn update_copies(
-    shared: &Arc<Shared>,
-    record: &Arc<Record>,
-    on: impl Fn(&Channel) -> bool,
-) {
-    let deliveries = match shared.store().deliveries(record.id()).await {
-        Ok(deliveries) => deliveries,
-        Err(error) => {
-            tracing::error!(request = %record.id(), %error, "messages were not updated");
-            return;
-        }
-    };
-    for delivery in deliveries.iter() {
-        let channel = shared.channels.iter().find(|c| c.id == delivery.channel);
-        if let (Some(channel), Some(_)) = (channel, delivery.state.receipt())
-            && delivery.revision < record.revision
-            && on(channel)
-            && shared.copies.take(record.id(), &channel.id)
-        {
-            let (shared, channel) = (Arc::clone(shared), channel.clone());
-            run_or_spawn(Box::pin(update_on(shared, channel, record.id())));
-        }
-    }
-}
-
-/// Tries again to have one copy show what its request has become.
-pub(super) fn update_again(shared: &Arc<Shared>, channel: &Channel, request: RequestId) {
-    if shared.copies.take_free(request, &channel.id) {
-        let (shared, channel) = (Arc::clone(shared), channel.clone());
-        run_or_spawn(Box::pin(update_on(shared, channel, request)));
-    }
-}
-
-/// Has one copy, which is in hand, show what its request has become.
-async fn update_on(shared: Arc<Shared>, channel: Channel, request: RequestId) {
-    loop {
-        if let Err(error) = update_copy(&shared, &channel, request).await {
-            tracing::error!(%request, channel = %channel.id, %error, "a message was not updated");
-        }
-        if shared.copies.let_go(request, &channel.id) {
-            return;
-        }
-    }
-}
-
-async fn delivery(
+/// What is known of a channel's copy of a request: of this process's own, where the channel is
+/// local.
+pub(super) async fn delivery(
     shared: &Shared,
     channel: &Channel,
     request: RequestId,
 ) -> Result<Option<Delivery>, StoreError> {
-    let deliveries = shared.store().deliveries(request).await?;
-    let mut here = deliveries.iter().filter(|d| d.channel == channel.id);
-    Ok(here.next().cloned())
+    let row = row(shared, &channel.id, request).await?;
+    Ok(row.and_then(|row| here(shared, channel, request, &row)))
 }
 
-/// Why a copy still shows what a request was.
-#[derive(Debug, thiserror::Error)]
-enum NotUpdated {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Channel(#[from] ApproverError),
-}
-
-async fn update_copy(
+/// The same where the row was read; `None` where this process has no copy of its own.
+pub(super) fn here(
     shared: &Shared,
     channel: &Channel,
     request: RequestId,
-) -> Result<(), NotUpdated> {
-    // The copy is in hand, so what is read of it now stands until it is noted.
-    let Some(delivery) = delivery(shared, channel, request).await? else {
-        return Ok(());
-    };
-    let Some(Snapshot { record, .. }) = shared.store().read(request).await? else {
-        return Ok(());
-    };
-    let Some(receipt) = delivery.state.receipt().cloned() else {
-        return Ok(());
-    };
-    if delivery.revision >= record.revision {
-        return Ok(());
+    row: &Delivery,
+) -> Option<Delivery> {
+    if !channel.approver.is_local() {
+        return Some(row.clone());
     }
-    let notice = Notice::new(record);
-    let followed = answer(Unpanicked(channel.approver.follow(&notice, &receipt)).await);
-    let receipt = match followed {
-        Ok(further) => further.unwrap_or(receipt),
-        Err(error) => {
-            let state = if error.is_for_good() {
-                // Not due any more; the next change of the request tries once more.
-                DeliveryState::Delivered(receipt)
-            } else {
-                let attempts = delivery.state.attempts().saturating_add(1);
-                DeliveryState::Outdated {
-                    receipt,
-                    why: error.to_string(),
-                    retry: retry(attempts, shared.store().now().await?),
-                }
-            };
-            let revision = delivery.revision;
-            note(shared, request, delivery, revision, state).await;
-            return Err(NotUpdated::Channel(error));
-        }
-    };
-    let state = DeliveryState::Delivered(receipt);
-    note(shared, request, delivery, notice.revision(), state).await;
-    Ok(())
+    let LocalCopy { state, revision } = shared.local.of(&channel.id, request)?;
+    Some(Delivery {
+        channel: row.channel.clone(),
+        coverage: row.coverage.clone(),
+        state,
+        revision,
+    })
+}
+
+async fn row(
+    shared: &Shared,
+    channel: &ChannelId,
+    request: RequestId,
+) -> Result<Option<Delivery>, StoreError> {
+    let deliveries = shared.store().deliveries(request).await?;
+    let mut here = deliveries.iter().filter(|d| d.channel == *channel);
+    Ok(here.next().cloned())
 }

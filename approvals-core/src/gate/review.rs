@@ -189,7 +189,7 @@ impl Gate {
                     // Invariant 11: requested before presented.
                     let acknowledged = shared.sinks.acknowledged(shared.store(), last_event);
                     if let Err(error) = acknowledged.await {
-                        Box::pin(self.take_back(record.id())).await;
+                        Box::pin(self.take_back(record.id(), WithdrawnBy::Requester)).await;
                         ticket.settle();
                         return Err(error);
                     }
@@ -345,7 +345,7 @@ impl Gate {
             State::Pending => {
                 // Invariant 9: without the worker no deadline would ever come.
                 if self.shared().worker_gone.load(Ordering::Acquire) {
-                    self.take_back(request).await;
+                    self.take_back(request, WithdrawnBy::Requester).await;
                     return Err(worker_gone().request(request));
                 }
                 self.refuse_if_unreachable(&snapshot.record).await?;
@@ -360,6 +360,14 @@ impl Gate {
             State::Expired { .. } => {
                 decided(&snapshot.record);
                 // Invariant 2: nobody was silent who was never asked.
+                let unseen = self.unseen(&snapshot.record, true).await?;
+                let error = unseen.unwrap_or_else(|| from_state(&snapshot.record));
+                count(error.kind().as_str());
+                return Err(error);
+            }
+            // Invariant 2: whoever finds it, in this process or another, is told why.
+            State::Withdrawn { why, .. } if **why == *WithdrawnBy::Unseen.why() => {
+                decided(&snapshot.record);
                 let unseen = self.unseen(&snapshot.record, true).await?;
                 let error = unseen.unwrap_or_else(|| from_state(&snapshot.record));
                 count(error.kind().as_str());
@@ -399,7 +407,7 @@ impl Gate {
         match self.unseen(record, false).await? {
             None => Ok(()),
             Some(error) => {
-                Box::pin(self.take_back(record.id())).await;
+                Box::pin(self.take_back(record.id(), WithdrawnBy::Unseen)).await;
                 Err(error)
             }
         }
@@ -414,16 +422,23 @@ impl Gate {
         let deliveries = self.shared().store().deliveries(record.id()).await;
         let deliveries = deliveries.map_err(|e| ApprovalError::unavailable("the store", e))?;
         let whys = all_failed(&deliveries, over);
+        let message = match record.asked.call.key() {
+            None => "no channel could put it before people",
+            // Under its key the same request would be found.
+            Some(_) => {
+                "no channel could put it before people, and its request is over: a repeat needs a new key"
+            }
+        };
         Ok(whys.map(|whys| {
-            ApprovalError::new(Kind::Unavailable, "no channel could put it before people")
+            ApprovalError::new(Kind::Unavailable, message)
                 .request(record.id())
                 .detailed(whys)
         }))
     }
 
     /// Withdraws a request that cannot go on.
-    async fn take_back(&self, request: RequestId) {
-        let withdraw = Command::Withdraw(WithdrawnBy::Requester);
+    async fn take_back(&self, request: RequestId, by: WithdrawnBy) {
+        let withdraw = Command::Withdraw(by);
         match carry_out(self.shared().store(), request, &withdraw, None).await {
             Ok(
                 Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::Stale | Outcome::Unknown,

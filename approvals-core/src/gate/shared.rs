@@ -1,15 +1,19 @@
 //! What a gate and its worker share.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::archiving::Archiving;
 use super::delivering::Pace;
 use super::duties::Duties;
 use super::freeze::FreezeView;
-use super::presenting::Copies;
+use super::local::LocalCopies;
 use super::sinks::Sinks;
+use super::updating::Copies;
 use crate::approver::Approver;
 use crate::call::RedactionKey;
 use crate::desk::Desk;
@@ -58,13 +62,16 @@ pub(crate) struct Shared {
     /// Claims that this gate holds, with their fences: the worker renews their leases.
     held: Mutex<HashMap<RequestId, u64>>,
     /// Requests that nobody waits for any more and that the store did not withdraw: while this gate
-    /// is alive its heartbeat keeps them, so the worker tries again.
-    unwithdrawn: Mutex<BTreeSet<RequestId>>,
+    /// is alive its heartbeat keeps them, so the worker tries again. With until when, where the
+    /// store knows no such request: it may be committing it yet.
+    unwithdrawn: Mutex<BTreeMap<RequestId, Option<Instant>>>,
     /// What is being put before people now, by channel.
     presenting: Mutex<HashSet<(RequestId, ChannelId)>>,
     pub(super) copies: Copies,
+    pub(super) local: LocalCopies,
     pub(super) duties: Arc<Duties>,
     pub(super) pace: Pace,
+    pub(super) archiving: Archiving,
 }
 
 impl Shared {
@@ -83,6 +90,7 @@ impl Shared {
         single_requester: Option<Requester>,
         freeze: FreezeView,
         duties: Arc<Duties>,
+        archiving: Archiving,
     ) -> Self {
         Self {
             owner: duties.owner(),
@@ -104,8 +112,10 @@ impl Shared {
             unwithdrawn: Mutex::default(),
             presenting: Mutex::default(),
             copies: Copies::default(),
+            local: LocalCopies::default(),
             duties,
             pace: Pace::default(),
+            archiving,
         }
     }
 
@@ -115,6 +125,12 @@ impl Shared {
 
     pub(crate) fn directory(&self) -> &dyn Directory {
         self.desk.directory().as_ref()
+    }
+
+    /// Whether a channel's copies are in this process alone.
+    pub(super) fn is_local(&self, channel: &ChannelId) -> bool {
+        let mut channels = self.channels.iter();
+        channels.any(|known| known.id == *channel && known.approver.is_local())
     }
 
     /// Whether messages of a channel are this gate's to mind.
@@ -128,6 +144,9 @@ impl Shared {
         let store = self.store();
         self.duties.take(store, &Duty::Deadlines).await;
         self.sinks.take_duties(store).await;
+        if self.archiving.is_wanted() {
+            self.duties.take(store, &Duty::Archive).await;
+        }
         let mut taken = false;
         for channel in &self.channels {
             if !channel.approver.is_local() {
@@ -142,6 +161,7 @@ impl Shared {
     pub(super) async fn give_duties_up(&self) {
         let store = self.store();
         self.duties.give_up(store, &Duty::Deadlines).await;
+        self.duties.give_up(store, &Duty::Archive).await;
         for channel in &self.channels {
             let duty = Duty::Channel(channel.id.clone());
             self.duties.give_up(store, &duty).await;
@@ -152,7 +172,7 @@ impl Shared {
         self.held.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    pub(crate) fn unwithdrawn(&self) -> MutexGuard<'_, BTreeSet<RequestId>> {
+    pub(crate) fn unwithdrawn(&self) -> MutexGuard<'_, BTreeMap<RequestId, Option<Instant>>> {
         self.unwithdrawn.lock().unwrap_or_else(|e| e.into_inner())
     }
 

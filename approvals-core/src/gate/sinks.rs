@@ -1,5 +1,6 @@
 //! Feeding the trail to its sinks from the store's outbox.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::duties::Duties;
 use super::unpanicked::{Panicked, Unpanicked};
-use crate::audit::{AuditError, Sink};
+use crate::audit::{AuditError, Event, Sink};
 use crate::error::ApprovalError;
 use crate::store::{Duty, RequestStore, StoreError};
 
@@ -28,6 +29,9 @@ const QUIET: u32 = 100;
 const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 /// How long an effect waits for a required sink before the call is refused.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a sink takes what it was handed before another gate may feed it: short enough that
+/// effects that wait for it go on when that one does.
+const HANGS: Duration = Duration::from_secs(10);
 
 /// The gate's sinks. Each has a task that feeds it, so that a slow one holds up nothing else.
 ///
@@ -37,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Sinks {
     sinks: Vec<Arc<Feed>>,
     /// The number of the last event that this gate knows to be stored.
-    stored: AtomicU64,
+    stored: Arc<AtomicU64>,
     /// The same when the gate was built: what a sink missed before is not held against it.
     base: AtomicU64,
     progress: Arc<Notify>,
@@ -48,9 +52,13 @@ struct Feed {
     sink: Sink,
     duty: Duty,
     duties: Arc<Duties>,
-    /// The number of the last event that it has acknowledged to this gate.
+    /// The number of the last event that this gate knows it to have acknowledged.
     acknowledged: AtomicU64,
+    /// See [`Sinks::stored`].
+    stored: Arc<AtomicU64>,
     feeding: tokio::sync::Mutex<()>,
+    /// Whether it has not answered this gate for so long that another one may feed it.
+    hangs: AtomicBool,
     news: Notify,
     closing: AtomicBool,
     progress: Arc<Notify>,
@@ -69,12 +77,15 @@ enum FeedError {
 impl Sinks {
     pub(super) fn new(sinks: Vec<Sink>, duties: &Arc<Duties>) -> Self {
         let progress = Arc::new(Notify::new());
+        let stored = Arc::new(AtomicU64::new(0));
         let feed = |sink: Sink| Feed {
             duty: Duty::Sink(sink.id.clone()),
             duties: Arc::clone(duties),
             sink,
             acknowledged: AtomicU64::new(0),
+            stored: Arc::clone(&stored),
             feeding: tokio::sync::Mutex::default(),
+            hangs: AtomicBool::new(false),
             news: Notify::new(),
             closing: AtomicBool::new(false),
             progress: Arc::clone(&progress),
@@ -82,7 +93,7 @@ impl Sinks {
         let sinks = sinks.into_iter().map(feed).map(Arc::new).collect();
         Self {
             sinks,
-            stored: AtomicU64::new(0),
+            stored,
             base: AtomicU64::new(0),
             progress,
         }
@@ -185,12 +196,28 @@ impl Sinks {
     /// Takes the sinks that nobody feeds, and keeps those that this gate feeds.
     pub(super) async fn take_duties(&self, store: &dyn RequestStore) {
         for feed in &self.sinks {
-            feed.duties.take(store, &feed.duty).await;
+            feed.take_duty(store).await;
         }
     }
 }
 
+/// A call that a sink hangs in, until it ends or is given up.
+struct Hanging<'a>(&'a AtomicBool);
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl Feed {
+    /// Takes the sink when nobody feeds it. Not while it hangs here: others may do better.
+    async fn take_duty(&self, store: &dyn RequestStore) {
+        if !self.hangs.load(Ordering::Acquire) {
+            self.duties.take(store, &self.duty).await;
+        }
+    }
+
     async fn run(self: Arc<Self>, store: Arc<dyn RequestStore>) {
         let mut quiet = 0;
         let mut closing = false;
@@ -204,7 +231,7 @@ impl Feed {
             let _ = tokio::time::timeout(tick, self.news.notified()).await;
             // Read before feeding: what was stored before the gate closed is handed over still.
             closing = self.closing.load(Ordering::Acquire);
-            self.duties.take(store.as_ref(), &self.duty).await;
+            self.take_duty(store.as_ref()).await;
             let before = self.acknowledged.load(Ordering::Acquire);
             if let Err(error) = self.up_to(store.as_ref(), u64::MAX).await {
                 tracing::error!(sink = %self.sink.id, %error, "an audit sink failed");
@@ -236,7 +263,7 @@ impl Feed {
             pause = pause.saturating_mul(2).min(longest);
             if pause == longest {
                 // Whoever fed it may have ended.
-                self.duties.take(store, &self.duty).await;
+                self.take_duty(store).await;
             }
         }
         Ok(())
@@ -244,18 +271,31 @@ impl Feed {
 
     /// Hands over events as long as that is this gate's duty. Says whether the sink has `number`.
     async fn hand_over(&self, store: &dyn RequestStore, number: u64) -> Result<bool, FeedError> {
-        // Whoever waited here finds that others' events went along with theirs.
-        let _feeding = self.feeding.lock().await;
+        // Whoever waited here finds that others' events went along with theirs, or that the sink
+        // hangs in their hands.
+        let _feeding = loop {
+            if let Ok(feeding) = self.feeding.try_lock() {
+                break feeding;
+            }
+            match tokio::time::timeout(LOOKS.1, self.feeding.lock()).await {
+                Ok(feeding) => break feeding,
+                Err(_) if self.duties.has(&self.duty) => {}
+                Err(_) => return Ok(false),
+            }
+        };
         while self.acknowledged.load(Ordering::Acquire) < number {
             if !self.duties.has(&self.duty) {
                 return Ok(false);
             }
+            let known = self.stored.load(Ordering::Acquire);
             let events = store.events(&self.sink.id, BATCH).await?;
             let Some(last) = events.last().map(|event| event.number) else {
+                self.has_up_to(known);
                 return Ok(true);
             };
-            let recorded = Unpanicked(self.sink.sink.record(&events)).await;
-            recorded.unwrap_or_else(|Panicked| Err(AuditError("it panicked".to_owned())))?;
+            if !self.record(store, &events, number).await? {
+                return Ok(true);
+            }
             store.acknowledge(&self.sink.id, last).await?;
             self.has_up_to(last);
             if number == u64::MAX && events.len() < BATCH {
@@ -265,8 +305,41 @@ impl Feed {
         Ok(true)
     }
 
+    /// Has the sink take events. One that hangs is left to other gates meanwhile; says whether it
+    /// took them, and not that another gate got it to take everything up to `number`.
+    async fn record(
+        &self,
+        store: &dyn RequestStore,
+        events: &[Event],
+        number: u64,
+    ) -> Result<bool, FeedError> {
+        let mut recording = pin!(Unpanicked(self.sink.sink.record(events)));
+        let mut recorded = tokio::time::timeout(HANGS, &mut recording).await.ok();
+        if recorded.is_none() {
+            tracing::error!(sink = %self.sink.id, "an audit sink hangs: another process may feed it");
+            let _hanging = Hanging(&self.hangs);
+            self.hangs.store(true, Ordering::Release);
+            self.duties.give_up(store, &self.duty).await;
+            while recorded.is_none() {
+                recorded = tokio::time::timeout(LOOKS.1, &mut recording).await.ok();
+                if recorded.is_none()
+                    && let Ok(true) = self.look(store, number).await
+                    && number < u64::MAX
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        match recorded {
+            Some(Ok(recorded)) => recorded?,
+            Some(Err(Panicked)) | None => Err(AuditError("it panicked".to_owned()))?,
+        }
+        Ok(true)
+    }
+
     /// Looks how far another gate has fed the sink. Says whether it has `number`.
     async fn look(&self, store: &dyn RequestStore, number: u64) -> Result<bool, FeedError> {
+        let known = self.stored.load(Ordering::Acquire);
         let events = store.events(&self.sink.id, 1).await?;
         match events.first() {
             Some(next) => {
@@ -274,9 +347,9 @@ impl Feed {
                 Ok(next.number > number)
             }
             None => {
-                if number < u64::MAX {
-                    self.has_up_to(number);
-                }
+                // What was stored before it was asked, the sink has.
+                let all = if number < u64::MAX { number } else { 0 };
+                self.has_up_to(all.max(known));
                 Ok(true)
             }
         }

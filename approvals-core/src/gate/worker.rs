@@ -8,8 +8,10 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
+use super::archiving::archive;
 use super::delivering::deliver;
-use super::presenting::{run_or_spawn, update_copies};
+use super::presenting::run_or_spawn;
+use super::updating::update_copies;
 use super::{Buffered, Job, Shared};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
@@ -25,6 +27,8 @@ const BATCH: usize = 1024;
 const GATHER: Duration = Duration::from_millis(2);
 /// How long ago a request was made at most whose messages a crash may have left as they were.
 const RECENT: Duration = Duration::from_secs(2 * 24 * 3600);
+/// How long a store may go on committing an opening that its caller has given up.
+const COMMITTING: Duration = Duration::from_secs(60);
 /// How many due requests are handled before anything else is looked at.
 const DUE: usize = 256;
 
@@ -102,6 +106,7 @@ pub(super) async fn run(
                 turn = turn.wrapping_add(1);
                 look_again(&shared, turn).await;
                 run_or_spawn(Box::pin(deliver(Arc::clone(&shared))));
+                run_or_spawn(Box::pin(archive(Arc::clone(&shared))));
             }
             // Counted from when it has looked, so that whatever else there is has its turn.
             let wait = look(&shared, tick).await;
@@ -188,22 +193,43 @@ async fn carry(
     }
 }
 
+/// What became of a command that nobody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    /// It took effect, or there is nothing for it to do.
+    Done,
+    /// The store knows no such request.
+    Unknown,
+    /// It is to be tried again later.
+    NotYet,
+}
+
 /// Says whether the store answered.
 async fn command(shared: &Shared, request: RequestId, command: &Command) -> bool {
+    attempt(shared, request, command).await != Carried::NotYet
+}
+
+async fn attempt(shared: &Shared, request: RequestId, command: &Command) -> Carried {
     match carry_out(shared.store(), request, command, None).await {
-        Ok(Outcome::Done { .. } | Outcome::Stale | Outcome::Unknown) => true,
+        Ok(Outcome::Done { .. } | Outcome::Stale) => Carried::Done,
+        Ok(Outcome::Unknown) => Carried::Unknown,
         Ok(Outcome::Refused { refused, .. }) => {
             tracing::debug!(%request, %refused, "nothing to do");
             // What cannot take effect now is not tried again at once.
-            !matches!(
+            let not_yet = matches!(
                 refused,
                 Refused::NewerSchema(_) | Refused::ClockWentBack { .. }
-            )
+            );
+            if not_yet {
+                Carried::NotYet
+            } else {
+                Carried::Done
+            }
         }
         // Leases run out instead; a withdrawal is tried again.
         Err(error) => {
             tracing::error!(%request, %error, "a command could not be carried out");
-            false
+            Carried::NotYet
         }
     }
 }
@@ -211,10 +237,24 @@ async fn command(shared: &Shared, request: RequestId, command: &Command) -> bool
 /// Takes back a request that nobody waits for any more.
 async fn withdraw(shared: &Shared, request: RequestId) {
     let withdraw = Command::Withdraw(WithdrawnBy::Cancelled);
-    if command(shared, request, &withdraw).await {
-        shared.unwithdrawn().remove(&request);
-    } else {
-        shared.unwithdrawn().insert(request);
+    let carried = attempt(shared, request, &withdraw).await;
+    let now = Instant::now();
+    let mut unwithdrawn = shared.unwithdrawn();
+    let known = unwithdrawn.get(&request).copied().flatten();
+    match carried {
+        Carried::Done => {
+            unwithdrawn.remove(&request);
+        }
+        // Its opening was given up while the store was at it: it may be there in a moment.
+        Carried::Unknown if known.is_none_or(|until| now < until) => {
+            unwithdrawn.insert(request, known.or(Some(now + COMMITTING)));
+        }
+        Carried::Unknown => {
+            unwithdrawn.remove(&request);
+        }
+        Carried::NotYet => {
+            unwithdrawn.insert(request, known);
+        }
     }
 }
 
@@ -345,7 +385,7 @@ async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
 
 /// What was missed or could not be done before: withdrawals, and changes that another process made.
 async fn look_again(shared: &Shared, turn: u8) {
-    let unwithdrawn: Vec<RequestId> = shared.unwithdrawn().iter().copied().collect();
+    let unwithdrawn: Vec<RequestId> = shared.unwithdrawn().keys().copied().collect();
     for request in unwithdrawn {
         withdraw(shared, request).await;
     }

@@ -42,7 +42,9 @@ struct Queue {
     script: VecDeque<Answer>,
     asked: Vec<Arc<Asked>>,
     outcomes: Vec<(RequestId, Phase)>,
+    reminders: Vec<RequestId>,
     failing: Option<ApproverError>,
+    not_updating: Option<ApproverError>,
     limit: Option<usize>,
     keep: bool,
 }
@@ -140,6 +142,12 @@ impl InMemoryApprover {
         self.queue().failing = why.map(ApproverError::new);
     }
 
+    /// Makes every update fail for good with this message, as where a message was deleted, or stops
+    /// doing so.
+    pub fn fail_updates(&self, why: Option<&str>) {
+        self.queue().not_updating = why.map(ApproverError::for_good);
+    }
+
     /// Makes the channel unable to show more than so many bytes.
     pub fn shows_at_most(&self, bytes: usize) {
         self.queue().limit = Some(bytes);
@@ -169,6 +177,12 @@ impl InMemoryApprover {
     #[must_use]
     pub fn outcomes(&self) -> Vec<(RequestId, Phase)> {
         self.queue().outcomes.clone()
+    }
+
+    /// The requests about which people were reminded here, in order, each as often as they were.
+    #[must_use]
+    pub fn reminders(&self) -> Vec<RequestId> {
+        self.queue().reminders.clone()
     }
 
     async fn vote(
@@ -238,7 +252,13 @@ impl Approver for InMemoryApprover {
         if let Some(error) = queue.failing.as_ref().filter(|error| !error.is_for_good()) {
             return Err(error.clone());
         }
+        if let Some(error) = &queue.not_updating {
+            return Err(error.clone());
+        }
         if queue.keep {
+            if notice.is_reminder() {
+                queue.reminders.push(notice.asked().id);
+            }
             queue
                 .outcomes
                 .push((notice.asked().id, notice.state().phase()));

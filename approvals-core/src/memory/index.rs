@@ -145,7 +145,9 @@ impl Index {
     /// Notes that a bucket was busy, and forgets what was busy an hour ago. Two at a time keeps up
     /// with one at a time, and bounds the work of each.
     fn count(&mut self, now: Timestamp, bucket: u64) {
-        self.counted.push_back((now, bucket));
+        // What comes within the same second counts with the first of it, and as long as the last.
+        let last = Timestamp::from_millis(now.as_millis() / 1000 * 1000 + 999);
+        self.counted.push_back((last, bucket));
         for _ in 0..2 {
             let old = |(at, _): &mut (Timestamp, u64)| at.plus(TRAFFIC_COUNTS_FOR) <= now;
             let Some((_, key)) = self.counted.pop_front_if(old) else {
@@ -175,6 +177,7 @@ impl Index {
         let key = self.bucket_key(&after.asked);
         let traffic = self.buckets.entry(key).or_default();
         traffic.pending = traffic.pending.saturating_sub(1);
+        let idle = traffic.pending == 0;
         if let Some(Said { by, proposal }) = denial(before, after) {
             if traffic.denials.add(now) {
                 self.count(now, key);
@@ -188,6 +191,10 @@ impl Index {
                 let made = self.proposals.entry(key).or_default();
                 made.push((now, by, proposal));
             }
+        }
+        if idle {
+            // Its last hour may have passed while people were asked.
+            self.forget_idle(key, now);
         }
     }
 
@@ -265,5 +272,25 @@ mod tests {
         assert!(index.buckets.len() <= 3_601, "{}", index.buckets.len());
         assert!(index.counted.len() <= 3_601);
         assert!(index.buckets.capacity() <= 16_384);
+    }
+
+    #[test]
+    fn a_bucket_that_was_busy_twice_within_a_second_is_forgotten_too() {
+        let mut index = Index::default();
+        let start = Timestamp::from_millis(10_000);
+        for millis in [0, 900] {
+            let now = start.plus(Duration::from_millis(millis));
+            if index.buckets.entry(1).or_default().asks.add(now) {
+                index.count(now, 1);
+            }
+        }
+        // Others are busy while the hour of its first request is over, and that of its last is not.
+        let hour = start.plus(TRAFFIC_COUNTS_FOR);
+        for (bucket, millis) in [(2, 500), (3, 600), (4, 2_000), (5, 3_000)] {
+            let now = hour.plus(Duration::from_millis(millis));
+            index.buckets.entry(bucket).or_default().asks.add(now);
+            index.count(now, bucket);
+        }
+        assert!(!index.buckets.contains_key(&1), "{:?}", index.buckets);
     }
 }

@@ -18,7 +18,7 @@ use crate::packed::Packed;
 use crate::review::{
     Admission, Opening, Phase, Record, Refused, SCHEMA, Standing, Transition, admit, stands,
 };
-use crate::store::retention::{has_open_grant, still_decides};
+use crate::store::retention::{has_open_grant, still_decides, tombstone};
 use crate::store::{
     Delivery, Due, Duty, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap,
     Swapped,
@@ -27,6 +27,8 @@ use crate::time::{Clock, SystemClock, Timestamp, TokioClock};
 
 /// How many finished requests are remembered for late clicks.
 const REMEMBERED: usize = 4096;
+/// How many finished requests are archived before anybody else has a turn.
+const ARCHIVED_AT_ONCE: usize = 256;
 
 /// Keeps requests in memory. What is pending is gone when the process ends.
 pub struct MemoryStore {
@@ -47,6 +49,8 @@ struct Stored {
     awaited: HashMap<OwnerId, Packed<RequestId, ()>>,
     alive: BTreeMap<OwnerId, Timestamp>,
     finished: VecDeque<RequestId>,
+    /// What is left of archived requests that had a key.
+    archived: BTreeMap<RequestId, Arc<Record>>,
     posting: Posting,
     duties: BTreeMap<Duty, (OwnerId, Timestamp)>,
     outbox: Outbox,
@@ -106,6 +110,12 @@ impl MemoryStore {
     fn stored(&self) -> MutexGuard<'_, Stored> {
         // Every change is made whole before anything in it can panic.
         self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Archives what finished so long ago, among the `count` that finished first.
+    fn archive_some(&self, count: usize, finished_for: Duration) -> Result<u64, StoreError> {
+        let (mut stored, now) = self.commit()?;
+        Ok(stored.archive(count, now.minus(finished_for), now))
     }
 
     /// The time, and the state as it stands then. Time is read under the lock, so that it never
@@ -209,22 +219,61 @@ impl Stored {
                 Some(row) if self.still_needed(&row.record, now) || self.hints.is_watched(id) => {
                     self.finished.push_back(id);
                 }
-                Some(_) => {
-                    if let Some(row) = self.rows.remove(&id) {
-                        self.index.dropped(&row.record, now);
-                        for delivery in row.deliveries.iter() {
-                            self.posting.over(id, row.record.asked.asked_at, delivery);
-                        }
-                    }
-                }
+                Some(_) => drop(self.forget(id, now)),
                 None => {}
             }
         }
     }
 
-    /// Whether a finished record must not be forgotten yet: a denial also while there is a grant
-    /// that it closes.
+    fn forget(&mut self, id: RequestId, now: Timestamp) -> Option<Arc<Record>> {
+        let row = self.rows.remove(&id)?;
+        self.index.dropped(&row.record, now);
+        for delivery in row.deliveries.iter() {
+            self.posting.over(id, row.record.asked.asked_at, delivery);
+        }
+        Some(row.record)
+    }
+
+    /// A record, or what is left of it.
+    fn known(&self, id: RequestId) -> Option<Arc<Record>> {
+        let row = self.rows.get(&id).map(|row| &row.record);
+        row.or_else(|| self.archived.get(&id)).map(Arc::clone)
+    }
+
+    /// Archives what finished by then, among the `count` that finished first.
+    fn archive(&mut self, count: usize, by: Timestamp, now: Timestamp) -> u64 {
+        let mut archived = 0;
+        for _ in 0..count {
+            let Some(id) = self.finished.pop_front() else {
+                break;
+            };
+            let Some(row) = self.rows.get(&id) else {
+                continue;
+            };
+            let kept = row.record.changed_at > by
+                || self.hints.is_watched(id)
+                || self.still_decides(&row.record, now);
+            if kept {
+                self.finished.push_back(id);
+            } else if let Some(record) = self.forget(id, now) {
+                archived += 1;
+                if record.asked.call.key().is_some() {
+                    self.archived.insert(id, Arc::new(tombstone(&record)));
+                }
+            }
+        }
+        archived
+    }
+
+    /// Whether a finished record must not be forgotten yet. What has a key is archived, not
+    /// forgotten: the key is found as long as its record is there.
     fn still_needed(&self, record: &Record, now: Timestamp) -> bool {
+        record.asked.call.key().is_some() || self.still_decides(record, now)
+    }
+
+    /// Whether a finished record decides about others: a denial also while there is a grant that it
+    /// closes.
+    fn still_decides(&self, record: &Record, now: Timestamp) -> bool {
         let closes_a_grant = || {
             record.state.phase() == Phase::Denied
                 && self
@@ -233,8 +282,7 @@ impl Stored {
                     .filter_map(|id| self.rows.get(&id))
                     .any(|row| has_open_grant(&row.record, now))
         };
-        // Without tombstones, a key is found as long as its record is there.
-        still_decides(record, now) || record.asked.call.key().is_some() || closes_a_grant()
+        still_decides(record, now) || closes_a_grant()
     }
 
     /// The records of a digest that decide about others of it.
@@ -260,8 +308,7 @@ impl Stored {
         let keyed = opening
             .key
             .and_then(|key| self.index.by_key.get(&key))
-            .and_then(|id| self.rows.get(id))
-            .map(|row| Arc::clone(&row.record));
+            .and_then(|id| self.known(*id));
         Standing {
             keyed,
             same_digest: self.deciding_with(asked.digest),
@@ -283,7 +330,8 @@ impl RequestStore for MemoryStore {
         deliveries: Vec<Delivery>,
     ) -> Result<Opened, StoreError> {
         let (mut stored, now) = self.commit()?;
-        if stored.rows.contains(&opening.asked.id) {
+        let id = opening.asked.id;
+        if stored.rows.contains(&id) || stored.archived.contains_key(&id) {
             return Err(StoreError::Invalid(format!(
                 "a request with the id {} exists: make a new id",
                 opening.asked.id
@@ -319,8 +367,8 @@ impl RequestStore for MemoryStore {
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
         let (stored, now) = self.commit()?;
         let frozen = stored.freeze.is_some();
-        Ok(stored.rows.get(&id).map(|row| Snapshot {
-            record: Arc::clone(&row.record),
+        Ok(stored.known(id).map(|record| Snapshot {
+            record,
             now,
             frozen,
         }))
@@ -519,6 +567,18 @@ impl RequestStore for MemoryStore {
         let (mut stored, now) = self.commit()?;
         stored.alive.insert(owner, now.plus(lease));
         Ok(())
+    }
+
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        let mut left = self.stored().finished.len();
+        let mut archived = 0;
+        while left > 0 {
+            let count = left.min(ARCHIVED_AT_ONCE);
+            left -= count;
+            archived += self.archive_some(count, finished_for)?;
+            tokio::task::yield_now().await;
+        }
+        Ok(archived)
     }
 
     fn hints(&self) -> &Arc<Hints> {

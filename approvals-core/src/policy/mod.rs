@@ -1,6 +1,7 @@
 //! Policies: pure functions from a call and looked-up facts to a verdict.
 
 mod combine;
+mod reminders;
 mod requirement;
 mod rules;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use combine::Strictest;
+pub use reminders::Reminders;
 pub(crate) use requirement::checked;
 pub use requirement::{
     Agreement, Audience, Member, OnTimeout, Quorum, Requirement, RequirementError, Reuse, Stage,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Reasons;
+use super::reminders::Reminders;
 use crate::call::Risk;
 use crate::id::{GroupId, NameError, PersonId, RuleId};
 use crate::non_empty::NonEmpty;
@@ -305,6 +306,8 @@ pub struct Requirement {
     rule: Option<RuleId>,
     #[serde(default)]
     why: Option<String>,
+    #[serde(default, skip_serializing_if = "Reminders::are_none")]
+    pub(super) reminders: Reminders,
 }
 
 impl Requirement {
@@ -320,6 +323,10 @@ impl Requirement {
             risk: Risk::Low,
             rule: None,
             why: None,
+            reminders: Reminders {
+                after: None,
+                every: None,
+            },
         }
     }
 

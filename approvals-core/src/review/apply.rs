@@ -8,7 +8,7 @@ mod votes;
 use std::sync::Arc;
 
 use super::command::Command;
-use super::record::{Record, SCHEMA};
+use super::record::{Record, SCHEMA, form};
 use super::refused::Refused;
 use super::state::{Phase, State};
 use crate::audit::What;
@@ -39,7 +39,7 @@ pub fn apply(record: &Record, command: &Command, now: Timestamp) -> Result<Trans
         });
     }
     let mut next = record.clone();
-    next.schema = SCHEMA;
+    next.schema = form(&next.asked);
     next.revision = record.revision.saturating_add(1);
     next.changed_at = now;
     let events = match command {

@@ -113,16 +113,19 @@ pub enum WithdrawnBy {
     Cancelled,
     /// The process that waited for it is gone.
     WaiterLost,
+    /// Every channel failed for good to put it before people.
+    Unseen,
     /// An equal call may have run meanwhile, and is not to be run again by itself.
     EqualInDoubt,
 }
 
 impl WithdrawnBy {
-    pub(super) const fn why(self) -> &'static str {
+    pub(crate) const fn why(self) -> &'static str {
         match self {
             Self::Requester => "the requester took it back",
             Self::Cancelled => "the caller stopped waiting for it",
             Self::WaiterLost => "the process that waited for it is gone",
+            Self::Unseen => "no channel could put it before people",
             Self::EqualInDoubt => "an equal call may have run meanwhile",
         }
     }

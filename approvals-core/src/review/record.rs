@@ -16,8 +16,22 @@ use crate::principal::PrincipalId;
 use crate::shared_set::People;
 use crate::time::Timestamp;
 
-/// The version of [`Record`]'s form. A writer that knows an older one may read, not swap.
-pub const SCHEMA: u16 = 1;
+/// The newest version of [`Record`]'s form that is known here. A writer that knows an older one may
+/// read, not swap.
+///
+/// A record is written in the oldest form that says all of it, so that replicas of an older version
+/// go on working on whatever needs nothing new. Form 2 is of requests that remind people: an older
+/// version would take what is due for nothing, over and over, and drop the reminders.
+pub const SCHEMA: u16 = 2;
+
+/// The oldest form that says all of a request.
+pub(super) fn form(asked: &Asked) -> u16 {
+    let reminds = asked
+        .tracks
+        .iter()
+        .any(|track| !track.reminders().are_none());
+    if reminds { SCHEMA } else { 1 }
+}
 
 /// What was asked: fixed when the request is made, shared by everything that shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +107,9 @@ pub struct Progress {
     pub widened: u16,
     /// When the open stage is overdue.
     pub deadline: Timestamp,
+    /// When those who have not answered are reminded next, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_at: Option<Timestamp>,
 }
 
 /// What is left of one yes that covers several runs.
@@ -109,7 +126,7 @@ pub struct Grant {
 /// One review of one call. Changed only through [`apply`](super::apply).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// [`SCHEMA`] of whoever wrote it.
+    /// The version of its form, at most [`SCHEMA`] of whoever wrote it.
     pub schema: u16,
     /// Grows by one with every change.
     pub revision: u64,
@@ -129,6 +146,9 @@ pub struct Record {
     pub grant: Option<Grant>,
     /// The request whose grant this one uses.
     pub granted_by: Option<RequestId>,
+    /// The revision that the last reminder made; 0 when nobody was reminded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reminded: u64,
     /// Who released it by breaking the glass, while a review after the fact is owed.
     pub review_owed: Option<PersonId>,
     /// The gate that waits for it, when nobody else could: withdrawn when the waiter is gone.
@@ -145,16 +165,20 @@ impl Record {
         let progress = asked
             .tracks
             .iter()
-            .map(|track| Progress {
-                open: 0,
-                met: false,
-                widened: 0,
-                deadline: super::seating::stage_deadline(track, 0, asked.asked_at)
-                    .min(asked.expires_at),
+            .map(|track| {
+                let deadline =
+                    super::seating::stage_deadline(track, 0, asked.asked_at).min(asked.expires_at);
+                Progress {
+                    open: 0,
+                    met: false,
+                    widened: 0,
+                    deadline,
+                    remind_at: track.reminders().first_at(asked.asked_at, deadline),
+                }
             })
             .collect();
         Self {
-            schema: SCHEMA,
+            schema: form(&asked),
             revision: 1,
             changed_at: asked.asked_at,
             state: State::Pending,
@@ -164,6 +188,7 @@ impl Record {
             fence: 0,
             grant: None,
             granted_by: None,
+            reminded: 0,
             review_owed: None,
             waiter,
             asked,
@@ -176,9 +201,32 @@ impl Record {
         self.asked.id
     }
 
-    /// When something is due if nobody does anything; `None` when nothing is.
+    /// When something is due if nobody does anything: a deadline or a reminder; `None` when nothing
+    /// is.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
+        let open = match &self.state {
+            State::Pending => self.progress.iter().filter(|progress| !progress.met),
+            State::Approved { .. }
+            | State::Claimed { .. }
+            | State::Executing { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::InDoubt { .. }
+            | State::Denied { .. }
+            | State::Withdrawn { .. }
+            | State::Expired { .. }
+            | State::Revoked { .. }
+            | State::Lapsed { .. } => return self.late_from(),
+        };
+        let reminders = open.filter_map(|progress| progress.remind_at);
+        self.late_from().into_iter().chain(reminders).min()
+    }
+
+    /// From when on it is too late for whatever the record waits for: a vote, a claim, a start or
+    /// an outcome; `None` when it waits for nothing. A reminder makes nothing late.
+    #[must_use]
+    pub fn late_from(&self) -> Option<Timestamp> {
         match &self.state {
             State::Pending => {
                 let open = self.progress.iter().filter(|progress| !progress.met);
@@ -200,4 +248,12 @@ impl Record {
             | State::Lapsed { .. } => None,
         }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

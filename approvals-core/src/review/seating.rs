@@ -196,6 +196,7 @@ pub(super) fn would_meet(
         met: false,
         widened: 0,
         deadline: asked.expires_at,
+        remind_at: None,
     };
     let mut seated: Vec<Arc<Vote>> = Vec::with_capacity(votes.len());
     for vote in votes {

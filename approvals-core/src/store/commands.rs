@@ -132,13 +132,13 @@ fn step(record: &Record, command: &Command, now: Timestamp) -> Result<Step, Refu
 /// and freeze for whatever leads to a run.
 fn guards(command: &Command, record: &Record, now: Timestamp) -> (Option<Timestamp>, bool) {
     match command {
-        Command::Vote(_) | Command::Renew { .. } => (record.due_at(), false),
-        Command::Claim(_) | Command::Start { .. } => (record.due_at(), true),
+        Command::Vote(_) | Command::Renew { .. } => (record.late_from(), false),
+        Command::Claim(_) | Command::Start { .. } => (record.late_from(), true),
         // The lease begins to run when it is judged, and what runs under it begins in its first half.
         Command::ClaimAndStart(claim) => {
             let until = now.plus(claim.lease / 2);
             (
-                Some(record.due_at().map_or(until, |due| due.min(until))),
+                Some(record.late_from().map_or(until, |due| due.min(until))),
                 true,
             )
         }

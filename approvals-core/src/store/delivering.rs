@@ -71,15 +71,18 @@ pub enum Duty {
     Channel(ChannelId),
     /// Handing the trail to this sink.
     Sink(SinkId),
+    /// Archiving what finished long ago.
+    Archive,
 }
 
-/// As a store names it: `deadlines`, `channel/slack`, `sink/merkle-log`.
+/// As a store names it: `deadlines`, `channel/slack`, `sink/merkle-log`, `archive`.
 impl fmt::Display for Duty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Deadlines => f.write_str("deadlines"),
             Self::Channel(channel) => write!(f, "channel/{channel}"),
             Self::Sink(sink) => write!(f, "sink/{sink}"),
+            Self::Archive => f.write_str("archive"),
         }
     }
 }

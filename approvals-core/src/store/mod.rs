@@ -374,6 +374,25 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// [`StoreError`] when it cannot be noted.
     async fn heartbeat(&self, owner: OwnerId, lease: Duration) -> Result<(), StoreError>;
 
+    /// Archives requests that finished so long ago and decide about nothing any more (see
+    /// [`retention`]), and returns how many. They are listed no more. Under the key of one that had
+    /// a key its [tombstone](retention::tombstone) is found for good, and read under its id; the
+    /// others are gone. A store may keep some longer than it is asked to. No event goes that a
+    /// registered sink has not acknowledged.
+    ///
+    /// It goes in small steps, so that whatever else the store is asked is answered meanwhile. A
+    /// crash leaves some archived and others as they were; asking again goes on.
+    ///
+    /// As provided nothing is archived, which is right for a store that keeps little. Whoever wraps
+    /// a store passes this on.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was archived before stays archived.
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        let _ = finished_for;
+        Ok(0)
+    }
+
     /// Tells waiters in this process that a record changed. Hints may be lost where the change was
     /// made by another process; a gate looks again from time to time.
     fn hints(&self) -> &Arc<Hints>;

@@ -1,7 +1,11 @@
 //! What outlives whoever began it: requests, messages that are still to be posted, and the work
 //! that some replica has to do.
 
+mod archiving;
 mod delivery;
 mod duties;
+mod local;
+mod reminders;
 mod resume;
+mod sinks;
 mod support;

@@ -8,14 +8,19 @@
     reason = "a test fails by panicking"
 )]
 
+mod at_once;
 mod clock;
 mod conformance;
 mod crash;
 mod failures;
 mod first_version;
+mod full_disk;
+mod hints;
 mod partition;
 mod proxy;
 mod settings;
 mod shared;
 mod support;
+mod tls;
+mod trips;
 mod versions;

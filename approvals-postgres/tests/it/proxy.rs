@@ -1,5 +1,8 @@
 //! A network between a store and its server that can be cut.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -24,6 +27,7 @@ pub(crate) enum Network {
 pub(crate) struct Proxy {
     port: u16,
     network: watch::Sender<Network>,
+    answers: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -39,20 +43,28 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let network = watch::Sender::new(Network::Open);
+        let answers = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn({
-            let network = network.clone();
+            let (network, answers) = (network.clone(), Arc::clone(&answers));
             async move {
                 loop {
                     let (client, _) = listener.accept().await.unwrap();
-                    tokio::spawn(carry_to(client, options.clone(), network.clone()));
+                    let (network, answers) = (network.clone(), Arc::clone(&answers));
+                    tokio::spawn(carry_to(client, options.clone(), network, answers));
                 }
             }
         });
         Self {
             port,
             network,
+            answers,
             task,
         }
+    }
+
+    /// How many answers of the server it has carried since it was last asked.
+    pub(crate) fn answers(&self) -> usize {
+        self.answers.swap(0, Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -69,20 +81,32 @@ impl Proxy {
     }
 }
 
-async fn carry_to(client: TcpStream, options: PgConnectOptions, network: watch::Sender<Network>) {
+async fn carry_to(
+    client: TcpStream,
+    options: PgConnectOptions,
+    network: watch::Sender<Network>,
+    answers: Arc<AtomicUsize>,
+) {
     let host = options.get_host();
     if let Some(socket) = options.get_socket() {
         let socket = socket.join(format!(".s.PGSQL.{}", options.get_port()));
         if let Ok(server) = UnixStream::connect(socket).await {
-            carry(client, server, network).await;
+            carry(client, server, network, &answers).await;
         }
     } else if let Ok(server) = TcpStream::connect((host, options.get_port())).await {
-        carry(client, server, network).await;
+        carry(client, server, network, &answers).await;
     }
 }
 
-async fn carry<S>(mut client: TcpStream, mut server: S, network: watch::Sender<Network>)
-where
+/// What an answer of the server ends with, but for a byte: `ReadyForQuery`.
+const END: &[u8] = b"Z\0\0\0\x05";
+
+async fn carry<S>(
+    mut client: TcpStream,
+    mut server: S,
+    network: watch::Sender<Network>,
+    answers: &AtomicUsize,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut changes = network.subscribe();
@@ -110,6 +134,9 @@ where
                     return;
                 }
                 changes.wait_for(|now| *now != Network::Stalled).await.unwrap();
+                if from_server[..length - 1].ends_with(END) {
+                    answers.fetch_add(1, Ordering::SeqCst);
+                }
                 if client.write_all(&from_server[..length]).await.is_err() { return }
             }
         }

@@ -1,6 +1,7 @@
 //! A server, stores on it, and what tests do with them.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,21 +19,35 @@ use sqlx::{ConnectOptions, Executor};
 /// Long enough that only what hangs for good does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Says on the real standard error, which the test harness does not keep to itself.
-fn skip(why: &str) {
-    assert!(
-        std::env::var_os("APPROVALS_POSTGRES_REQUIRED").is_none(),
-        "tests of PostgreSQL are required, but {why}"
-    );
+/// Says on the real standard error, which the test harness does not keep to itself, that a test is
+/// not made.
+pub(crate) fn say_skipped(why: &str) {
     let _ = writeln!(
         std::io::stderr(),
         "SKIPPED: a test of PostgreSQL, since {why}"
     );
 }
 
+fn skip(why: &str) {
+    assert!(
+        std::env::var_os("APPROVALS_POSTGRES_REQUIRED").is_none(),
+        "tests of PostgreSQL are required, but {why}"
+    );
+    say_skipped(why);
+}
+
 /// A server of the test's own, to be crashed.
 pub(crate) fn own_server() -> Option<PrivateServer> {
-    match PrivateServer::start() {
+    started(PrivateServer::start())
+}
+
+/// A server whose files are below this directory.
+pub(crate) fn server_in(place: &Path) -> Option<PrivateServer> {
+    started(PrivateServer::start_in(place))
+}
+
+fn started(server: Result<PrivateServer, StartError>) -> Option<PrivateServer> {
+    match server {
         Ok(server) => Some(server),
         Err(StartError::NotInstalled) => {
             skip("`initdb` and `postgres` are not installed");

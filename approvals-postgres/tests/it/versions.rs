@@ -51,11 +51,11 @@ async fn a_record_of_a_newer_version_is_read_and_not_replaced() {
         &vote(&record, "alice", Choice::Approve),
     )
     .await;
-    let newer = SCHEMA + 1;
+    let (known, newer) = (record.schema, SCHEMA + 1);
     place
         .execute(&format!(
             "UPDATE requests SET schema = {newer}, \
-             record = replace(record, '\"schema\":{SCHEMA},', '\"schema\":{newer},\"novelty\":7,')"
+             record = replace(record, '\"schema\":{known},', '\"schema\":{newer},\"novelty\":7,')"
         ))
         .await;
     let stands = store.read(record.id()).await.unwrap().unwrap();

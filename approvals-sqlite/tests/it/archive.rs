@@ -42,16 +42,8 @@ async fn a_finished_request_goes_and_its_key_still_tells_how_it_ended() {
     );
     for left in ["principals", "requests"] {
         let count: String = match left {
-            "principals" => {
-                house
-                    .look("SELECT CAST(count(*) AS TEXT) FROM principals")
-                    .await
-            }
-            _ => {
-                house
-                    .look("SELECT CAST(count(*) AS TEXT) FROM requests")
-                    .await
-            }
+            "principals" => house.look("SELECT CAST(count(*) AS TEXT) FROM principals"),
+            _ => house.look("SELECT CAST(count(*) AS TEXT) FROM requests"),
         };
         let wanted = if left == "principals" { "2" } else { "1" };
         assert_eq!(count, wanted, "{left}");

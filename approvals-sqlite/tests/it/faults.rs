@@ -61,7 +61,7 @@ async fn one_change_that_does_not_fit_takes_no_other_with_it() {
     let house = House::new();
     let store = house.builder().largest(400 * 1024).open().await.unwrap();
     let store = std::sync::Arc::new(store);
-    let lock = house.lock().await;
+    let lock = house.lock();
     let tasks: Vec<_> = (0..8)
         .map(|n| {
             let store = std::sync::Arc::clone(&store);
@@ -77,7 +77,7 @@ async fn one_change_that_does_not_fit_takes_no_other_with_it() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    lock.release().await;
+    lock.release();
     for task in tasks {
         match task.await.unwrap() {
             (3, Err(StoreError::Full(_))) => {}
@@ -105,7 +105,7 @@ async fn a_file_that_is_locked_for_too_long_is_an_error_and_nothing_is_done() {
         .await
         .unwrap();
     let record = house.ask(&store, &house.sample()).await;
-    let lock = house.lock().await;
+    let lock = house.lock();
     let swap = house.swap(&record, &withdraw());
     let told = store.compare_and_swap(swap.clone()).await.unwrap_err();
     assert!(
@@ -117,7 +117,7 @@ async fn a_file_that_is_locked_for_too_long_is_an_error_and_nothing_is_done() {
         store.read(record.id()).await.unwrap().unwrap().record,
         record
     );
-    lock.release().await;
+    lock.release();
     assert_eq!(
         store.read(record.id()).await.unwrap().unwrap().record,
         record
@@ -142,9 +142,7 @@ async fn a_file_that_is_no_database_is_left_as_it_is() {
 #[tokio::test]
 async fn the_database_of_another_program_is_left_as_it_is() {
     let house = House::new();
-    house
-        .make("CREATE TABLE customers (id INTEGER PRIMARY KEY)")
-        .await;
+    house.edit("CREATE TABLE customers (id INTEGER PRIMARY KEY)");
     let before = std::fs::read(house.directory.file()).unwrap();
     let told = house.builder().open().await.unwrap_err();
     assert!(matches!(told, OpenError::Foreign { .. }), "{told}");
@@ -186,9 +184,9 @@ async fn a_damaged_record_is_named_and_others_are_read() {
     let store = house.store().await;
     let damaged = house.ask(&store, &house.sample()).await;
     let whole = house.ask(&store, &house.sample().table("orders")).await;
-    house
-        .edit("UPDATE requests SET record = substr(record, 1, 100) WHERE record LIKE '%customers%'")
-        .await;
+    house.edit(
+        "UPDATE requests SET record = substr(record, 1, 100) WHERE record LIKE '%customers%'",
+    );
     let told = message(store.read(damaged.id()).await);
     assert!(
         told.contains("damaged") && told.contains("backup"),

@@ -58,7 +58,7 @@ async fn concurrent_changes_share_commits_and_are_each_judged_alone() {
     let taken = house.ask(&store, &house.sample().table("taken")).await;
     let before = commits(&house);
     // While somebody else holds the file, changes gather.
-    let lock = house.lock().await;
+    let lock = house.lock();
     let limits = approvals_core::Limits {
         pending: 1_000,
         asks_per_hour: 1_000,
@@ -80,7 +80,7 @@ async fn concurrent_changes_share_commits_and_are_each_judged_alone() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    lock.release().await;
+    lock.release();
     for task in tasks {
         match task.await.unwrap() {
             (n, Err(StoreError::Invalid(_))) => assert_eq!(n % 4, 0),

@@ -125,64 +125,38 @@ pub(crate) fn message<T: std::fmt::Debug>(result: Result<T, StoreError>) -> Stri
 
 impl House {
     /// A connection past the store, as a hand with a shell has one.
-    async fn hand(&self) -> sqlx::SqliteConnection {
-        use sqlx::ConnectOptions;
-        sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(self.directory.file())
-            .connect()
-            .await
-            .unwrap()
+    fn hand(&self) -> rusqlite::Connection {
+        let hand = rusqlite::Connection::open(self.directory.file()).unwrap();
+        hand.pragma_update(None, "foreign_keys", true).unwrap();
+        hand
     }
 
-    /// Makes a database that is none of this crate's.
-    pub(crate) async fn make(&self, sql: &'static str) {
-        use sqlx::ConnectOptions;
-        let options = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(self.directory.file())
-            .create_if_missing(true);
-        let mut hand = options.connect().await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut hand).await.unwrap();
-        sqlx::Connection::close(hand).await.unwrap();
+    /// Changes the file past the store, or makes a database that is none of this crate's.
+    pub(crate) fn edit(&self, sql: &str) {
+        self.hand().execute_batch(sql).unwrap();
     }
 
-    pub(crate) async fn edit(&self, sql: &'static str) {
-        sqlx::raw_sql(sql)
-            .execute(&mut self.hand().await)
-            .await
-            .unwrap();
+    pub(crate) fn edit_with(&self, sql: &str, value: &str) {
+        self.hand().execute(sql, [value]).unwrap();
     }
 
-    pub(crate) async fn edit_with(&self, sql: &'static str, value: &str) {
-        sqlx::query(sql)
-            .bind(value)
-            .execute(&mut self.hand().await)
-            .await
-            .unwrap();
-    }
-
-    pub(crate) async fn look(&self, sql: &'static str) -> String {
-        sqlx::query_scalar(sql)
-            .fetch_one(&mut self.hand().await)
-            .await
-            .unwrap()
+    pub(crate) fn look(&self, sql: &str) -> String {
+        self.hand().query_row(sql, (), |row| row.get(0)).unwrap()
     }
 
     /// Holds the file, as another process does that writes for long.
-    pub(crate) async fn lock(&self) -> Lock {
-        let mut hand = self.hand().await;
-        sqlx::raw_sql("BEGIN IMMEDIATE")
-            .execute(&mut hand)
-            .await
-            .unwrap();
+    pub(crate) fn lock(&self) -> Lock {
+        let hand = self.hand();
+        hand.execute_batch("BEGIN IMMEDIATE").unwrap();
         Lock(hand)
     }
 }
 
 /// See [`House::lock`].
-pub(crate) struct Lock(sqlx::SqliteConnection);
+pub(crate) struct Lock(rusqlite::Connection);
 
 impl Lock {
-    pub(crate) async fn release(mut self) {
-        sqlx::raw_sql("COMMIT").execute(&mut self.0).await.unwrap();
+    pub(crate) fn release(self) {
+        self.0.execute_batch("COMMIT").unwrap();
     }
 }

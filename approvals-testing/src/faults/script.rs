@@ -46,6 +46,7 @@ methods! {
     Freeze "freeze",
     SetFreeze "set_freeze",
     Heartbeat "heartbeat",
+    Archive "archive",
     // `Approver`
     Present "present",
     Update "update",

@@ -1,9 +1,10 @@
 //! The suite that any request store must pass.
 //!
 //! It judges every promise of [`RequestStore`]: openings, swaps, the trail, deliveries, what is
-//! due, listing, freeze, hints, duties and time. Concurrency is provoked with tasks; run it in a
+//! due, listing, archiving, freeze, hints, duties and time. Concurrency is provoked with tasks; run it in a
 //! multi-threaded test where the store can be contended for by threads.
 
+mod archived;
 mod archiving;
 mod opening;
 mod operating;
@@ -113,6 +114,7 @@ fn rules() -> impl Iterator<Item = &'static Rule<World>> {
         .chain(swapping::RULES)
         .chain(trail::RULES)
         .chain(operating::RULES)
+        .chain(archived::RULES)
         .chain(sharing::RULES)
         .chain(time::RULES)
 }

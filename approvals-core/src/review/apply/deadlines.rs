@@ -8,7 +8,7 @@ use crate::audit::What;
 use crate::policy::OnTimeout;
 use crate::review::record::Record;
 use crate::review::refused::Refused;
-use crate::review::state::State;
+use crate::review::state::{Phase, State};
 use crate::time::Timestamp;
 
 pub(super) fn due(record: &mut Record, now: Timestamp) -> Result<Vec<What>, Refused> {
@@ -65,6 +65,7 @@ fn due_while_pending(record: &mut Record, now: Timestamp) -> Result<Vec<What>, R
             Some((OnTimeout::EscalateTo(_), time)) if progress.widened & bit == 0 => {
                 progress.widened |= bit;
                 progress.deadline = now.plus(time).min(asked.expires_at);
+                progress.remind_at = requirement.reminders().first_at(now, progress.deadline);
                 events.push(What::Widened {
                     track: u8::try_from(track).unwrap_or(u8::MAX),
                     stage: progress.open,
@@ -77,15 +78,36 @@ fn due_while_pending(record: &mut Record, now: Timestamp) -> Result<Vec<What>, R
         record.state = State::Expired { at: now };
         events.push(What::Expired);
     }
-    if events.is_empty() {
-        return Err(Refused::NothingDue);
-    }
-    if !expired {
+    if !expired && !events.is_empty() {
         // Votes are kept: where a voter is of the widened audience as well, those that stand may
         // now fill every seat.
         advance(record, now, &mut events);
     }
+    if record.state.phase() == Phase::Pending {
+        remind(record, now, &mut events);
+    }
+    if events.is_empty() {
+        return Err(Refused::NothingDue);
+    }
     Ok(events)
+}
+
+/// Reminds whoever is still waited for, where that is due. However late it comes, it comes once.
+fn remind(record: &mut Record, now: Timestamp, events: &mut Vec<What>) {
+    let asked = Arc::clone(&record.asked);
+    for (track, (requirement, progress)) in
+        asked.tracks.iter().zip(&mut record.progress).enumerate()
+    {
+        if progress.met || progress.remind_at.is_none_or(|at| at > now) {
+            continue;
+        }
+        progress.remind_at = requirement.reminders().next_at(now, progress.deadline);
+        record.reminded = record.revision;
+        events.push(What::Reminded {
+            track: u8::try_from(track).unwrap_or(u8::MAX),
+            stage: progress.open,
+        });
+    }
 }
 
 fn lapse(record: &mut Record, now: Timestamp) -> Vec<What> {

@@ -22,7 +22,7 @@ pub(super) fn vote(
         return Err(Refused::Settled(record.state.phase()));
     }
     // Invariant 9: late is no. Whatever is due takes effect before any vote.
-    if let Some(deadline) = record.due_at().filter(|deadline| *deadline <= now) {
+    if let Some(deadline) = record.late_from().filter(|deadline| *deadline <= now) {
         return Err(Refused::Late(deadline));
     }
     // Invariant 3: a vote is for exactly what its reviewer saw.
@@ -330,6 +330,7 @@ pub(super) fn advance(record: &mut Record, now: Timestamp, events: &mut Vec<What
                 progress.deadline =
                     seating::stage_deadline(requirement, usize::from(progress.open), now)
                         .min(asked.expires_at);
+                progress.remind_at = requirement.reminders().first_at(now, progress.deadline);
                 events.push(What::StageOpened {
                     track: u8::try_from(track).unwrap_or(u8::MAX),
                     stage: progress.open,

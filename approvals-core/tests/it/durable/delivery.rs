@@ -6,6 +6,7 @@ use approvals_core::store::{Delivery, DeliveryState, Filter, RequestStore as _};
 use approvals_core::{Kind, Phase, RequestId, Requirement};
 
 use super::support::{beside, restarted};
+use crate::support::adapters::SlowApprover;
 use crate::support::*;
 
 async fn delivery(world: &World, request: RequestId) -> Delivery {
@@ -193,6 +194,81 @@ async fn a_process_that_knows_another_channel_leaves_a_copy_to_whoever_has_it() 
     let request = world.approver.next().await;
     assert_eq!(again.approver.asked().len(), 0);
     assert_eq!(Arc::clone(request.asked()).id, only(&world).await);
+}
+
+/// A message that was deleted, say: the next change tries once more.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_can_never_be_updated_is_not_due_again() {
+    let world = world(a_senior()).await;
+    let (task, request) = world.ask(export("orders", 1)).await;
+    world.approver.fail_updates(Some("the message is gone"));
+    request.deny_as("alice", "no").await.unwrap();
+    task.await.unwrap().unwrap_err();
+    tokio::time::sleep(seconds(5)).await;
+    let stale = delivery(&world, request.id()).await;
+    assert!(
+        matches!(stale.state, DeliveryState::Delivered(_)),
+        "{stale:?}"
+    );
+    assert_eq!(stale.revision, 1, "it still shows what it did");
+    world.approver.fail_updates(None);
+    tokio::time::sleep(seconds(600)).await;
+    assert_eq!(world.approver.outcomes(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looking_for_copies_is_put_off_for_a_minute_at_most() {
+    let world = world(a_senior()).await;
+    world.approver.away(Some("rate limited"));
+    let task = tokio::spawn(world.run(export("orders", 1)));
+    // A hundred times as long, if nothing bounded it.
+    world.store.slow_down("copies_due", seconds(30));
+    tokio::time::sleep(seconds(40)).await;
+    world.approver.away(None);
+    let began = tokio::time::Instant::now();
+    world
+        .approver
+        .next()
+        .await
+        .approve_as("alice")
+        .await
+        .unwrap();
+    assert!(began.elapsed() <= seconds(62), "{:?}", began.elapsed());
+    task.await.unwrap().unwrap();
+}
+
+/// Nobody waits for it who would find out.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_does_not_wait_is_refused_with_the_reason_when_no_channel_could_show_it() {
+    let world = world(a_senior()).await;
+    let inner = approvals_core::memory::InMemoryApprover::new();
+    let connect = inner.connect();
+    let slow = approvals_core::Gate::builder(world.store.clone(), world.directory.clone())
+        .policy("p", a_senior())
+        .approver("slow", |desk| {
+            Arc::new(SlowApprover(seconds(2), connect(desk)))
+        });
+    let slow = slow.build().await.unwrap();
+    inner.fail(Some("the token was revoked"));
+    let id = slow.ask(by_hand_keyed(1, "run-1")).await.unwrap().unwrap();
+    tokio::time::sleep(seconds(3)).await;
+    assert_eq!(world.phase(id).await, Phase::Withdrawn);
+    let call = || by_hand_keyed(1, "run-1");
+    for told in [
+        slow.resume(id, call()).await.unwrap_err(),
+        slow.ask(call()).await.unwrap_err(),
+    ] {
+        assert_eq!(
+            told.to_string(),
+            "`it.manual` did not run: no channel could put it before people, and its request is over: a repeat needs a new key. You may retry later."
+        );
+        assert_eq!(told.detail(), Some("slow: the token was revoked"));
+    }
+    let id = slow.ask(by_hand(2)).await.unwrap().unwrap();
+    tokio::time::sleep(seconds(3)).await;
+    let told = slow.resume(id, by_hand(2)).await.unwrap_err();
+    assert_eq!(told.kind(), Kind::Unavailable, "{told}");
+    assert_eq!(told.detail(), Some("slow: the token was revoked"));
 }
 
 fn channel() -> approvals_core::ChannelId {

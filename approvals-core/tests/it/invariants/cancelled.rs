@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use approvals_core::memory::{InMemoryApprover, MemoryStore};
+use approvals_core::store::Filter;
 use approvals_core::{Gate, Phase, RequestStore as _, What};
 
 use crate::support::*;
@@ -29,6 +30,24 @@ async fn dropping_an_unkeyed_call_withdraws_its_request() {
             .contains(&(request.id(), Phase::Withdrawn)),
         "the card says so"
     );
+}
+
+/// Its caller is gone before the store has said that there is a request.
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_opening_was_given_up_while_it_was_committed_is_withdrawn() {
+    let world = world(a_senior()).await;
+    world.store.slow_down("open", seconds(5));
+    let task = tokio::spawn(world.run(export("orders", 1)));
+    tokio::time::sleep(seconds(1)).await;
+    task.abort();
+    let _ = task.await;
+    tokio::time::sleep(seconds(6)).await;
+    let all = world.gate.requests(&Filter::default(), None, 2).await;
+    let [record] = &all.unwrap()[..] else {
+        panic!("it was committed, once");
+    };
+    assert_eq!(record.state.phase(), Phase::Withdrawn);
+    assert_eq!(world.approver.asked(), [], "nobody was asked");
 }
 
 #[tokio::test(start_paused = true)]

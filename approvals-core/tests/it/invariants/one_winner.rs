@@ -94,6 +94,30 @@ async fn a_withdrawal_after_the_yes_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_withdrawal_after_the_yes_is_told_who_said_it_and_what_to_do() {
+    let world = world(a_senior()).await;
+    let id = world.gate.ask(by_hand(1)).await.unwrap().unwrap();
+    let request = world.approver.next().await;
+    request.approve_as("alice").await.unwrap();
+    let error = world.gate.withdraw(id).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Decided);
+    assert_eq!(
+        error.to_string(),
+        "the request cannot be withdrawn any more: it was approved by alice, and it has not run yet: revoke the approval to take it back. Retrying will not change that."
+    );
+    let admitted = world.gate.resume(id, by_hand(1)).await.unwrap();
+    let permit = admitted.start(&by_hand(1)).await.unwrap();
+    let error = world.gate.withdraw(id).await.unwrap_err().to_string();
+    assert!(
+        error.contains("approved by alice, and it is executing"),
+        "{error}"
+    );
+    permit.finish(true).await;
+    let error = world.gate.withdraw(id).await.unwrap_err().to_string();
+    assert!(error.contains("it has run, and succeeded"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_approval_that_is_revoked_before_the_claim_does_not_run() {
     let world = world(a_senior()).await;
     let vote = async {

@@ -1,6 +1,7 @@
 //! Channels, sinks and policies that do what a test says.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use approvals_core::memory::{InMemoryApprover, InMemoryAuditSink};
 use approvals_core::{
@@ -72,6 +73,79 @@ impl Approver for LoggingApprover {
 
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
         self.1.update(notice, receipt).await
+    }
+}
+
+/// A channel whose copies are in one process alone, as at a terminal.
+#[derive(Debug)]
+pub(crate) struct LocalApprover(pub(crate) Arc<InMemoryApprover>);
+
+#[async_trait]
+impl Approver for LocalApprover {
+    fn coverage(&self, presentation: &Presentation<'_>) -> Coverage {
+        self.0.coverage(presentation)
+    }
+
+    async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
+        self.0.present(notice).await
+    }
+
+    async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
+        self.0.update(notice, receipt).await
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+}
+
+/// A channel that takes its time before it presents.
+#[derive(Debug)]
+pub(crate) struct SlowApprover(pub(crate) Duration, pub(crate) Arc<InMemoryApprover>);
+
+#[async_trait]
+impl Approver for SlowApprover {
+    fn coverage(&self, presentation: &Presentation<'_>) -> Coverage {
+        self.1.coverage(presentation)
+    }
+
+    async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
+        tokio::time::sleep(self.0).await;
+        self.1.present(notice).await
+    }
+
+    async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
+        self.1.update(notice, receipt).await
+    }
+}
+
+/// A sink that takes events, or hangs as long as a test says.
+#[derive(Debug)]
+pub(crate) struct HangingSink {
+    pub(crate) inner: Arc<InMemoryAuditSink>,
+    hangs: tokio::sync::watch::Sender<bool>,
+}
+
+impl HangingSink {
+    pub(crate) fn new(inner: &Arc<InMemoryAuditSink>) -> Self {
+        Self {
+            inner: Arc::clone(inner),
+            hangs: tokio::sync::watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+}
+
+#[async_trait]
+impl AuditSink for HangingSink {
+    async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
+        let mut hangs = self.hangs.subscribe();
+        let going_on = hangs.wait_for(|hangs| !hangs).await;
+        drop(going_on.map_err(|e| AuditError(e.to_string()))?);
+        self.inner.record(events).await
     }
 }
 

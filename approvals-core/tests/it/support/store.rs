@@ -1,15 +1,17 @@
 //! The in-memory store, with methods that fail, clocks that fail, and stops between two steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use approvals_core::memory::MemoryStore;
-use approvals_core::store::{Snapshot, Swap, Swapped};
+use approvals_core::review::Opening;
+use approvals_core::store::{Delivery, Hints, Opened, Snapshot, Swap, Swapped};
 use approvals_core::{
-    Clock, ClockError, Phase, RequestId, RequestStore, StoreError, Timestamp, TokioClock,
+    ChannelId, Clock, ClockError, Phase, RequestId, RequestStore, StoreError, Timestamp, TokioClock,
 };
 use approvals_testing::faults::Method;
 use approvals_testing::wrapping::{Wrapping, WrapsStore};
@@ -43,12 +45,16 @@ impl Clock for TestClock {
 pub(crate) type Store = Wrapping<Failing>;
 
 pub(crate) struct Failing {
-    pub(crate) inner: MemoryStore,
+    pub(crate) inner: Arc<MemoryStore>,
     clock: Arc<TestClock>,
     failing: Mutex<BTreeSet<&'static str>>,
     steps: Mutex<Vec<(When, Phase, Step)>>,
     lost: Mutex<Option<Phase>>,
     late: Mutex<Option<(Phase, u32, Duration)>>,
+    slow: Mutex<BTreeMap<&'static str, Duration>>,
+    durable: AtomicBool,
+    /// Of another process's own, where it is one.
+    hints: Option<Arc<Hints>>,
 }
 
 impl std::fmt::Debug for Failing {
@@ -59,17 +65,33 @@ impl std::fmt::Debug for Failing {
 
 impl Failing {
     pub(crate) fn store() -> Store {
+        Wrapping(Self::new())
+    }
+
+    fn new() -> Self {
         let clock = Arc::new(TestClock {
             tokio: TokioClock::new(),
             failing: Mutex::default(),
         });
-        Wrapping(Self {
-            inner: MemoryStore::with_clock(clock.clone()),
+        Self {
+            inner: Arc::new(MemoryStore::with_clock(clock.clone())),
             clock,
             failing: Mutex::default(),
             steps: Mutex::default(),
             lost: Mutex::default(),
             late: Mutex::default(),
+            slow: Mutex::default(),
+            durable: AtomicBool::new(false),
+            hints: None,
+        }
+    }
+
+    /// The same store as another process has it: no hint of what others change comes there.
+    pub(crate) fn of_another_process(&self) -> Store {
+        Wrapping(Self {
+            inner: Arc::clone(&self.inner),
+            hints: Some(Arc::default()),
+            ..Self::new()
         })
     }
 
@@ -111,6 +133,16 @@ impl Failing {
         *self.late.lock().unwrap() = Some((phase, after, by));
     }
 
+    /// Has the next call of a method take so long; an opening is committed all the same.
+    pub(crate) fn slow_down(&self, method: &'static str, by: Duration) {
+        self.slow.lock().unwrap().insert(method, by);
+    }
+
+    /// Has the gate believe that the store outlives its process.
+    pub(crate) fn durable(&self) {
+        self.durable.store(true, Ordering::SeqCst);
+    }
+
     fn lateness(&self, found: Phase) -> Option<Duration> {
         let mut late = self.late.lock().unwrap();
         let (_, after, by) = late.as_mut().filter(|(phase, ..)| *phase == found)?;
@@ -142,7 +174,15 @@ impl Failing {
 
 impl WrapsStore for Failing {
     fn inner(&self) -> &dyn RequestStore {
-        &self.inner
+        &*self.inner
+    }
+
+    fn hints(&self) -> &Arc<Hints> {
+        self.hints.as_ref().unwrap_or_else(|| self.inner.hints())
+    }
+
+    fn is_durable(&self) -> bool {
+        self.durable.load(Ordering::SeqCst)
     }
 
     async fn around<T: Send>(
@@ -152,6 +192,31 @@ impl WrapsStore for Failing {
     ) -> Result<T, StoreError> {
         self.answering(method.name())?;
         call.await
+    }
+
+    async fn open(&self, opening: Opening, all: Vec<Delivery>) -> Result<Opened, StoreError> {
+        let slow = self.slow.lock().unwrap().remove("open");
+        let Some(by) = slow else {
+            return self.inner.open(opening, all).await;
+        };
+        let inner = Arc::clone(&self.inner);
+        let committing = tokio::spawn(async move {
+            tokio::time::sleep(by).await;
+            inner.open(opening, all).await
+        });
+        committing.await.unwrap()
+    }
+
+    async fn copies_due(
+        &self,
+        channel: &ChannelId,
+        limit: usize,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let slow = self.slow.lock().unwrap().remove("copies_due");
+        if let Some(by) = slow {
+            tokio::time::sleep(by).await;
+        }
+        self.inner.copies_due(channel, limit).await
     }
 
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
@@ -170,6 +235,9 @@ impl WrapsStore for Failing {
             step.await;
         }
         let swapped = self.inner.compare_and_swap(swap).await?;
+        if let (Swapped::Done { record, .. }, Some(hints)) = (&swapped, &self.hints) {
+            hints.changed(record.id());
+        }
         if matches!(swapped, Swapped::Done { .. })
             && let Some(step) = self.step(When::After, phase)
         {

@@ -385,9 +385,9 @@ impl Setting {
             };
             if self.may.snapshots {
                 let (not_after, unfrozen) = match effective {
-                    Command::Vote(_) | Command::Renew { .. } => (world.record.due_at(), false),
+                    Command::Vote(_) | Command::Renew { .. } => (world.record.late_from(), false),
                     Command::Claim(_) | Command::ClaimAndStart(_) | Command::Start { .. } => {
-                        (world.record.due_at(), true)
+                        (world.record.late_from(), true)
                     }
                     _ => (None, false),
                 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::memory::MemoryStore;
-use approvals_core::review::{Limits, Opening, Record};
+use approvals_core::review::{Limits, Opening, Phase, Record};
 use approvals_core::store::{
     Delivery, Due, Duty, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap,
     Swapped,
@@ -55,9 +55,11 @@ enum Flaw {
     TellsTheWrongLastEvent,
     NoCopyIsDue,
     EveryCopyIsDue,
+    ArchivesTooEarly,
+    ArchivesWhatIsPending,
 }
 
-const FLAWS: [(Flaw, &str); 35] = {
+const FLAWS: [(Flaw, &str); 37] = {
     use Flaw::*;
     [
         (
@@ -190,6 +192,11 @@ const FLAWS: [(Flaw, &str); 35] = {
         (
             EveryCopyIsDue,
             "copies that are due are listed by channel, the most overdue first",
+        ),
+        (ArchivesTooEarly, "nothing is archived before its time"),
+        (
+            ArchivesWhatIsPending,
+            "what is pending, in doubt, owed or granted is never archived",
         ),
     ]
 };
@@ -440,6 +447,11 @@ impl WrapsStore for Flawed {
         match self.flaw {
             Flaw::ListsEverything => self.inner.list(&Filter::default(), after, limit).await,
             Flaw::ListsFromTheStart => self.inner.list(filter, None, limit).await,
+            Flaw::ArchivesWhatIsPending => {
+                let mut all = self.inner.list(filter, after, limit).await?;
+                all.retain(|record| record.state.phase() != Phase::Pending);
+                Ok(all)
+            }
             _ => self.inner.list(filter, after, limit).await,
         }
     }
@@ -460,6 +472,14 @@ impl WrapsStore for Flawed {
             return Ok(());
         }
         self.inner.heartbeat(owner, lease).await
+    }
+
+    async fn archive(&self, finished_for: Duration) -> Result<u64, StoreError> {
+        let finished_for = match self.flaw {
+            Flaw::ArchivesTooEarly => Duration::ZERO,
+            _ => finished_for,
+        };
+        self.inner.archive(finished_for).await
     }
 
     fn hints(&self) -> &Arc<Hints> {

@@ -1,0 +1,163 @@
+//! Swaps that are judged by the conditions of one statement, beside those that are judged by what was
+//! read before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use approvals_core::audit::NewEvent;
+use approvals_core::review::{Choice, Command, Record, Refused};
+use approvals_core::store::{Freeze, Swap, Swapped};
+use approvals_core::{OwnerId, RequestStore, SystemClock, What};
+use approvals_postgres::PostgresStore;
+use approvals_testing::sample::{ballot, person};
+use sqlx::Row;
+
+use crate::support::{Place, ask, claim, done, sample, start, swap, vote};
+
+/// A swap as a gate makes it.
+async fn guarded(store: &PostgresStore, record: &Record, command: &Command) -> Swap {
+    let runs = matches!(command, Command::Claim(_) | Command::Start { .. });
+    Swap {
+        not_after: record.due_at(),
+        unfrozen: runs,
+        stands: runs,
+        ..swap(store, record.id(), command).await
+    }
+}
+
+/// Asked and approved.
+async fn approved(store: &PostgresStore) -> Arc<Record> {
+    let record = ask(store, &sample(store).await).await;
+    let yes = vote(&record, "alice", Choice::Approve);
+    done(store, record.id(), &yes).await
+}
+
+/// Makes a claim that is guarded, after something else; nothing comes of it.
+async fn refused_after(
+    store: &PostgresStore,
+    record: &Record,
+    change: impl FnOnce(&mut Swap),
+) -> Swapped {
+    let mut claiming = guarded(store, record, &claim(OwnerId::new())).await;
+    change(&mut claiming);
+    let stood = store.read(record.id()).await.unwrap().unwrap();
+    let came = store.compare_and_swap(claiming).await.unwrap();
+    let stands = store.read(record.id()).await.unwrap().unwrap();
+    assert_eq!(*stands.record, *stood.record);
+    came
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_that_something_stands_against_is_told_what_it_is() {
+    let Some(place) = Place::new() else { return };
+    let store = place.store().await;
+    let record = approved(&store).await;
+    let now = store.now().await.unwrap();
+    let late = refused_after(&store, &record, |swap| swap.not_after = Some(now)).await;
+    assert!(matches!(late, Swapped::TooLate), "{late:?}");
+
+    let (by, reason): (_, Arc<str>) = (person("dave"), "stop".into());
+    let freeze = Freeze {
+        by: by.clone(),
+        reason: Arc::clone(&reason),
+        since: now,
+    };
+    let frozen = NewEvent::new(What::Frozen {
+        by: by.clone(),
+        reason: Arc::clone(&reason),
+    });
+    store.set_freeze(Some(freeze), frozen).await.unwrap();
+    let frozen = refused_after(&store, &record, |_| {}).await;
+    assert!(matches!(frozen, Swapped::Frozen), "{frozen:?}");
+    let thawed = NewEvent::new(What::Thawed { by, reason });
+    store.set_freeze(None, thawed).await.unwrap();
+
+    // An equal call runs, and nobody hears of it again.
+    let equal = approved(&store).await;
+    let owner = OwnerId::new();
+    done(&store, equal.id(), &claim(owner)).await;
+    done(&store, equal.id(), &start(owner, 1)).await;
+    let why = Arc::from("its process is gone");
+    done(&store, equal.id(), &Command::Abandon { fence: 1, why }).await;
+    let fallen = refused_after(&store, &record, |_| {}).await;
+    assert!(
+        matches!(fallen, Swapped::Fallen(Refused::EqualInDoubt(by)) if by == equal.id()),
+        "{fallen:?}"
+    );
+
+    let before = guarded(&store, &record, &claim(OwnerId::new())).await;
+    let revoke = Command::Revoke {
+        by: person("dave"),
+        reason: "no".into(),
+    };
+    done(&store, record.id(), &revoke).await;
+    let beaten = store.compare_and_swap(before).await.unwrap();
+    assert!(matches!(beaten, Swapped::Conflict), "{beaten:?}");
+}
+
+/// What is stored of a request, without what differs between any two.
+async fn stored(place: &Place, record: &Record) -> (String, Vec<String>) {
+    let mut connection = place.connection().await;
+    let row = sqlx::query(
+        "SELECT concat_ws(' ', schema, revision, phase, action, due_at IS NULL, \
+         awaited_by IS NULL, decides, grant_until IS NULL, denied_at IS NULL, \
+         denied_here_at IS NULL, denied_here_at = changed_at, proposed_to, review_owed, \
+         changed_at >= asked_at, changed_at <= (SELECT latest FROM head)) AS columns, \
+         ARRAY(SELECT e.what::jsonb ->> 'what' FROM events e WHERE e.request = r.id \
+         ORDER BY e.number) AS events FROM requests r WHERE id = $1",
+    )
+    .bind(record.id().to_bytes().to_vec())
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    let events: Vec<Option<String>> = row.get("events");
+    let events = events.into_iter().map(Option::unwrap_or_default).collect();
+    (row.get("columns"), events)
+}
+
+/// Everything that a swap stores, in two requests: one that was run, one that was denied with a
+/// proposal.
+async fn all_stored(place: &Place, store: &PostgresStore) -> Vec<(String, Vec<String>)> {
+    let mut all = Vec::new();
+    let mut record = approved(store).await;
+    let owner = OwnerId::new();
+    let finish = Command::Finish {
+        fence: 1,
+        succeeded: true,
+        summary: None,
+    };
+    for command in [claim(owner), start(owner, 1), finish] {
+        let swap = guarded(store, &record, &command).await;
+        let swapped = store.compare_and_swap(swap).await.unwrap();
+        let Swapped::Done { record: after, .. } = swapped else {
+            panic!("it should be done: {swapped:?}");
+        };
+        record = after;
+        all.push(stored(place, &record).await);
+    }
+    let other = sample(store).await.table("salaries");
+    let asked = ask(store, &other).await;
+    let mut denial = ballot(&asked.asked, 1, "alice", Choice::Deny);
+    denial.proposal = Some(Arc::new(BTreeMap::from([(
+        "table".to_owned(),
+        "orders".into(),
+    )])));
+    let denial = Command::Vote(Box::new(denial));
+    let denied = done(store, asked.id(), &denial).await;
+    all.push(stored(place, &denied).await);
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_in_one_round_trip_stores_what_one_in_two_does() {
+    let Some(at_once) = Place::new() else { return };
+    let judged = Place::at(at_once.url.clone());
+    let one = at_once.store().await;
+    // A clock that the server does not read has to be read between the two.
+    let two = judged.builder().clock(Arc::new(SystemClock::new()));
+    let two = two.answer_within(Duration::from_secs(10)).connect().await;
+    let stored = all_stored(&at_once, &one).await;
+    assert_eq!(stored, all_stored(&judged, &two.unwrap()).await);
+    assert!(stored.iter().all(|(_, events)| !events.is_empty()));
+}

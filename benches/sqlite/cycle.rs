@@ -1,0 +1,168 @@
+//! Whole cycles, beside the bare commits that they need.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use approvals_benches::Failure;
+use approvals_benches::effort::Effort;
+use approvals_benches::sampling::{Contestant, interleave};
+use approvals_benches::table::{Table, ratio, time};
+use approvals_core::audit::NewEvent;
+use approvals_core::review::{ClaimNow, Command, VoterNow, apply};
+use approvals_core::store::{Opened, Swap, Swapped};
+use approvals_core::{
+    Choice, Limits, OwnerId, Reasons, Record, RequestId, RequestStore, SinkId, Timestamp, Verdict,
+};
+use approvals_sqlite::SqliteStore;
+use approvals_testing::sample::{REVIEWERS, Sample, ballot, person};
+use tokio::runtime::Runtime;
+
+use crate::bare::{Asked, Here};
+
+/// Opened, approved, claimed and started, finished.
+const COMMITS: usize = 4;
+const AGENTS: usize = 64;
+const LEASE: Duration = Duration::from_secs(30);
+
+/// A record as it stands, with the time at which it was read.
+type Standing = (Arc<Record>, Timestamp);
+
+async fn read(store: &SqliteStore, id: RequestId) -> Result<Standing, Failure> {
+    let snapshot = store.read(id).await?.ok_or("it is gone")?;
+    Ok((snapshot.record, snapshot.now))
+}
+
+/// Carries a command out as the gate and the desk do.
+async fn carry(
+    store: &SqliteStore,
+    (record, now): Standing,
+    command: &Command,
+) -> Result<Standing, Failure> {
+    let id = record.id();
+    let transition = apply(&record, command, now)?;
+    let revision = transition.record.revision;
+    let runs = matches!(command, Command::ClaimAndStart(_));
+    let ends = matches!(command, Command::Finish { .. });
+    let swap = Swap {
+        expected: record.revision,
+        record: Arc::new(transition.record),
+        events: transition
+            .events
+            .into_iter()
+            .map(|what| NewEvent::about(id, revision, what))
+            .collect(),
+        not_after: record.due_at().filter(|_| !ends),
+        unfrozen: runs,
+        stands: runs,
+    };
+    match store.compare_and_swap(swap).await? {
+        Swapped::Done { record, .. } => Ok((record, now)),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+/// One request from asking to its outcome. It is read where the desk and the caller that was woken
+/// read it.
+async fn cycle(store: &SqliteStore, table: &str) -> Result<(), Failure> {
+    let limits = Limits {
+        pending: u32::MAX,
+        asks_per_hour: u32::MAX,
+        ..Limits::default()
+    };
+    let sample = Sample::at(store.now().await?).table(table).limits(limits);
+    let Opened::Asked { record, .. } = store.open(sample.opening(), Vec::new()).await? else {
+        return Err("people should be asked".into());
+    };
+    let id = record.id();
+    let seen = read(store, id).await?;
+    let yes = ballot(&seen.0.asked, seen.0.revision, "alice", Choice::Approve);
+    carry(store, seen, &Command::Vote(Box::new(yes))).await?;
+    let claim = Command::ClaimAndStart(Box::new(ClaimNow {
+        owner: OwnerId::new(),
+        lease: LEASE,
+        frozen: false,
+        verdict: Verdict::Allow(Reasons::rule("sample", "allowed now")?),
+        voters: vec![VoterNow {
+            person: person("alice"),
+            groups: BTreeSet::from([REVIEWERS.parse()?]).into_iter().collect(),
+        }],
+        excluded: BTreeSet::new().into_iter().collect(),
+    }));
+    let started = carry(store, read(store, id).await?, &claim).await?;
+    let finish = Command::Finish {
+        fence: started.0.fence,
+        succeeded: true,
+        summary: None,
+    };
+    carry(store, started, &finish).await?;
+    Ok(())
+}
+
+async fn concurrently(store: &Arc<SqliteStore>, cycles: usize) -> Result<Duration, Failure> {
+    let start = Instant::now();
+    let agents: Vec<_> = (0..AGENTS)
+        .map(|agent| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                for n in 0..cycles / AGENTS {
+                    cycle(&store, &format!("{agent}/{n}")).await?;
+                }
+                Ok::<_, Failure>(())
+            })
+        })
+        .collect();
+    for agent in agents {
+        agent.await??;
+    }
+    Ok(start.elapsed())
+}
+
+pub(crate) fn rates(runtime: &Runtime, directory: &Path, effort: Effort) -> Result<Table, Failure> {
+    let here = Here::open(directory)?;
+    let (mut asked, store) = runtime.block_on(async {
+        let store = SqliteStore::open(directory.join("cycles.db")).await?;
+        store.register_sink(&SinkId::new("observer")?).await?;
+        Ok::<_, Failure>((Asked::open(directory).await?, Arc::new(store)))
+    })?;
+    let contestants = vec![
+        Contestant::new(format!("{COMMITS} bare commits"), 20, |cycles| {
+            runtime.block_on(asked.commits(cycles * COMMITS))
+        }),
+        Contestant::new(
+            format!("{COMMITS} bare commits, by the thread that wants them"),
+            20,
+            |cycles| here.commits(cycles * COMMITS),
+        ),
+        Contestant::new("one cycle at a time", 20, |cycles| {
+            runtime.block_on(async {
+                let start = Instant::now();
+                for n in 0..cycles {
+                    cycle(&store, &n.to_string()).await?;
+                }
+                Ok(start.elapsed())
+            })
+        }),
+        Contestant::new(format!("{AGENTS} at once"), AGENTS * 2, |cycles| {
+            runtime.block_on(concurrently(&store, cycles))
+        }),
+    ];
+    let samples = interleave(effort.rounds(41), contestants)?;
+    let mut table = Table::new([
+        "what",
+        "cycles a second",
+        "time for one",
+        "rate to the first",
+    ]);
+    let first = samples.first().map_or(f64::NAN, |one| one.median());
+    for one in &samples {
+        table.row([
+            one.name.clone(),
+            format!("{:.0}", 1e9 / one.median()),
+            time(one.median()),
+            ratio(first, one.median()),
+        ]);
+    }
+    Ok(table)
+}
