@@ -63,7 +63,7 @@ impl Approver for Slack {
     }
 
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
-        self.0.follow(notice.record(), receipt).await.map(drop)
+        self.0.follow(notice, receipt).await.map(drop)
     }
 
     async fn follow(
@@ -71,6 +71,6 @@ impl Approver for Slack {
         notice: &Notice,
         receipt: &Receipt,
     ) -> Result<Option<Receipt>, ApproverError> {
-        self.0.follow(notice.record(), receipt).await
+        self.0.follow(notice, receipt).await
     }
 }

@@ -144,13 +144,28 @@ fn following(record: &Record, pages: &mut Pages) -> Vec<Body> {
 
 /// A message in the thread that calls whoever is asked by now.
 pub(crate) fn calling(record: &Record, mentions: &[Mention]) -> Body {
-    let revision = record.revision;
-    let mut elements = vec![note_of("By now you are asked as well.".to_owned())];
+    in_thread(
+        record,
+        mentions,
+        "others are asked as well",
+        "By now you are asked as well.",
+    )
+}
+
+/// A message in the thread that reminds of a request.
+pub(crate) fn reminding(record: &Record, mentions: &[Mention]) -> Body {
+    let due = record.late_from().unwrap_or(record.asked.expires_at);
+    let words = format!("This still waits for an answer. It is to be decided by {due}.");
+    in_thread(record, mentions, "still waiting", &words)
+}
+
+fn in_thread(record: &Record, mentions: &[Mention], what: &str, words: &str) -> Body {
+    let mut elements = vec![note_of(words.to_owned())];
     elements.extend(calls(mentions));
     Body {
-        text: format!("{}: others are asked as well", fallback(record)),
+        text: format!("{}: {what}", fallback(record)),
         blocks: vec![Block::RichText {
-            block_id: format!("calling-{revision}"),
+            block_id: format!("thread-{}", record.revision),
             elements: joined(elements),
         }],
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use approvals_core::{ApproverError, Phase, Receipt, Record};
+use approvals_core::review::Vote;
+use approvals_core::{ApproverError, Notice, Phase, Receipt, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Inner;
@@ -192,12 +193,13 @@ impl Inner {
     }
 
     /// Has the messages of a receipt show what the request is by now, and puts it before whoever is
-    /// asked since.
+    /// asked since; reminds those who have not answered, where the notice says so.
     pub(crate) async fn follow(
         &self,
-        record: &Arc<Record>,
+        notice: &Notice,
         receipt: &Receipt,
     ) -> Result<Option<Receipt>, ApproverError> {
+        let record = notice.record();
         let Some(handle) = Handle::read(receipt) else {
             let why = "the receipt is not one of this version's Slack channel";
             return Err(ApproverError::for_good(why));
@@ -211,11 +213,53 @@ impl Inner {
         // Those who were asked before are told, whatever became of the others.
         self.update_all(record, &copies).await?;
         further?;
+        if notice.is_reminder() {
+            self.remind(record, &copies).await?;
+        }
         if !others {
             return Ok(None);
         }
         self.memory.forget(record.id());
         Ok(Some(Handle::of(copies, record).receipt()))
+    }
+
+    /// Reminds in the thread of each message, which notifies those who follow it, and calls those
+    /// whom it called and who have not answered. Whoever has answered is left alone.
+    async fn remind(&self, record: &Record, copies: &[Copy]) -> Result<(), ApproverError> {
+        let answered = |id: &str| {
+            let here = |vote: &&Arc<Vote>| vote.identity.channel == *self.desk.channel();
+            record
+                .votes
+                .iter()
+                .filter(here)
+                .any(|vote| &*vote.identity.user == id)
+        };
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        for copy in copies.iter().filter(|copy| !answered(&copy.to)) {
+            let Ok(conversation) = ConversationId::new(&copy.conversation) else {
+                continue;
+            };
+            let silent = |mention: &Mention| !answered(&named(mention));
+            let calls: Vec<Mention> = copy.mentions().into_iter().filter(silent).collect();
+            let posted = Posted {
+                conversation,
+                ts: copy.ts.clone(),
+                further: 0,
+                complete: true,
+            };
+            let body = message::reminding(record, &calls);
+            match self.reply(&posted, &body, rank).await {
+                Ok(()) => {}
+                Err(error) if matches!(error.class, Class::Limited(_) | Class::Later) => {
+                    return Err(error.into());
+                }
+                // Of a message that is gone nobody is reminded.
+                Err(error) => {
+                    tracing::error!(request = %record.id(), to = copy.to, %error, "nobody was reminded");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Posts to whoever is asked and has no message yet, and calls whoever is asked in a

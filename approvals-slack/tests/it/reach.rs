@@ -272,3 +272,34 @@ async fn a_route_for_what_was_widened_leads_there_then_also_after_slack_was_away
         assert!(room.reads(copy).contains("dora approves"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_not_answered_is_reminded_in_the_thread_and_whoever_has_is_not() {
+    let minute = std::time::Duration::from_secs(60);
+    let requirement = Requirement::some_of(2, "reviewers").unwrap();
+    let requirement = requirement.remind_after(10 * minute).unwrap();
+    let room = Room::new().await;
+    let ops = Destination::channel("C0OPS").unwrap().calling_reviewers();
+    let routes = Routes::new().to(Route::all(), [ops, Destination::reviewers()]);
+    let directory = room.directory.clone();
+    let change =
+        |settings: approvals_slack::SlackBuilder| settings.routes(routes).directory(directory);
+    let room = Room::again(room, requirement, change).await;
+    let (_asking, _) = room.ask("ten").await;
+    room.settle().await;
+    let copies = room.workspace.messages();
+    assert_eq!(channels(&room), ["C0OPS", "D0ALICE", "D0CAROL"]);
+    room.press(&copies[1], "alice", "vote.approve").await;
+    tokio::time::sleep(11 * minute).await;
+    let reminders = |n: usize| room.workspace.thread(&copies[n].ts);
+    assert_eq!([0, 1, 2].map(|n| reminders(n).len()), [1, 0, 1]);
+    let called = reminders(0)[0].body.to_string();
+    assert!(
+        called.contains(&id("carol")) && !called.contains(&id("alice")),
+        "{called}"
+    );
+    assert!(called.contains("still waits for an answer"), "{called}");
+    tokio::time::sleep(5 * minute).await;
+    assert_eq!(reminders(2).len(), 1);
+    assert_eq!(room.workspace.refused(), Vec::<String>::new());
+}
