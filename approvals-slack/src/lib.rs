@@ -28,6 +28,7 @@ mod copies;
 mod endpoints;
 mod error;
 mod facts;
+mod following;
 mod form;
 mod http_client;
 mod id;
