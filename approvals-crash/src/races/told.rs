@@ -85,6 +85,8 @@ impl Told {
             Kind::Withdrawn => Phase::Withdrawn,
             Kind::Revoked => Phase::Revoked,
             Kind::InDoubt => Phase::InDoubt,
+            // The yes won, whatever became of it since.
+            Kind::Decided => Phase::Approved,
             Kind::AlreadyFinished if error.finished_before() == Some(true) => Phase::Succeeded,
             Kind::AlreadyFinished => Phase::Failed,
             // Said in words: `the request is executing: this needs approved`.
