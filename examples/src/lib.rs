@@ -4,3 +4,4 @@
 //! - `cargo run --example policy_in_code`: rules, requirements and closures as policies.
 //! - `cargo run --example testing_with_in_memory`: how a test suite answers.
 //! - `cargo run --example custom_adapters`: each trait, implemented.
+//! - `cargo run --example slack`: a request in Slack, or in a stand-in for it on this machine.

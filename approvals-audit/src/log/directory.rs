@@ -127,7 +127,6 @@ impl Directory {
     /// [`LogError`] when its bundle is not there, or not whole.
     pub fn entry(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
         let bundle = self.bundle(index / WIDTH, size)?;
-        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
         let within = (index % WIDTH) as usize;
         let entry = Entries::of(&bundle).nth(within);
         entry
@@ -218,7 +217,6 @@ impl Nodes for AsOf<'_> {
         let (level, within) = (height / HEIGHT, height % HEIGHT);
         let first = index << within;
         let hashes = self.tile(level, first / WIDTH)?;
-        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
         let from = (first % WIDTH) as usize;
         let mut subtree = Frontier::new();
         let covered = hashes.get(from..from + (1 << within));

@@ -168,7 +168,7 @@ async fn a_log_that_was_cut_off_or_rewritten_is_found_by_a_remembered_checkpoint
     written(place.path(), &key, &all).await;
     let public = approvals_audit::Signer::key(&*key).clone();
     let seen = Directory::at(place.path())
-        .checkpoint(&[public.clone()])
+        .checkpoint(std::slice::from_ref(&public))
         .unwrap();
     // A shorter one.
     written(other.path(), &key, &all[..600]).await;
@@ -196,12 +196,15 @@ async fn a_log_that_was_cut_off_or_rewritten_is_found_by_a_remembered_checkpoint
     same.run().unwrap();
 }
 
+/// What is done to a trail.
+type Change = Box<dyn Fn(&mut Vec<approvals_core::Event>)>;
+
 #[tokio::test]
 async fn a_trail_that_cannot_have_happened_is_found_at_its_event() {
     let mut all = trail(12);
     let (_, second) = all.split_at(6);
     let of_second = second[0].request;
-    let whys: [(&str, usize, Box<dyn Fn(&mut Vec<approvals_core::Event>)>); 6] = [
+    let whys: [(&str, usize, Change); 6] = [
         (
             "nobody had said yes",
             2,

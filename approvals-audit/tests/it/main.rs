@@ -2,7 +2,6 @@
 //! crashes.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "tests stop at what they did not expect"

@@ -207,6 +207,21 @@ pub trait Approver: fmt::Debug + Send + Sync {
     /// [`ApproverError`] when the message may still show the former state.
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError>;
 
+    /// Shows progress or the outcome as [`update`](Self::update) does, for a channel that goes on to
+    /// further people when other people are asked: it returns where the request is now, which takes
+    /// the receipt's place. `None` keeps the receipt, as the provided method does.
+    ///
+    /// # Errors
+    /// [`ApproverError`] when a message may still show the former state, or when somebody who is
+    /// asked by now may not see it. The receipt stays; it is called again as `update` would be.
+    async fn follow(
+        &self,
+        notice: &Notice,
+        receipt: &Receipt,
+    ) -> Result<Option<Receipt>, ApproverError> {
+        self.update(notice, receipt).await.map(|()| None)
+    }
+
     /// Whether its copies are in this process alone, as at a terminal: then no other process can
     /// work on them in this one's place.
     fn is_local(&self) -> bool {

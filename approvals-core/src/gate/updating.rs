@@ -143,32 +143,35 @@ async fn update_copy(
     }
     let over = record.state.phase().is_final();
     let notice = Notice::since(record, delivery.revision);
-    let updated = answer(Unpanicked(channel.approver.update(&notice, &receipt)).await);
-    if let Err(error) = updated {
-        let state = if error.is_for_good() {
-            // Not due any more; the next change of the request tries once more.
-            DeliveryState::Delivered(receipt)
-        } else {
-            let attempts = delivery.state.attempts().saturating_add(1);
-            DeliveryState::Outdated {
-                receipt,
-                why: error.to_string(),
-                retry: retry(attempts, shared.store().now().await?),
+    let followed = answer(Unpanicked(channel.approver.follow(&notice, &receipt)).await);
+    let receipt = match followed {
+        Ok(further) => further.unwrap_or(receipt),
+        Err(error) => {
+            let state = if error.is_for_good() {
+                // Not due any more; the next change of the request tries once more.
+                DeliveryState::Delivered(receipt)
+            } else {
+                let attempts = delivery.state.attempts().saturating_add(1);
+                DeliveryState::Outdated {
+                    receipt,
+                    why: error.to_string(),
+                    retry: retry(attempts, shared.store().now().await?),
+                }
+            };
+            // A copy that is looked at again and again here counts as tried.
+            let tried = error.is_for_good() && shared.is_local(&channel.id);
+            let revision = if tried {
+                notice.revision()
+            } else {
+                delivery.revision
+            };
+            note(shared, request, delivery, revision, state).await;
+            if tried && over {
+                shared.local.forget(&channel.id, request);
             }
-        };
-        // A copy that is looked at again and again here counts as tried.
-        let tried = error.is_for_good() && shared.is_local(&channel.id);
-        let revision = if tried {
-            notice.revision()
-        } else {
-            delivery.revision
-        };
-        note(shared, request, delivery, revision, state).await;
-        if tried && over {
-            shared.local.forget(&channel.id, request);
+            return Err(NotUpdated::Channel(error));
         }
-        return Err(NotUpdated::Channel(error));
-    }
+    };
     let state = DeliveryState::Delivered(receipt);
     note(shared, request, delivery, notice.revision(), state).await;
     if over {

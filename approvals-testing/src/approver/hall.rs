@@ -59,14 +59,22 @@ impl Approver for Noted {
     }
 
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
+        self.follow(notice, receipt).await.map(drop)
+    }
+
+    async fn follow(
+        &self,
+        notice: &Notice,
+        receipt: &Receipt,
+    ) -> Result<Option<Receipt>, ApproverError> {
         let mut silent = false;
         self.log(|log| silent = log.silent);
         if silent {
-            return Ok(());
+            return Ok(None);
         }
-        let updated = self.inner.update(notice, receipt).await;
+        let updated = self.inner.follow(notice, receipt).await;
         self.log(|log| match &updated {
-            Ok(()) => {
+            Ok(_) => {
                 let update = (notice.asked().id, notice.revision(), receipt.clone());
                 log.updated.push(update);
             }

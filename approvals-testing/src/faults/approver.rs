@@ -46,4 +46,15 @@ impl Approver for FaultyApprover {
             .carry(Method::Update, call, ApproverError::new)
             .await
     }
+
+    async fn follow(
+        &self,
+        notice: &Notice,
+        receipt: &Receipt,
+    ) -> Result<Option<Receipt>, ApproverError> {
+        let call = self.inner.follow(notice, receipt);
+        self.script
+            .carry(Method::Update, call, ApproverError::new)
+            .await
+    }
 }

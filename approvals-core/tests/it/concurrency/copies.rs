@@ -168,3 +168,65 @@ async fn a_slow_channel_is_shown_the_last_form_after_the_ones_before() {
     // What came between was not worth a message of its own.
     assert!(board.updates.available_permits() >= 8);
 }
+
+/// A channel whose messages spread with every change.
+#[derive(Debug, Default)]
+struct Spreading {
+    receipts: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Approver for Spreading {
+    fn coverage(&self, _: &Presentation<'_>) -> Coverage {
+        Coverage::Whole
+    }
+
+    async fn present(&self, _: &Notice) -> Result<Receipt, ApproverError> {
+        Ok(Receipt::handle("one"))
+    }
+
+    async fn update(&self, _: &Notice, _: &Receipt) -> Result<(), ApproverError> {
+        Err(ApproverError::for_good("it is followed instead"))
+    }
+
+    async fn follow(
+        &self,
+        notice: &Notice,
+        receipt: &Receipt,
+    ) -> Result<Option<Receipt>, ApproverError> {
+        let known = receipt.as_str().unwrap_or_default().to_owned();
+        self.receipts.lock().unwrap().push(known.clone());
+        let further = format!("{known} and {}", notice.state().phase());
+        Ok(Some(Receipt::handle(&further)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_channel_went_on_to_is_kept_for_the_next_change() {
+    let (_, store) = Time::paused();
+    let (approver, spreading) = (InMemoryApprover::new(), Arc::new(Spreading::default()));
+    let connected = Arc::clone(&spreading);
+    let gate = gate(&store)
+        .approver("test", approver.connect())
+        .approver("spreading", |_| connected)
+        .build()
+        .await
+        .unwrap();
+    let again = call("load.long", 1);
+    let approve = async { approver.next().await.approve_as("alice").await.unwrap() };
+    let (admitted, _) = tokio::join!(gate.authorize(again.clone()), approve);
+    gate.flush().await;
+    let permit = admitted.unwrap().start(&again).await.unwrap();
+    gate.flush().await;
+    permit.finish(true).await;
+    gate.flush().await;
+    let receipts = spreading.receipts.lock().unwrap().clone();
+    assert!(receipts.len() >= 2, "{receipts:?}");
+    assert_eq!(receipts[0], "one");
+    for pair in receipts.windows(2) {
+        assert!(
+            pair[1].starts_with(&format!("{} and ", pair[0])),
+            "{receipts:?}"
+        );
+    }
+}

@@ -92,14 +92,13 @@ async fn whatever_fails_once_a_repeat_under_the_same_key_runs_at_most_once_in_al
             world.script.heal();
             let last = world.attempt(&keyed).await.unwrap_err();
             assert!(world.runs() <= 1);
-            assert!(
-                matches!(
-                    last.kind(),
-                    Kind::AlreadyFinished | Kind::InDoubt | Kind::Withdrawn
-                ),
-                "{:?}: {last}",
-                world.script.struck()
+            let is_over = matches!(
+                last.kind(),
+                Kind::AlreadyFinished | Kind::InDoubt | Kind::Withdrawn
             );
+            // Or nobody could be asked, which ended the request.
+            let unseen = last.to_string().contains("its request is over");
+            assert!(is_over || unseen, "{:?}: {last}", world.script.struck());
             world.gate.flush().await;
             world
         })

@@ -1,0 +1,208 @@
+//! A thin client of Slack's Web API: one call, one answer, and what a failure means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Uri, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::endpoints::Endpoints;
+use crate::error::{ApiError, Class};
+use crate::http_client::Http;
+use crate::id::ConversationId;
+use crate::method::Method;
+use crate::schedule::{Rank, Schedule};
+
+/// How often one call is made again that Slack found too early. Then whoever made it decides.
+const AGAIN: usize = 5;
+
+#[derive(Debug)]
+pub(crate) struct Api {
+    http: Arc<dyn Http>,
+    endpoints: Endpoints,
+    token: SecretString,
+    schedule: Schedule,
+}
+
+impl Api {
+    pub(crate) fn new(
+        http: Arc<dyn Http>,
+        endpoints: Endpoints,
+        token: SecretString,
+        posts_per_minute: usize,
+    ) -> Self {
+        Self {
+            http,
+            endpoints,
+            token,
+            schedule: Schedule::new(posts_per_minute),
+        }
+    }
+
+    /// The same under another token, with a schedule of its own.
+    #[cfg(feature = "socket-mode")]
+    pub(crate) fn with_token(&self, token: SecretString) -> Self {
+        Self::new(Arc::clone(&self.http), self.endpoints.clone(), token, 1)
+    }
+
+    pub(crate) const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// Waits until a call may be made. For callers that look once more before they make it.
+    pub(crate) async fn turn(&self, method: Method, at: Option<&ConversationId>, rank: Rank) {
+        self.schedule.turn(method, at, rank).await;
+    }
+
+    /// Makes a call when its turn has come; again where Slack says that it was too early.
+    pub(crate) async fn call<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        rank: Rank,
+        arguments: &(impl Serialize + Sync),
+    ) -> Result<A, ApiError> {
+        let mut tries = 0;
+        loop {
+            self.turn(method, None, rank).await;
+            tries += 1;
+            match self.call_now(method, arguments).await {
+                Err(error) if matches!(error.class, Class::Limited(_)) && tries < AGAIN => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Makes a call whose turn has come.
+    pub(crate) async fn call_now<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        arguments: &(impl Serialize + Sync),
+    ) -> Result<A, ApiError> {
+        let answer = self.exchange(method, arguments).await;
+        if let Err(ApiError {
+            class: Class::Limited(pause),
+            ..
+        }) = &answer
+        {
+            tracing::warn!(method = method.name(), ?pause, "Slack asks for a pause");
+            self.schedule.pause(method, *pause);
+        }
+        answer
+    }
+
+    async fn exchange<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        arguments: &impl Serialize,
+    ) -> Result<A, ApiError> {
+        let failed = |class, why: String| ApiError { method, class, why };
+        let refused = |error: &dyn std::fmt::Display| failed(Class::Refused, error.to_string());
+        let address = self.endpoints.method(method.name());
+        let bearer = format!("Bearer {}", self.token.expose_secret());
+        let request = if method.is_query() {
+            let query = query(arguments).map_err(|error| refused(&error))?;
+            Request::get(format!("{address}?{query}"))
+                .header(header::AUTHORIZATION, bearer)
+                .body(Bytes::new())
+        } else {
+            let body = serde_json::to_vec(arguments).map_err(|error| refused(&error))?;
+            Request::post(address)
+                .header(header::AUTHORIZATION, bearer)
+                .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+                .body(Bytes::from(body))
+        };
+        let request = request.map_err(|error| refused(&error))?;
+        let sent = tokio::time::timeout(method.patience(), self.http.send(request)).await;
+        let answer = sent
+            .map_err(|_| failed(Class::Later, "no answer in time".to_owned()))?
+            .map_err(|error| failed(Class::Later, error.to_string()))?;
+        read(method, &answer)
+    }
+
+    /// Answers whoever clicked, at the address that came with the click. Where that is not Slack's,
+    /// nothing is sent.
+    pub(crate) async fn answer(&self, address: &Uri, body: &impl Serialize) -> Result<(), String> {
+        let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
+        let request = Request::post(address)
+            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+            .body(Bytes::from(body))
+            .map_err(|error| error.to_string())?;
+        let sent = tokio::time::timeout(Duration::from_secs(10), self.http.send(request)).await;
+        let answer = sent
+            .map_err(|_| "no answer in time".to_owned())?
+            .map_err(|error| error.to_string())?;
+        match answer.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(format!("status {status}")),
+        }
+    }
+}
+
+/// A flat list of arguments in an address.
+fn query(arguments: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Value::Object(members) = serde_json::to_value(arguments)? {
+        for (name, value) in &members {
+            if let Some(text) = value.as_str() {
+                query.append_pair(name, text);
+            }
+        }
+    }
+    Ok(query.finish())
+}
+
+/// What an answer says. A status of 200 alone is no success.
+fn read<A: DeserializeOwned>(method: Method, answer: &Response<Bytes>) -> Result<A, ApiError> {
+    let failed = |class, why: String| ApiError { method, class, why };
+    let status = answer.status();
+    let pause = answer.headers().get(header::RETRY_AFTER);
+    let pause = pause.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(failed(Class::limited(pause), "too often".to_owned()));
+    }
+    let later = status.is_server_error();
+    let Ok(value) = serde_json::from_slice::<Value>(answer.body()) else {
+        // Something between Slack and here answered, or half of an answer came.
+        let class = if later || status.is_success() {
+            Class::Later
+        } else {
+            Class::Refused
+        };
+        return Err(failed(class, format!("status {status} and no JSON")));
+    };
+    if value.get("ok") != Some(&Value::Bool(true)) {
+        let code = value
+            .get("error")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let class = match Class::of(code) {
+            Class::Refused if later => Class::Later,
+            Class::Limited(_) => Class::limited(pause),
+            class => class,
+        };
+        return Err(failed(class, explained(code, &value)));
+    }
+    serde_json::from_value(value)
+        .map_err(|error| failed(Class::Later, format!("an answer in another form: {error}")))
+}
+
+/// An error's code with what Slack says about it.
+fn explained(code: &str, answer: &Value) -> String {
+    let mut text = if code.is_empty() {
+        "no reason".to_owned()
+    } else {
+        code.to_owned()
+    };
+    let messages = answer.pointer("/response_metadata/messages");
+    let messages = messages.and_then(Value::as_array).into_iter().flatten();
+    let needed = answer.get("needed").into_iter();
+    for detail in messages.chain(needed).filter_map(Value::as_str).take(5) {
+        text.push_str("; ");
+        text.extend(detail.chars().take(300));
+    }
+    text
+}

@@ -1,0 +1,76 @@
+//! The channel: puts requests before people in Slack and shows what becomes of them.
+
+use std::sync::Arc;
+
+use approvals_core::{
+    Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
+    Receipt, Record,
+};
+use async_trait::async_trait;
+
+use crate::api::Api;
+use crate::copies::Memory;
+use crate::id::AppId;
+use crate::message;
+use crate::pages::pages;
+use crate::people::{Installation, People};
+use crate::replay::Replays;
+use crate::routes::Routes;
+use crate::signature::SigningSecrets;
+
+/// The Slack channel. Made by [`SlackBuilder`](crate::SlackBuilder); cheap to clone, and all clones
+/// are one channel.
+#[derive(Debug, Clone)]
+pub struct Slack(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) api: Api,
+    pub(crate) desk: ChannelDesk,
+    pub(crate) app: AppId,
+    pub(crate) installations: Vec<Installation>,
+    pub(crate) routes: Routes,
+    pub(crate) link: Option<String>,
+    pub(crate) directory: Option<Arc<dyn Directory>>,
+    pub(crate) secrets: SigningSecrets,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) people: People,
+    pub(crate) replays: Replays,
+    pub(crate) memory: Memory,
+}
+
+impl Slack {
+    /// The messages of a request as they are sent, as JSON: the one with the buttons first. Without
+    /// whom they call, which depends on where they go.
+    #[must_use]
+    pub fn preview(&self, record: &Record) -> Vec<String> {
+        let bodies = message::all(record, self.0.face(&[], true)).into_iter();
+        // Strings, numbers and flags: nothing that cannot be written.
+        bodies
+            .map(|body| serde_json::to_string(&body).unwrap_or_default())
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Approver for Slack {
+    fn coverage(&self, presentation: &Presentation<'_>) -> Coverage {
+        pages(presentation).coverage
+    }
+
+    async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
+        self.0.present(notice.record()).await
+    }
+
+    async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
+        self.0.follow(notice, receipt).await.map(drop)
+    }
+
+    async fn follow(
+        &self,
+        notice: &Notice,
+        receipt: &Receipt,
+    ) -> Result<Option<Receipt>, ApproverError> {
+        self.0.follow(notice, receipt).await
+    }
+}

@@ -1,0 +1,226 @@
+//! What follows a click, after it was acknowledged: the form, the vote, and the answer to whoever
+//! may not vote.
+
+use std::sync::Arc;
+
+use approvals_core::{CastVote, Choice, Phase, Record, VoteError};
+use http::Uri;
+use serde::{Deserialize, Serialize};
+
+use crate::block::Modal;
+use crate::button::Seen;
+use crate::channel::Inner;
+use crate::copies::Copy;
+use crate::error::Class;
+use crate::form::{Remembered, form};
+use crate::id::{ConversationId, UserId};
+use crate::message::{Body, answer};
+use crate::method::Method;
+use crate::people::Installation;
+use crate::schedule::Rank;
+
+/// Who clicked, and where: verified by Slack's signature.
+#[derive(Debug, Clone)]
+pub(crate) struct Click {
+    pub(crate) installation: Installation,
+    pub(crate) user: UserId,
+    /// The team that Slack says they are of, where it does.
+    pub(crate) team: Option<String>,
+    /// The message, where it was one.
+    pub(crate) message: Option<(ConversationId, String)>,
+    /// Where they are answered, where Slack says: an address that was checked.
+    pub(crate) answer_at: Option<Uri>,
+}
+
+/// The text of a private answer whose vote did not count.
+const NOT_COUNTED: &str = "Your answer did not count.";
+
+#[derive(Serialize)]
+struct Ephemeral<'a> {
+    response_type: &'static str,
+    replace_original: bool,
+    #[serde(flatten)]
+    body: &'a Body,
+}
+
+#[derive(Serialize)]
+struct PostEphemeral<'a> {
+    channel: &'a str,
+    user: &'a str,
+    #[serde(flatten)]
+    body: &'a Body,
+}
+
+#[derive(Serialize)]
+struct Open<'a> {
+    trigger_id: &'a str,
+    view: &'a Modal,
+}
+
+#[derive(Deserialize)]
+struct Done {}
+
+impl Inner {
+    /// Opens the form of a choice. A trigger is good for three seconds, so this comes first.
+    pub(crate) async fn open(&self, click: Click, seen: Seen, choice: Choice, trigger: String) {
+        let record = match self.desk.look(seen.request).await {
+            Ok(record) => record,
+            Err(error) => return self.tell(&click, &told(&error)).await,
+        };
+        if record.state.phase() != Phase::Pending {
+            self.tell(&click, &told(&VoteError::Settled(Arc::clone(&record))))
+                .await;
+            return self.heal(&click, &record).await;
+        }
+        let (conversation, ts) = match &click.message {
+            Some((conversation, ts)) => (Some(conversation.as_str().to_owned()), Some(ts.clone())),
+            None => (None, None),
+        };
+        let remembered = Remembered {
+            seen,
+            choice,
+            code: false,
+            conversation,
+            ts,
+        };
+        let open = Open {
+            trigger_id: &trigger,
+            view: &form(&record, remembered),
+        };
+        let opened = tokio::time::timeout(
+            Method::ViewsOpen.patience(),
+            self.api.call::<Done>(Method::ViewsOpen, Rank::NOW, &open),
+        );
+        let why = match opened.await {
+            Ok(Ok(Done {})) => return,
+            Ok(Err(error)) if error.class == Class::Trigger => "Slack took too long".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "Slack is busy".to_owned(),
+        };
+        tracing::warn!(request = %seen.request, why, "a form was not opened");
+        self.tell(
+            &click,
+            &format!("The form could not be opened ({why}): press the button again."),
+        )
+        .await;
+    }
+
+    /// Hands a vote in, and tells whoever may not vote why.
+    pub(crate) async fn vote(
+        &self,
+        click: Click,
+        seen: Seen,
+        choice: Choice,
+        comment: Option<String>,
+    ) {
+        let foreign = match &click.installation {
+            Installation::Workspace(team) => {
+                click.team.as_deref().is_some_and(|of| of != team.as_str())
+            }
+            Installation::Organisation(_) => false,
+        };
+        let clicker = if foreign {
+            Err(crate::people::NoReviewer::Foreign)
+        } else {
+            self.people
+                .clicker(&self.api, &click.installation, &click.user)
+                .await
+        };
+        let clicker = match clicker {
+            Ok(clicker) => clicker,
+            Err(why) => {
+                tracing::warn!(request = %seen.request, user = %click.user, %why, "a click of nobody who may vote");
+                return self.tell(&click, &why.to_string()).await;
+            }
+        };
+        let cast = CastVote {
+            request: seen.request,
+            tenant: clicker.tenant,
+            user: clicker.user,
+            choice,
+            comment,
+            proposal: None,
+            digest: seen.digest,
+            shown: seen.shown,
+            revision: seen.revision,
+        };
+        let voted = self.desk.vote(cast).await;
+        if let Err(error) = &voted {
+            self.tell(&click, &told(error)).await;
+        }
+        let record = match voted {
+            Ok(record) | Err(VoteError::Settled(record)) => record,
+            Err(_) => match self.desk.look(seen.request).await {
+                Ok(record) => record,
+                Err(_) => return,
+            },
+        };
+        self.heal(&click, &record).await;
+    }
+
+    /// Has the message that was clicked show what stands, where nobody else sees to that: a copy
+    /// whose posting was never answered is in no receipt.
+    async fn heal(&self, click: &Click, record: &Arc<Record>) {
+        let Some((conversation, ts)) = &click.message else {
+            return;
+        };
+        if self.memory.is_known(conversation.as_str(), ts) {
+            return;
+        }
+        let copy = Copy {
+            to: conversation.as_str().to_owned(),
+            conversation: conversation.as_str().to_owned(),
+            ts: ts.clone(),
+            calls: Vec::new(),
+        };
+        if let Err(error) = self.change(record, &copy, Rank::NOW).await {
+            tracing::warn!(request = %record.id(), ts, %error, "a copy that was clicked was not updated");
+        }
+    }
+
+    /// Says something to whoever clicked, and to nobody else.
+    async fn tell(&self, click: &Click, why: &str) {
+        let body = answer(NOT_COUNTED, why);
+        if let Some(address) = &click.answer_at {
+            let ephemeral = Ephemeral {
+                response_type: "ephemeral",
+                replace_original: false,
+                body: &body,
+            };
+            match self.api.answer(address, &ephemeral).await {
+                Ok(()) => return,
+                // The address is a secret, and is not told.
+                Err(error) => tracing::warn!(error, "a click could not be answered at its address"),
+            }
+        }
+        let Some((conversation, _)) = &click.message else {
+            return;
+        };
+        let ephemeral = PostEphemeral {
+            channel: conversation.as_str(),
+            user: click.user.as_str(),
+            body: &body,
+        };
+        let told = self
+            .api
+            .call::<Done>(Method::PostEphemeral, Rank::NOW, &ephemeral);
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "whoever clicked could not be told why it did not count");
+        }
+    }
+}
+
+/// Why a vote did not count, for whoever cast it: without what only operators should read.
+fn told(error: &VoteError) -> String {
+    match error {
+        VoteError::Store(_) => {
+            "The store did not answer, so nobody knows yet whether it counted: look at the message \
+             in a moment, and press again if it shows no vote of yours."
+                .to_owned()
+        }
+        VoteError::Directory(_) => {
+            "Who you are could not be found out now, so it did not count: try again.".to_owned()
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,87 @@
+//! The way out: one small trait, and what it is over the network.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+/// The most that is read of an answer.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// Nothing came back. Whoever was asked may have acted all the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no answer: {0}")]
+pub struct HttpError(pub String);
+
+/// Sends one request and returns what was answered, whatever its status. Follows no redirect.
+///
+/// [`Https`] is this over the network; tests put a stand-in here.
+#[async_trait]
+pub trait Http: fmt::Debug + Send + Sync {
+    /// Sends it. Time limits are the caller's.
+    ///
+    /// # Errors
+    /// [`HttpError`] when no whole answer came back.
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError>;
+}
+
+/// HTTP/1.1 over TLS by rustls, with the roots that the host trusts.
+pub struct Https {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl fmt::Debug for Https {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Https")
+    }
+}
+
+impl Https {
+    /// A client with a pool of connections of its own.
+    ///
+    /// # Errors
+    /// [`HttpError`] when the host trusts no root.
+    pub fn new() -> Result<Self, HttpError> {
+        let provider = rustls::crypto::ring::default_provider();
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(provider)
+            .map_err(|error| HttpError(format!("no trusted roots: {error}")))?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Ok(Self { client })
+    }
+}
+
+#[async_trait]
+impl Http for Https {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let sent = self.client.request(request.map(Full::new)).await;
+        let response = sent.map_err(|error| HttpError(chain(&error)))?;
+        let (parts, body) = response.into_parts();
+        let read = Limited::new(body, MOST_BYTES).collect().await;
+        let body = read.map_err(|error| HttpError(error.to_string()))?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    }
+}
+
+/// An error with what caused it, which is where the reason stands.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,236 @@
+//! The messages of a request, as bodies for Slack.
+
+use approvals_core::{Coverage, Presentation, Record};
+use serde::Serialize;
+
+use crate::block::{Block, Button, Inline, Plain, Rich};
+use crate::button::{Press, buttons};
+use crate::facts::{joined, label};
+use crate::id::{UserGroupId, UserId};
+use crate::pages::{Pages, pages};
+use crate::progress::{progress, title};
+
+/// What a message consists of. `text` is what a notification and a screen reader say first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Body {
+    pub(crate) text: String,
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// Whom a message calls.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mention {
+    User(UserId),
+    Group(UserGroupId),
+}
+
+/// How a message is to look, beside what its record says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Face<'a> {
+    /// Whom it calls.
+    pub(crate) mentions: &'a [Mention],
+    /// The beginning of the address where all of a request is shown; the request's id follows.
+    pub(crate) link: Option<&'a str>,
+    /// Whether the further messages are there. Without them there are no buttons.
+    pub(crate) complete: bool,
+}
+
+/// The message that has the buttons, as its record stands.
+pub(crate) fn first(record: &Record, face: Face<'_>) -> Body {
+    let presentation = Presentation::of(&record.asked);
+    first_of(record, pages(&presentation), face)
+}
+
+fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
+    let revision = record.revision;
+    let Pages {
+        first,
+        further,
+        coverage,
+    } = pages;
+    // An update has blocks of its own: Slack wants new ids for them.
+    let part = u8::from(face.complete);
+    let id = |name: &str| format!("{name}-{revision}-{part}");
+    let mut blocks = vec![Block::Header {
+        block_id: id("title"),
+        text: Plain::new(title(&record.state)),
+    }];
+    let mut facts = calls(face.mentions);
+    facts.extend(first);
+    if !further.is_empty() {
+        let count = further.len();
+        let note = match face.complete {
+            true => format!("Not all of it fits here: {count} more in the thread. Read them too."),
+            false => format!("Not all of it fits here: {count} more follow in the thread."),
+        };
+        facts.push(note_of(note));
+    }
+    blocks.push(Block::RichText {
+        block_id: id("facts"),
+        elements: joined(facts),
+    });
+    let mut below = progress(record);
+    let mut elements = Vec::new();
+    match &coverage {
+        Coverage::Partial { why } => {
+            below.push(note_of(format!(
+                "Not all of it can be shown here: {why}. Nobody can approve it here{}.",
+                if face.link.is_some() {
+                    ", only where the link leads"
+                } else {
+                    ""
+                }
+            )));
+            elements.extend(face.link.map(|link| open(link, record)));
+        }
+        Coverage::Whole if face.complete => elements.extend(buttons(record)),
+        Coverage::Whole => below.push(note_of("The buttons come with the rest.".to_owned())),
+    }
+    if !below.is_empty() {
+        blocks.push(Block::RichText {
+            block_id: id("progress"),
+            elements: joined(below),
+        });
+    }
+    if !elements.is_empty() {
+        blocks.push(Block::Actions {
+            block_id: id("buttons"),
+            elements,
+        });
+    }
+    Body {
+        text: fallback(record),
+        blocks,
+    }
+}
+
+/// All messages, the one that has the buttons first.
+pub(crate) fn all(record: &Record, face: Face<'_>) -> Vec<Body> {
+    let mut pages = pages(&Presentation::of(&record.asked));
+    let further = following(record, &mut pages);
+    let first = first_of(record, pages, face);
+    std::iter::once(first).chain(further).collect()
+}
+
+/// The messages that follow in the thread.
+pub(crate) fn further(record: &Record) -> Vec<Body> {
+    let mut pages = pages(&Presentation::of(&record.asked));
+    following(record, &mut pages)
+}
+
+/// Takes the content of the further messages out, and leaves their number.
+fn following(record: &Record, pages: &mut Pages) -> Vec<Body> {
+    let further: Vec<Vec<Rich>> = pages.further.iter_mut().map(std::mem::take).collect();
+    let of = further.len();
+    let body = |(index, page): (usize, Vec<Rich>)| {
+        let number = index + 1;
+        let text = format!("{}: {number} of {of} further messages", fallback(record));
+        Body {
+            blocks: vec![
+                Block::Header {
+                    block_id: format!("title-{number}"),
+                    text: Plain::new(format!("{number} of {of} further messages")),
+                },
+                Block::RichText {
+                    block_id: format!("page-{number}"),
+                    elements: page,
+                },
+            ],
+            text,
+        }
+    };
+    further.into_iter().enumerate().map(body).collect()
+}
+
+/// A message in the thread that calls whoever is asked by now.
+pub(crate) fn calling(record: &Record, mentions: &[Mention]) -> Body {
+    in_thread(
+        record,
+        mentions,
+        "others are asked as well",
+        "By now you are asked as well.",
+    )
+}
+
+/// A message in the thread that reminds of a request.
+pub(crate) fn reminding(record: &Record, mentions: &[Mention]) -> Body {
+    let due = record.late_from().unwrap_or(record.asked.expires_at);
+    let words = format!("This still waits for an answer. It is to be decided by {due}.");
+    in_thread(record, mentions, "still waiting", &words)
+}
+
+fn in_thread(record: &Record, mentions: &[Mention], what: &str, words: &str) -> Body {
+    let mut elements = vec![note_of(words.to_owned())];
+    elements.extend(calls(mentions));
+    Body {
+        text: format!("{}: {what}", fallback(record)),
+        blocks: vec![Block::RichText {
+            block_id: format!("thread-{}", record.revision),
+            elements: joined(elements),
+        }],
+    }
+}
+
+/// A short answer to one person.
+pub(crate) fn answer(what: &str, why: &str) -> Body {
+    use approvals_core::text::{Lines, escape};
+    let why: String = escape(why, Lines::Escape).chars().take(2_000).collect();
+    Body {
+        text: what.to_owned(),
+        blocks: vec![Block::RichText {
+            block_id: "answer".to_owned(),
+            elements: vec![Rich::Section {
+                elements: vec![label(what), Inline::plain(why)],
+            }],
+        }],
+    }
+}
+
+/// For notifications, which show no blocks. Slack reads it as markup, so nothing stands here that
+/// came from outside; an action's name is left out too, since Slack would make an address of many.
+fn fallback(record: &Record) -> String {
+    let (asked, what) = (&record.asked, title(&record.state));
+    format!(
+        "{what} (risk {}, code {})",
+        asked.risk,
+        asked.digest.short_code()
+    )
+}
+
+fn calls(mentions: &[Mention]) -> Vec<Rich> {
+    if mentions.is_empty() {
+        return Vec::new();
+    }
+    let mut elements = vec![label("For")];
+    for mention in mentions {
+        elements.push(match mention {
+            Mention::User(user) => Inline::User {
+                user_id: user.as_str().to_owned(),
+            },
+            Mention::Group(group) => Inline::Usergroup {
+                usergroup_id: group.as_str().to_owned(),
+            },
+        });
+        elements.push(Inline::plain(" "));
+    }
+    vec![Rich::Section { elements }]
+}
+
+fn note_of(text: String) -> Rich {
+    Rich::Section {
+        elements: vec![Inline::italic(text)],
+    }
+}
+
+fn open(link: &str, record: &Record) -> Button {
+    Button {
+        action_id: Press::Link.action_id(),
+        text: Plain::new("Open the request"),
+        style: None,
+        value: None,
+        url: Some(format!("{link}{}", record.id())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

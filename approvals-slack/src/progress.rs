@@ -1,0 +1,166 @@
+//! How far a request has come: who said what and when, and what became of it.
+
+use approvals_core::review::Vote;
+use approvals_core::text::{Lines, escape};
+use approvals_core::{Choice, Record, State};
+
+use crate::block::{Inline, Rich, units};
+use crate::facts::label;
+
+/// The most of a comment that a message repeats. All of it is in the trail.
+const COMMENT: usize = 600;
+/// The most votes that are listed.
+const VOTES: usize = 12;
+
+/// The title of a message.
+pub(crate) const fn title(state: &State) -> &'static str {
+    match state {
+        State::Pending => "Approval wanted",
+        State::Approved { .. } => "Approved",
+        State::Claimed { .. } => "Approved, about to run",
+        State::Executing { .. } => "Approved, running",
+        State::Succeeded { .. } => "Approved, ran well",
+        State::Failed { .. } => "Approved, ran and failed",
+        State::InDoubt { .. } => "Approved, outcome not known",
+        State::Denied { .. } => "Denied",
+        State::Withdrawn { .. } => "Withdrawn",
+        State::Expired { .. } => "Expired: nobody decided in time",
+        State::Revoked { .. } => "Approval revoked",
+        State::Lapsed { .. } => "Approved, and not run in time",
+    }
+}
+
+/// The lines below what is asked.
+pub(crate) fn progress(record: &Record) -> Vec<Rich> {
+    let mut lines = Vec::new();
+    if record.state == State::Pending {
+        lines.extend(tracks(record));
+    }
+    let hidden = record.votes.len().saturating_sub(VOTES);
+    if hidden > 0 {
+        lines.push(line(
+            "Votes",
+            vec![Inline::plain(format!("{hidden} earlier ones"))],
+        ));
+    }
+    lines.extend(record.votes.iter().skip(hidden).map(|vote| said(vote)));
+    lines.extend(outcome(&record.state));
+    if let Some(person) = &record.review_owed {
+        let text = format!("released by {person} alone: a review after the fact is owed");
+        lines.push(line("Mind", vec![Inline::plain(text)]));
+    }
+    lines
+}
+
+/// What is still wanted, a line each.
+fn tracks(record: &Record) -> Vec<Rich> {
+    let tracks = record.asked.tracks.iter().zip(&record.progress);
+    let mut lines = Vec::new();
+    for (index, (track, progress)) in tracks.enumerate() {
+        let stages = track.stages().count().max(1);
+        let mut text = match progress.met {
+            true => "met".to_owned(),
+            false => format!(
+                "stage {} of {stages}, to be decided by {}",
+                progress.open.saturating_add(1),
+                progress.deadline
+            ),
+        };
+        if !progress.met
+            && let Some(stage) = track.stages().nth(progress.open.into())
+        {
+            let seats: usize = stage.quorums().iter().map(|quorum| quorum.count()).sum();
+            let taken = record.votes.iter().filter(|vote| {
+                let here = |seat: &approvals_core::review::Seat| {
+                    usize::from(seat.track) == index && seat.stage == progress.open
+                };
+                vote.choice == Choice::Approve && vote.seats.iter().any(here)
+            });
+            text.push_str(&format!("; {} of {seats} have agreed", taken.count()));
+            if progress.widened & (1_u16.checked_shl(progress.open.into()).unwrap_or(0)) != 0 {
+                text.push_str("; others are asked as well by now");
+            }
+        }
+        lines.push(line("Wanted", vec![Inline::plain(text)]));
+    }
+    lines
+}
+
+fn said(vote: &Vote) -> Rich {
+    let what = match vote.choice {
+        Choice::Approve => "approves",
+        Choice::Deny => "denies",
+        Choice::Confirm => "confirms their own agent's call",
+        Choice::BreakGlass => "breaks the glass",
+        Choice::Withdrawn => "took the vote back",
+    };
+    let mut elements = vec![
+        Inline::code(vote.person.as_str()),
+        Inline::plain(format!(" {what}, {}", vote.at)),
+    ];
+    elements.extend(comment(vote.comment.as_deref()));
+    line("Vote", elements)
+}
+
+/// How it ended; nothing where it has not.
+fn outcome(state: &State) -> Option<Rich> {
+    let (at, by, why) = match state {
+        State::Pending | State::Claimed { .. } | State::Executing { .. } => return None,
+        State::Approved { at, execute_by } => {
+            let text = format!("{at}, to be run by {execute_by}");
+            return Some(line("Approved", vec![Inline::plain(text)]));
+        }
+        State::Succeeded { at, summary } | State::Failed { at, summary } => {
+            (at, None, summary.as_deref())
+        }
+        State::InDoubt { at, why } | State::Withdrawn { at, why } => (at, None, Some(&**why)),
+        State::Denied {
+            at, by, comment, ..
+        } => (at, Some(by), comment.as_deref()),
+        State::Revoked { at, by, reason } => (at, Some(by), Some(&**reason)),
+        State::Expired { at } | State::Lapsed { at } => (at, None, None),
+    };
+    let mut elements = vec![Inline::plain(at.to_string())];
+    if let Some(by) = by {
+        elements.extend([Inline::plain(" by "), Inline::code(by.as_str())]);
+    }
+    elements.extend(comment(why));
+    if let State::Denied {
+        proposal: Some(proposal),
+        ..
+    } = state
+        && let Ok(json) = serde_json::to_string(&**proposal)
+    {
+        elements.push(Inline::plain("; would agree to "));
+        elements.push(Inline::code(clipped(&json)));
+    }
+    Some(line("Ended", elements))
+}
+
+/// Somebody's words, escaped and in a style of their own.
+fn comment(text: Option<&str>) -> Vec<Inline> {
+    match text {
+        Some(text) if !text.is_empty() => {
+            vec![Inline::plain(": "), Inline::italic(clipped(text))]
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// The beginning of a text, saying how much is not there.
+fn clipped(text: &str) -> String {
+    let escaped = escape(text, Lines::Escape);
+    let size = units(&escaped);
+    if size <= COMMENT {
+        return escaped.into_owned();
+    }
+    let kept: String = escaped.chars().take(COMMENT / 2).collect();
+    let left = size - units(&kept);
+    format!("{kept} […{left} more characters, see the trail]")
+}
+
+fn line(name: &str, mut rest: Vec<Inline>) -> Rich {
+    let mut elements = vec![label(name)];
+    elements.append(&mut rest);
+    Rich::Section { elements }
+}

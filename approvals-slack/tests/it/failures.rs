@@ -1,0 +1,189 @@
+//! Slack fails in the ways in which a service behind a network fails.
+
+use std::time::Duration;
+
+use approvals_core::{Kind, Phase, Requirement};
+
+use crate::end_to_end::message_request;
+use crate::room::{Room, slack};
+use crate::stand_in::{Fault, Workspace};
+
+#[tokio::test(start_paused = true)]
+async fn slack_down_for_an_hour_delays_a_request_and_loses_nothing() {
+    let room = Room::new().await;
+    room.workspace.down(true);
+    let asking = room.asking("ten");
+    tokio::time::sleep(Duration::from_secs(30 * 60)).await;
+    assert!(!asking.is_finished() && room.workspace.messages().is_empty());
+    room.workspace.down(false);
+    room.until(|| room.workspace.messages().len() == 1).await;
+    room.settle().await;
+    let message = room.workspace.messages().remove(0);
+    room.press(&message, "alice", "vote.approve").await;
+    // And away again while the outcome is to be shown.
+    room.workspace.down(true);
+    assert!(asking.await.unwrap().is_ok());
+    tokio::time::sleep(Duration::from_secs(60 * 60)).await;
+    room.workspace.down(false);
+    room.until(|| room.reads(&message).contains("Approved, ran well"))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn slack_down_past_the_deadline_refuses_with_the_cause() {
+    let requirement = Requirement::one_of("reviewers").unwrap();
+    let requirement = requirement.deadline(Duration::from_secs(600)).unwrap();
+    let room = Room::with(requirement, |settings| settings).await;
+    room.workspace.down(true);
+    let refused = room.asking("ten").await.unwrap().unwrap_err();
+    let detail = refused.detail().unwrap_or_default();
+    assert!(
+        detail.contains("connection refused"),
+        "{refused:?}: {detail}"
+    );
+    assert_ne!(refused.kind(), Kind::Denied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_after_a_lost_answer_answer_the_same_request_and_each_tells_what_stands() {
+    for fault in [
+        Fault::Lost,
+        Fault::FailedAfterActing,
+        Fault::FatalAfterActing,
+        Fault::Torn,
+    ] {
+        let room = Room::new().await;
+        room.workspace.fail("chat.postMessage", &[fault]);
+        let asking = room.asking("ten");
+        room.until(|| room.workspace.messages().len() == 2).await;
+        room.settle().await;
+        let copies = room.workspace.messages();
+        assert_eq!(message_request(&copies[0]), message_request(&copies[1]));
+        // The first is in no receipt: nobody heard of it.
+        room.press(&copies[0], "alice", "vote.approve").await;
+        assert!(asking.await.unwrap().is_ok(), "{fault:?}");
+        room.settle().await;
+        for copy in &copies {
+            let text = room.reads(copy);
+            assert!(text.contains("alice approves"), "{fault:?}: {text}");
+            assert_eq!(Workspace::button(&room.now(copy), "vote.approve"), None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_slack_did_not_take_is_posted_once_it_does() {
+    for fault in [
+        Fault::Limited(30),
+        Fault::Unavailable,
+        Fault::Unreachable,
+        Fault::Code("ratelimited"),
+        Fault::Code("internal_error"),
+        Fault::Code("team_added_to_org"),
+    ] {
+        let room = Room::new().await;
+        room.workspace.fail("chat.postMessage", &[fault]);
+        let (asking, message) = room.ask("ten").await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(room.workspace.messages().len(), 1, "{fault:?}");
+        room.workspace.fail("chat.update", &[fault]);
+        room.press(&message, "alice", "vote.approve").await;
+        assert!(asking.await.unwrap().is_ok());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(
+            room.reads(&message).contains("Approved, ran well"),
+            "{fault:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_slack_will_never_take_refuses_at_once_with_slacks_reason() {
+    for code in [
+        "token_revoked",
+        "missing_scope",
+        "channel_not_found",
+        "is_archived",
+        "invalid_blocks",
+        "a_code_of_tomorrow",
+    ] {
+        let room = Room::new().await;
+        room.workspace
+            .fail("chat.postMessage", &[Fault::Code(code)]);
+        let refused = room.asking("ten").await.unwrap().unwrap_err();
+        let detail = refused.detail().unwrap_or_default();
+        assert!(detail.contains(code), "{code}: {refused:?} {detail}");
+        assert_eq!(room.workspace.calls("chat.postMessage").len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_slack_asks_for_is_kept() {
+    let room = Room::new().await;
+    room.workspace
+        .fail("chat.postMessage", &[Fault::Limited(120)]);
+    let (_asking, _) = room.ask("ten").await;
+    let calls = room.workspace.calls("chat.postMessage");
+    assert_eq!(calls.len(), 2);
+    assert!(calls[1] - calls[0] >= Duration::from_secs(120), "{calls:?}");
+    assert_eq!(room.workspace.too_early(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_deleted_does_not_stop_the_decision() {
+    let room = Room::new().await;
+    let (asking, message) = room.ask("ten").await;
+    room.workspace.delete_messages();
+    room.press(&message, "alice", "vote.approve").await;
+    assert!(asking.await.unwrap().is_ok());
+    room.settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vote_of_somebody_slack_does_not_tell_of_does_not_count_and_can_be_cast_again() {
+    let room = Room::new().await;
+    let (asking, message) = room.ask("ten").await;
+    room.workspace.fail("users.info", &[Fault::Unavailable]);
+    room.press(&message, "alice", "vote.approve").await;
+    let (_, told) = room.workspace.whispers().pop().unwrap();
+    assert!(told.contains("try again"), "{told}");
+    room.settle().await;
+    assert!(!asking.is_finished());
+    room.press(&message, "alice", "vote.approve").await;
+    assert!(asking.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_answer_never_stops_what_comes_after_it() {
+    let room = Room::new().await;
+    room.workspace.fail(
+        "chat.postMessage",
+        &[Fault::Code("invalid_blocks"), Fault::Torn],
+    );
+    let poisoned = room.asking("poison");
+    assert!(poisoned.await.unwrap().is_err());
+    let (asking, _) = room.ask("torn").await;
+    room.settle().await;
+    let (other, message) = room.ask("after it").await;
+    room.press(&message, "alice", "vote.approve").await;
+    assert!(other.await.unwrap().is_ok());
+    assert!(!asking.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_click_on_what_is_over_is_told_what_stands() {
+    let room = Room::new().await;
+    let (asking, message) = room.ask("ten").await;
+    let id = message_request(&message);
+    room.gate.withdraw(id).await.unwrap();
+    assert!(asking.await.unwrap().is_err());
+    room.press(&message, "alice", "vote.approve").await;
+    let (_, told) = room.workspace.whispers().pop().unwrap();
+    assert!(told.contains("withdrawn"), "{told}");
+    room.press(&message, "alice", "form.deny").await;
+    assert!(room.workspace.views().is_empty());
+    let (_, told) = room.workspace.whispers().pop().unwrap();
+    assert!(told.contains("withdrawn"), "{told}");
+    let record = room.desk.channel(slack()).look(id).await.unwrap();
+    assert_eq!(record.state.phase(), Phase::Withdrawn);
+}

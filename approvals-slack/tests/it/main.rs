@@ -1,0 +1,25 @@
+//! The Slack channel against a stand-in for Slack.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../stand_in/mod.rs"]
+mod stand_in;
+
+mod callbacks;
+mod conformance;
+mod end_to_end;
+mod failures;
+mod forms;
+mod long_requests;
+mod network;
+mod pace;
+mod reach;
+mod room;
+#[cfg(feature = "socket-mode")]
+mod socket_mode;
+mod two_channels;

@@ -1,0 +1,136 @@
+//! Callbacks over a connection that goes out.
+
+use std::sync::Arc;
+
+use approvals_core::{Requirement, Risk};
+use approvals_slack::{Endpoints, Http, HttpError};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, accept_async};
+
+use crate::room::{Room, id};
+use crate::stand_in::Workspace;
+
+/// The stand-in, which also says where to connect.
+#[derive(Debug)]
+struct Connecting {
+    workspace: Workspace,
+    address: String,
+}
+
+#[approvals_core::async_trait]
+impl Http for Connecting {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        if request.uri().path() != "/api/apps.connections.open" {
+            return self.workspace.answer(&request);
+        }
+        let bearer = request.headers()["authorization"].to_str().unwrap();
+        assert_eq!(bearer, "Bearer xapp-stand-in");
+        let opened = json!({"ok": true, "url": self.address});
+        Ok(Response::new(Bytes::from(opened.to_string())))
+    }
+}
+
+/// Slack's end of a connection.
+struct Line(WebSocketStream<TcpStream>);
+
+impl Line {
+    async fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut line = Self(accept_async(stream).await.unwrap());
+        line.send(&json!({"type": "hello", "num_connections": 1}))
+            .await;
+        line
+    }
+
+    async fn send(&mut self, json: &Value) {
+        self.0.send(Message::text(json.to_string())).await.unwrap();
+    }
+
+    /// Sends an interaction and returns its acknowledgement.
+    async fn interact(&mut self, envelope: &str, payload: &Value) -> Value {
+        let envelope = json!({"type": "interactive", "envelope_id": envelope,
+                              "accepts_response_payload": true, "payload": payload});
+        self.send(&envelope).await;
+        let answer = self.0.next().await.unwrap().unwrap();
+        serde_json::from_str(answer.to_text().unwrap()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn without_a_public_address_clicks_come_over_a_connection_and_survive_a_new_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = listener.local_addr().unwrap();
+    let requirement = Requirement::one_of("reviewers")
+        .unwrap()
+        .at_least(Risk::Critical);
+    let room = Room::with(requirement, |settings| settings).await;
+    let http = Connecting {
+        workspace: room.workspace.clone(),
+        address: format!("ws://{origin}/link/?ticket=1"),
+    };
+    let endpoints = Endpoints::stand_in(&format!("http://{origin}")).unwrap();
+    let requirement = Requirement::one_of("reviewers")
+        .unwrap()
+        .at_least(Risk::Critical);
+    let room = Room::again(room, requirement, |settings| {
+        settings.http(Arc::new(http)).endpoints(endpoints)
+    })
+    .await;
+    let slack = room.slack.clone();
+    let listening = tokio::spawn(async move { slack.listen("xapp-stand-in".into()).await });
+    let mut line = Line::accept(&listener).await;
+
+    let asking = room.asking("ten");
+    room.until(|| room.workspace.messages().len() == 1).await;
+    let message = room.workspace.messages().remove(0);
+    let button = Workspace::button(&message, "form.approve").unwrap();
+    let press = room.workspace.press(&message, &id("alice"), &button);
+    assert_eq!(
+        line.interact("one", &press).await,
+        json!({"envelope_id": "one"})
+    );
+    room.until(|| room.workspace.views().len() == 1).await;
+
+    // Slack lets go of a connection now and then, and says so.
+    line.send(&json!({"type": "disconnect", "reason": "refresh_requested"}))
+        .await;
+    let mut line = Line::accept(&listener).await;
+    let form = room.workspace.views().pop().unwrap();
+    let wrong = room
+        .workspace
+        .submit(&form, &id("alice"), &[("code", "0000-0000")]);
+    let answer = line.interact("two", &wrong).await;
+    assert_eq!(answer["payload"]["response_action"], "errors", "{answer}");
+    assert!(!asking.is_finished());
+    let code = room.reads(&message);
+    let code = code
+        .split("Code  ")
+        .nth(1)
+        .unwrap()
+        .get(..9)
+        .unwrap()
+        .to_owned();
+    let right = room
+        .workspace
+        .submit(&form, &id("alice"), &[("code", &code)]);
+    assert_eq!(
+        line.interact("three", &right).await,
+        json!({"envelope_id": "three"})
+    );
+    assert!(asking.await.unwrap().is_ok());
+
+    // What is no envelope, or of another app, is left alone, and the connection goes on.
+    line.0.send(Message::text("nonsense")).await.unwrap();
+    let mut foreign = press.clone();
+    foreign["api_app_id"] = json!("A0OTHER");
+    assert_eq!(
+        line.interact("four", &foreign).await,
+        json!({"envelope_id": "four"})
+    );
+    listening.abort();
+}
