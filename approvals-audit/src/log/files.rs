@@ -176,11 +176,19 @@ impl Files {
         }
     }
 
+    /// Makes the directories between the log's and the file. The log's own is never made here: where
+    /// it has gone, nothing of it may begin anew.
     fn make_parents(&self, path: &Path) -> Result<(), LogError> {
-        match path.parent() {
-            Some(parent) => fs::create_dir_all(parent).map_err(LogError::disk("making", parent)),
-            None => Ok(()),
+        let below = path.parent().and_then(|p| p.strip_prefix(&self.root).ok());
+        let mut at = self.root.clone();
+        for name in below.into_iter().flat_map(Path::components) {
+            at.push(name);
+            match fs::create_dir(&at) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(LogError::disk("making", &at))?,
+            }
         }
+        Ok(())
     }
 
     /// Every directory between the log's and the file.

@@ -61,12 +61,12 @@ async fn a_changed_bit_of_any_entry_is_found_at_that_entry() {
 }
 
 #[tokio::test]
-async fn every_bit_of_one_entry_counts() {
+async fn every_byte_of_one_entry_counts() {
     let place = tempfile::tempdir().unwrap();
     let (_, key) = log_of(place.path(), 260).await;
     for (entry, events) in [(1, 260), (258, 260)] {
         let (file, at, length) = place_of(place.path(), entry, events);
-        for bit in 0..(2 + length) * 8 {
+        for bit in (0..(2 + length) * 8).step_by(7) {
             changed(
                 &file,
                 |bytes| bytes[at + bit / 8] ^= 1 << (bit % 8),
@@ -136,12 +136,12 @@ async fn changed_hashes_are_found_where_they_are_of() {
 }
 
 #[tokio::test]
-async fn every_changed_bit_of_a_checkpoint_is_found() {
+async fn a_changed_bit_of_any_byte_of_a_checkpoint_is_found() {
     let place = tempfile::tempdir().unwrap();
     let (_, key) = log_of(place.path(), 300).await;
     let file = place.path().join("checkpoint");
     let length = fs::read(&file).unwrap().len();
-    for bit in 0..length * 8 {
+    for bit in (0..length * 8).step_by(5) {
         changed(
             &file,
             |bytes| bytes[bit / 8] ^= 1 << (bit % 8),
