@@ -42,8 +42,12 @@ impl Files {
     }
 
     /// Makes the directory if it is not there, and keeps other processes from writing the log
-    /// while the file lives.
+    /// while the file lives. A directory that holds something else is left as it is.
     pub(super) fn lock(&self) -> Result<File, LogError> {
+        fs::create_dir_all(&self.root).map_err(LogError::disk("making", &self.root))?;
+        if self.checkpoint()?.is_none() && self.is_foreign()? {
+            return Err(LogError::Foreign(self.root.clone()));
+        }
         let open = self.root.join(OPEN);
         fs::create_dir_all(&open).map_err(LogError::disk("making", &open))?;
         let path = self.root.join(LOCK);
@@ -63,17 +67,12 @@ impl Files {
 
     /// Replaces the checkpoint. When this returns, it is there after a crash.
     pub(super) fn write_checkpoint(&self, note: &str) -> Result<(), LogError> {
-        let (before, path) = (
-            self.root.join(CHECKPOINT_BEFORE),
-            self.root.join(CHECKPOINT),
-        );
-        write(&before, note.as_bytes(), true)?;
-        fs::rename(&before, &path).map_err(LogError::disk("replacing", &path))?;
+        put(&self.root.join(CHECKPOINT), note.as_bytes(), true)?;
         sync_directory(&self.root)
     }
 
     /// Whether anything is here that no log has left.
-    pub(super) fn is_foreign(&self) -> Result<bool, LogError> {
+    fn is_foreign(&self) -> Result<bool, LogError> {
         let read = |error| LogError::disk("reading", &self.root)(error);
         for entry in fs::read_dir(&self.root).map_err(read)? {
             let name = entry.map_err(read)?.file_name();
@@ -103,11 +102,12 @@ impl Files {
         sync_directory(&self.root.join(OPEN))
     }
 
-    /// Writes a tile for whoever reads the log. After a crash it is made again.
+    /// Writes a tile for whoever reads the log: whole, or not at all, also where the process is
+    /// killed while it writes one that is there already. After a loss of power it is made again.
     pub(super) fn show_tile(&self, tile: Tile, bytes: &[u8]) -> Result<(), LogError> {
         let path = self.tile(tile);
         self.make_parents(&path)?;
-        write(&path, bytes, false)
+        put(&path, bytes, false)
     }
 
     /// Writes a full tile of hashes. When this returns it is there after a crash.
@@ -117,9 +117,7 @@ impl Files {
 
     fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
         self.make_parents(path)?;
-        let before = path.with_extension("new");
-        write(&before, bytes, true)?;
-        fs::rename(&before, path).map_err(LogError::disk("replacing", path))?;
+        put(path, bytes, true)?;
         self.sync_parents(path)
     }
 
@@ -199,6 +197,13 @@ impl Files {
             .take_while(within)
             .try_for_each(sync_directory)
     }
+}
+
+/// Replaces a file as a whole.
+fn put(path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {
+    let before = path.with_extension("new");
+    write(&before, bytes, sync)?;
+    fs::rename(&before, path).map_err(LogError::disk("replacing", path))
 }
 
 fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::entry::{Entry, Known};
@@ -56,9 +57,6 @@ impl Writer {
 
     /// Signs the checkpoint of an empty log. A crash before that has left nothing that counts.
     fn begin(&mut self) -> Result<(), LogError> {
-        if self.files.is_foreign()? {
-            return Err(LogError::Foreign(self.files.root().to_owned()));
-        }
         if self.files.tile(Tile::bundle(0)).exists() || !self.files.open_bundles()?.is_empty() {
             return Err(self.damaged(0, "there are entries and no checkpoint"));
         }
@@ -76,8 +74,8 @@ impl Writer {
         let size = checkpoint.size;
         let (whole, rest) = (size / WIDTH, size % WIDTH);
         let open = self.files.open_bundles()?;
+        self.refuse_past(&open, whole, size)?;
         self.settle(&open, whole)?;
-        self.drop_past(&open, whole, size)?;
         let directory = Directory::of(self.files.clone());
         // The edges of all levels, the highest first.
         let levels = (0..u64::BITS / u32::from(HEIGHT))
@@ -91,12 +89,10 @@ impl Writer {
                 return Err(self.damaged(self.tail.size(), "its tiles are of another size"));
             }
         }
-        if rest > 0 {
-            let bytes = self.cut_open(whole, rest)?;
-            for entry in Entries::of(&bytes) {
-                // What was read out of a bundle fits into one.
-                self.tail.push(entry);
-            }
+        let last = self.last_entries(whole, rest)?;
+        for entry in Entries::of(&last) {
+            // What was read out of a bundle fits into one.
+            self.tail.push(entry);
         }
         if (self.tail.size(), self.tail.root()) != (size, checkpoint.root) {
             return Err(self.damaged(
@@ -105,6 +101,8 @@ impl Writer {
             ));
         }
         self.known = Known::of(&directory, size)?;
+        // Everything before the checkpoint is as it says: nothing is taken away before that.
+        self.drop_past(&open, whole, last.len())?;
         for (tile, bytes) in self.tail.partial() {
             self.files.show_tile(tile, &bytes)?;
         }
@@ -160,36 +158,41 @@ impl Writer {
         Ok(full.flatten().collect())
     }
 
-    /// What was written after the last checkpoint, and never acknowledged.
-    fn drop_past(&self, open: &[u64], whole: u64, size: u64) -> Result<(), LogError> {
-        for bundle in [whole, whole + 1] {
-            let path = self.files.tile(Tile::bundle(bundle));
-            if !path.exists() {
-                continue;
-            }
-            if !open.contains(&bundle) {
-                return Err(self.damaged(
-                    size,
-                    "there are entries past the checkpoint: the checkpoint is an older one than this log's",
-                ));
-            }
-            self.files.remove(&path)?;
-        }
-        for bundle in open.iter().filter(|bundle| **bundle > whole) {
-            self.files.remove(&self.files.tile(Tile::bundle(*bundle)))?;
-            self.files.remove(&self.files.open(*bundle))?;
-        }
-        if size.is_multiple_of(WIDTH) {
-            self.files.remove(&self.files.open(whole))?;
+    /// Entries past the checkpoint that no crash can have left.
+    fn refuse_past(&self, open: &[u64], whole: u64, size: u64) -> Result<(), LogError> {
+        let left = |bundle: &u64| self.files.tile(Tile::bundle(*bundle)).exists();
+        let mut past = [whole, whole + 1].into_iter().filter(left);
+        if past.any(|bundle| !open.contains(&bundle)) {
+            return Err(self.damaged(
+                size,
+                "there are entries past the checkpoint: the checkpoint is an older one than this log's",
+            ));
         }
         Ok(())
     }
 
-    /// The entries of the last bundle, and nothing after them.
-    fn cut_open(&mut self, bundle: u64, entries: u64) -> Result<Vec<u8>, LogError> {
-        let path = self.files.open(bundle);
+    /// Drops what was written after the last checkpoint, and never acknowledged. So many bytes of
+    /// the last bundle were.
+    fn drop_past(&self, open: &[u64], whole: u64, length: usize) -> Result<(), LogError> {
+        for bundle in open.iter().filter(|bundle| **bundle >= whole) {
+            self.files.remove(&self.files.tile(Tile::bundle(*bundle)))?;
+            if *bundle > whole || length == 0 {
+                self.files.remove(&self.files.open(*bundle))?;
+            }
+        }
+        if length > 0 {
+            self.cut(&self.files.open(whole), length as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The entries of the last bundle that the checkpoint covers.
+    fn last_entries(&self, bundle: u64, entries: u64) -> Result<Vec<u8>, LogError> {
+        if entries == 0 {
+            return Ok(Vec::new());
+        }
         let first = bundle * WIDTH;
-        let Some(mut bytes) = self.files.read_if_there(&path)? else {
+        let Some(mut bytes) = self.files.read_if_there(&self.files.open(bundle))? else {
             return Err(self.damaged(first, "the file of the last entries is missing"));
         };
         let mut found = Entries::of(&bytes);
@@ -197,16 +200,23 @@ impl Writer {
         if whole < entries {
             return Err(self.damaged(first + whole, "the last entries were cut off"));
         }
-        let length = bytes.len() - found.rest().len();
-        if length < bytes.len() {
-            tracing::warn!(path = %path.display(), bytes = bytes.len() - length, "what was written after the last checkpoint is dropped: nobody was told that it is kept");
-            let file = OpenOptions::new().write(true).open(&path);
-            let file = file.map_err(LogError::disk("opening", &path))?;
-            let cut = file.set_len(length as u64).and_then(|()| file.sync_all());
-            cut.map_err(LogError::disk("cutting", &path))?;
-            bytes.truncate(length);
-        }
+        bytes.truncate(bytes.len() - found.rest().len());
         Ok(bytes)
+    }
+
+    fn cut(&self, path: &Path, length: u64) -> Result<(), LogError> {
+        let file = OpenOptions::new().write(true).open(path);
+        let file = file.map_err(LogError::disk("opening", path))?;
+        let written = file
+            .metadata()
+            .map_err(LogError::disk("reading", path))?
+            .len();
+        if written > length {
+            tracing::warn!(path = %path.display(), bytes = written - length, "what was written after the last checkpoint is dropped: nobody was told that it is kept");
+            let cut = file.set_len(length).and_then(|()| file.sync_all());
+            cut.map_err(LogError::disk("cutting", path))?;
+        }
+        Ok(())
     }
 
     /// What the log has, and what comes next.

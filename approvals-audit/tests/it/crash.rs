@@ -93,7 +93,7 @@ fn killed_after(place: &Path, while_it_runs: Duration) -> u64 {
 fn whatever_was_acknowledged_before_a_kill_is_there_after_it() {
     let kills: u64 = match std::env::var("APPROVALS_AUDIT_KILLS") {
         Ok(number) => number.parse().unwrap(),
-        Err(_) => 60,
+        Err(_) => 500,
     };
     let mut remembered = Vec::new();
     let mut torn = BTreeSet::new();

@@ -261,3 +261,19 @@ async fn a_trail_that_cannot_have_happened_is_found_at_its_event() {
     written(place.path(), &key, &all).await;
     assert_eq!(found(place.path(), approvals_audit::Signer::key(&*key)), 7);
 }
+
+/// Opening cuts off what was never acknowledged, and only where all before it is as it was signed.
+#[tokio::test]
+async fn a_damaged_log_is_not_opened_and_not_changed() {
+    let place = tempfile::tempdir().unwrap();
+    let (key, _) = log_of(place.path(), 300).await;
+    let file = place.path().join("open/1");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[10] ^= 1;
+    bytes.extend_from_slice(b"\x00\x05torn");
+    fs::write(&file, &bytes).unwrap();
+    let opened = AuditLog::at(place.path(), key).open().await;
+    let error = opened.unwrap_err().to_string();
+    assert!(error.contains("damaged at entry 256"), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+}

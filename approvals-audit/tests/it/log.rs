@@ -142,7 +142,9 @@ async fn a_directory_that_holds_something_else_is_refused_and_left_alone() {
     std::fs::write(place.path().join("novel.txt"), "once upon a time").unwrap();
     let error = AuditLog::at(place.path(), key()).open().await.unwrap_err();
     assert!(matches!(error, LogError::Foreign(_)), "{error}");
-    assert!(place.path().join("novel.txt").exists());
+    let left = std::fs::read_dir(place.path()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["novel.txt"]);
 }
 
 #[tokio::test]
