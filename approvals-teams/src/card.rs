@@ -163,3 +163,6 @@ pub(crate) fn summary(record: &Record) -> String {
         asked.digest.short_code()
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,7 @@ pub mod faults;
 pub mod postgres;
 mod report;
 pub mod sample;
+pub mod showing;
 pub mod store;
 pub mod wrapping;
 
