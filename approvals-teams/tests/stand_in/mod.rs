@@ -153,7 +153,6 @@ impl Microsoft {
         self.state().conversations.push(id.to_owned());
     }
 
-
     /// Makes the next calls of a kind (`token`, `keys`, `make`, `send`, `change`, `member`) go wrong,
     /// one each.
     pub(crate) fn fail(&self, call: &'static str, faults: &[Fault]) {
