@@ -209,7 +209,8 @@ fn a_card_with_many_votes_and_every_button_still_fits() {
     let (_, mut record) = every_state().remove(1);
     let mut long = (*record.votes[0]).clone();
     long.comment = Some("💾".repeat(3_000).into());
-    record.votes = vec![std::sync::Arc::new(long); 40];
+    let long = std::sync::Arc::new(long);
+    record.votes = std::iter::repeat_n(long, 40).collect();
     assert_safe_and_whole(&record);
     let mut text = String::new();
     text_of(&json_of(&record), &mut text);

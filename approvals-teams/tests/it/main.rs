@@ -18,6 +18,7 @@ mod failures;
 mod keys;
 mod network;
 mod pace;
+mod package;
 mod reach;
 mod room;
 mod tokens;

@@ -145,3 +145,33 @@ async fn whoever_is_asked_later_is_written_to_then_and_the_others_are_told() {
         assert!(room.reads(message).contains("dave approves"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_not_answered_is_reminded_beside_the_card() {
+    let requirement = one().remind_after(Duration::from_secs(300)).unwrap();
+    let room = Room::with(requirement, |settings| settings).await;
+    let (_asking, message) = room.ask("ten").await;
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    let words = room.microsoft.words();
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert_eq!(words[0].conversation, message.conversation);
+    let text = words[0].activity["text"].as_str().unwrap();
+    assert!(text.contains("still waits for an answer"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_chat_of_their_own_an_old_client_is_told_why_it_did_not_count() {
+    let room = Room::with(one(), |settings| {
+        settings.routes(to(Destination::user(&id("bob")).unwrap()))
+    })
+    .await;
+    let (_asking, message) = room.ask("ten").await;
+    let button = crate::stand_in::Microsoft::button(&message, "Approve").unwrap();
+    let activity = room.microsoft.submit(&message, &id("bob"), &button, &[]);
+    assert!(room.hand_in(&activity).await.status().is_success());
+    room.settle().await;
+    let words = room.microsoft.words();
+    assert_eq!(words.len(), 1);
+    let text = words[0].activity["text"].as_str().unwrap();
+    assert!(text.contains("did not count"), "{text}");
+}
