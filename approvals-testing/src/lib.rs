@@ -28,6 +28,7 @@ pub mod audit_sink;
 mod clock;
 pub mod directory;
 pub mod faults;
+pub mod mutation;
 #[cfg(unix)]
 pub mod postgres;
 mod report;

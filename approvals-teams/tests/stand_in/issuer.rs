@@ -50,9 +50,12 @@ impl Signer {
 
     /// A token with this header and these claims.
     pub(crate) fn signed(&self, header: &Value, claims: &Value) -> String {
-        let head = encoded(header.to_string().as_bytes());
-        let body = encoded(claims.to_string().as_bytes());
-        let text = format!("{head}.{body}");
+        self.signed_bytes(header.to_string().as_bytes(), claims.to_string().as_bytes())
+    }
+
+    /// The same of whatever stands in place of both.
+    pub(crate) fn signed_bytes(&self, header: &[u8], claims: &[u8]) -> String {
+        let text = format!("{}.{}", encoded(header), encoded(claims));
         let mut signature = vec![0; self.pair.public().modulus_len()];
         let random = SystemRandom::new();
         self.pair
