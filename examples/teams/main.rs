@@ -10,6 +10,8 @@ mod house;
 mod judged;
 mod real;
 mod rehearsal;
+#[path = "../../approvals-slack/tests/stand_in/serve.rs"]
+mod serve;
 mod serving;
 #[path = "../../approvals-teams/tests/stand_in/mod.rs"]
 #[expect(

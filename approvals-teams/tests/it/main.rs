@@ -21,5 +21,7 @@ mod pace;
 mod package;
 mod reach;
 mod room;
+#[path = "../../../approvals-slack/tests/stand_in/serve.rs"]
+mod serve;
 mod tokens;
 mod workflow;

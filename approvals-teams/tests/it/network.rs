@@ -10,7 +10,7 @@ use approvals_teams::{
 use tokio::net::TcpListener;
 
 use crate::room::{settings, teams};
-use crate::stand_in::serve::serve;
+use crate::serve::serve;
 use crate::stand_in::{APP, Microsoft, TENANT};
 
 fn desk() -> Desk {

@@ -8,8 +8,6 @@ pub(crate) mod clicks;
 mod connector;
 pub(crate) mod issuer;
 mod limits;
-#[path = "../../../approvals-slack/tests/stand_in/serve.rs"]
-pub(crate) mod serve;
 mod test_keys;
 
 use std::collections::{BTreeMap, VecDeque};
