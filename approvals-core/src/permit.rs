@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use tokio::time::Instant;
+
 use crate::audit::{NewEvent, What};
 use crate::gate::Gate;
 use crate::id::RequestId;
@@ -21,6 +23,8 @@ struct Started {
     gate: Gate,
     record: Arc<Record>,
     now: Timestamp,
+    /// When that was the time, or a moment later.
+    since: Instant,
     summary: Mutex<Option<Arc<str>>>,
 }
 
@@ -43,6 +47,7 @@ impl Permit {
             gate,
             record: Arc::clone(record),
             now,
+            since: Instant::now(),
             summary: Mutex::default(),
         })))
     }
@@ -117,7 +122,7 @@ impl Started {
         };
         let from = Snapshot {
             record: Arc::clone(&self.record),
-            now: self.now,
+            now: self.now.plus(self.since.elapsed()),
             frozen: false,
         };
         let store = self.gate.store();
