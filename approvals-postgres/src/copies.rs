@@ -14,12 +14,13 @@ use crate::read::{at_most, ids};
 
 /// A request that is not there, or no longer, has no copies to note.
 ///
-/// Where a copy shows a later revision, and nothing else of it is another, nobody waits for the
-/// disk: most changes of a request come to that on every channel, and their flushes would keep the
+/// Where a copy shows a later revision, which stands last, and nothing else of it is another,
+/// nobody waits for the disk: most changes of a request come to that on every channel, and their flushes would keep the
 /// next commit of the request waiting.
 const NOTE: &str = "WITH same AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) \
      FROM deliveries WHERE request = $1 AND channel = $2 \
-     AND body::jsonb -> 'state' = $3::jsonb -> 'state') \
+     AND regexp_replace(body, '\"revision\":[0-9]+}$', '') \
+     = regexp_replace($3, '\"revision\":[0-9]+}$', '')) \
      INSERT INTO deliveries (request, channel, body, due, due_kept) \
      SELECT id, $2, $3, $4, 1 FROM requests WHERE id = $1 AND (SELECT count(*) FROM same) >= 0 \
      ON CONFLICT (request, channel) DO UPDATE SET body = excluded.body, due = excluded.due, \

@@ -127,7 +127,9 @@ impl Ticket {
         let (gate, mut ticket) = (self.gate().clone(), self);
         let detached = is_detached();
         async move {
-            let mut watch = gate.shared().store().hints().watch(ticket.request);
+            if let Some(watch) = ticket.watch_what_is_new() {
+                watch.changed().await;
+            }
             loop {
                 match Box::pin(gate.claim_if_agreed(&mut ticket)).await? {
                     Agreement::Reached(approved) => {
@@ -137,7 +139,7 @@ impl Ticket {
                     // Nothing of it is kept while it waits.
                     Agreement::NotYet(_) => {}
                 }
-                watch.changed().await;
+                ticket.watch().changed().await;
             }
         }
     }

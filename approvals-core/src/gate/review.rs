@@ -25,7 +25,7 @@ use crate::presentation::Presentation;
 use crate::review::{self, Asked, Command, Opening, Phase, Record, Standing, State, WithdrawnBy};
 use crate::shared_set::SharedSet;
 use crate::store::{
-    Delivery, DeliveryState, Known, Opened, Outcome, Seen, Snapshot, StoreError, carry_out,
+    Delivery, DeliveryState, Known, Opened, Outcome, Seen, Snapshot, StoreError, Watch, carry_out,
 };
 use crate::time::Timestamp;
 
@@ -42,6 +42,10 @@ pub(crate) struct Ticket {
     waits: bool,
     /// Whether it is to be told how long people took: once, by whoever asked them.
     times: bool,
+    watch: Option<Watch>,
+    /// Whether nobody else knew of the request when this began to watch it: there is no need to look
+    /// before anything has become of it.
+    is_new: bool,
 }
 
 /// What is found of a request that somebody wants to run.
@@ -83,7 +87,25 @@ impl Ticket {
             withdraws: false,
             waits: false,
             times: false,
+            watch: None,
+            is_new: false,
         }
+    }
+
+    /// Watches the request, from the first call on.
+    pub(super) fn watch(&mut self) -> &mut Watch {
+        let hints = self.gate.shared().store().hints();
+        self.watch.get_or_insert_with(|| hints.watch(self.request))
+    }
+
+    /// Watches the request. The watch is returned where nothing can have become of it that the
+    /// watch does not tell.
+    pub(super) fn watch_what_is_new(&mut self) -> Option<&mut Watch> {
+        let (is_new, gone) = (self.is_new, &self.gate.shared().worker_gone);
+        // Whoever goes later tells all who watch.
+        let waits = is_new && !gone.load(Ordering::Acquire);
+        let watch = self.watch();
+        waits.then_some(watch)
     }
 
     /// Tells whoever watches the metrics how long people took, once they have decided.
@@ -184,7 +206,12 @@ impl Gate {
                     withdraws: opening.waiter.is_some(),
                     waits: false,
                     times: false,
+                    watch: None,
+                    is_new: opening.waiter.is_some(),
                 };
+                if ticket.is_new {
+                    ticket.watch();
+                }
                 asked = Arc::clone(&opening.asked);
                 intended = if ticket.withdraws {
                     deliveries.clone()
@@ -204,6 +231,7 @@ impl Gate {
                 }
                 Opened::Found(record) => {
                     ticket.request = record.id();
+                    (ticket.watch, ticket.is_new) = (None, false);
                     ticket.agreed = ticket.agreed.hashed();
                     ticket.settle();
                     if record.state.phase() == Phase::Pending {
@@ -212,6 +240,7 @@ impl Gate {
                     }
                 }
                 Opened::Granted { record, .. } => {
+                    ticket.is_new = false;
                     tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
                 }
                 Opened::Asked { record, last_event } => {

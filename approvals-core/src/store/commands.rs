@@ -57,9 +57,7 @@ pub(crate) async fn carry_out(
             Some(snapshot) => snapshot,
             None => {
                 let asked = Instant::now();
-                if until.is_some_and(|until| asked >= until) {
-                    return Ok(Outcome::Stale);
-                }
+                stale |= until.is_some_and(|until| asked >= until);
                 read_at = Some(asked);
                 match store.read(id).await? {
                     Some(snapshot) => snapshot,

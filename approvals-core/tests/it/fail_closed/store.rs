@@ -11,7 +11,6 @@ async fn an_unreachable_store_refuses_whichever_method_fails() {
         "all",
         "now",
         "open",
-        "known",
         "read",
         "read_with_deliveries",
         "compare_and_swap",
@@ -45,6 +44,15 @@ async fn an_unreachable_store_refuses_whichever_method_fails() {
         }
         assert_eq!(world.bodies(), 0, "{method}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_say_what_a_key_names_refuses() {
+    let world = world(a_senior()).await;
+    world.store.fail("known");
+    let error = refusal(world.run(keyed("step-1", 1)).await);
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert_eq!(world.approver.asked().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
