@@ -9,7 +9,7 @@ use crate::directory::{ChainError, Directory, DirectoryError, Resolved, Whom};
 use crate::id::{ChannelId, PersonId, RequestId};
 use crate::principal::ChannelIdentity;
 use crate::review::{Ballot, Choice, Command, Proposal, Record, Refused, State};
-use crate::store::{Delivery, Outcome, RequestStore, Snapshot, StoreError, carry_out};
+use crate::store::{Delivery, Outcome, RequestStore, Seen, StoreError, carry_out};
 
 /// Accepts votes. Made first, from store and directory, so that a click after a restart finds one.
 ///
@@ -157,9 +157,11 @@ impl ChannelDesk {
     /// [`VoteError`] says to the voter why it does not count. Refused votes are recorded.
     pub async fn vote(&self, cast: CastVote) -> Result<Arc<Record>, VoteError> {
         let store = &self.desk.store;
-        let Some(snapshot) = store.read(cast.request).await? else {
+        let seen = store.read_with_deliveries(cast.request).await?;
+        let Some(seen) = seen else {
             return Err(VoteError::UnknownRequest(cast.request));
         };
+        let snapshot = &seen.snapshot;
         let identity = ChannelIdentity::new(self.channel.clone(), &cast.tenant, &cast.user);
         let asked = &snapshot.record.asked;
         let whom = Whom {
@@ -171,7 +173,7 @@ impl ChannelDesk {
         let voter = resolved.as_ref().ok().and_then(|found| found.voter());
         let person = voter.map(|voter| voter.person.clone());
         let judged = match resolved {
-            Ok(resolved) => self.judge(&cast, snapshot, &identity, resolved).await,
+            Ok(resolved) => self.judge(&cast, seen, &identity, resolved).await,
             Err(error) => Err(VoteError::Directory(error)),
         };
         // Of a store that did not answer nobody knows whether the vote counted.
@@ -189,7 +191,7 @@ impl ChannelDesk {
     async fn judge(
         &self,
         cast: &CastVote,
-        snapshot: Snapshot,
+        seen: Seen,
         identity: &ChannelIdentity,
         resolved: Resolved,
     ) -> Result<Arc<Record>, VoteError> {
@@ -199,7 +201,7 @@ impl ChannelDesk {
         // Who owns the agent may have changed since the request was made.
         let chain = resolved.chain.map_err(ChainError::Unknown);
         let excluded = chain.map_err(DirectoryError::from)?;
-        self.presented(cast).await?;
+        self.presented(cast, &seen.deliveries).await?;
         let ballot = Ballot {
             person: voter.person,
             identity: identity.clone(),
@@ -214,7 +216,7 @@ impl ChannelDesk {
         };
         let command = Command::Vote(Box::new(ballot));
         let store = self.desk.store.as_ref();
-        match carry_out(store, cast.request, &command, Some(snapshot)).await? {
+        match carry_out(store, cast.request, &command, Some(seen.snapshot)).await? {
             Outcome::Done { record, .. } => {
                 tracing::info!(
                     request = %record.id(), %identity, choice = ?cast.choice,
@@ -234,11 +236,10 @@ impl ChannelDesk {
     }
 
     /// Votes come only from where the request was put, and approvals only where all of it is shown.
-    async fn presented(&self, cast: &CastVote) -> Result<(), VoteError> {
-        let deliveries = self.desk.store.deliveries(cast.request).await?;
+    async fn presented(&self, cast: &CastVote, deliveries: &[Delivery]) -> Result<(), VoteError> {
         let here = deliveries.iter().find(|d| d.channel == self.channel);
         let Some(Delivery { coverage, .. }) = here else {
-            // A store forgets what is long over, also between two looks at it.
+            // A store forgets what is long over, also while the directory is asked.
             if self.desk.store.read(cast.request).await?.is_none() {
                 return Err(VoteError::UnknownRequest(cast.request));
             }

@@ -147,7 +147,7 @@ async fn mind_local(
 ) {
     let shown = matches!(delivery.state, DeliveryState::Delivered(_));
     if shown && delivery.revision < record.revision {
-        update_copies(shared, record, |on| on.id == channel.id).await;
+        update_copies(shared, record.id(), |on| on.id == channel.id).await;
     } else if record.state.phase().is_final() {
         shared.local.forget(&channel.id, record.id());
     }
@@ -163,12 +163,16 @@ async fn work_on(turn: Turn, record: &Arc<Record>, delivery: &Delivery, now: Tim
             let over = record.state.phase() != Phase::Pending;
             let state = attempted(&delivery.state, over, now);
             // Noted before posting: another process does not post it as well.
+            let noted = Delivery {
+                state: state.clone(),
+                ..known.clone()
+            };
             if !note(shared, request, known, delivery.revision, state).await || over {
                 return;
             }
             tracing::info!(%request, channel = %channel.id, "a request is put before people again");
             let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(present_on(turn, notice)));
+            run_or_spawn(Box::pin(present_on(turn, notice, noted)));
         }
         DeliveryState::Outdated { receipt, .. } => {
             if delivery.revision >= record.revision || now >= record.changed_at.plus(LATEST) {
