@@ -57,7 +57,11 @@ async fn what_is_judged_and_written_takes_two_round_trips_and_a_look_or_a_swap_t
     assert_eq!(proxy.answers(), 1, "note_delivery");
     store.read(record.id()).await.unwrap().unwrap();
     assert_eq!(proxy.answers(), 1, "read");
-    store.read_with_deliveries(record.id()).await.unwrap().unwrap();
+    store
+        .read_with_deliveries(record.id())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(proxy.answers(), 1, "read_with_deliveries");
     let digest = record.asked.digest;
     store.known(digest, digest).await.unwrap();
