@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use approvals_channel::{Copy, Memory, follow, present};
+use approvals_channel::{Memory, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record,
@@ -37,7 +37,7 @@ pub(crate) struct Inner {
     pub(crate) keys: Keys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: People,
-    pub(crate) memory: Memory<Copy>,
+    pub(crate) memory: Memory,
 }
 
 /// What is wrong between the settings and Microsoft.

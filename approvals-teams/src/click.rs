@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_channel::ballot::told;
-use approvals_channel::{Copy, Rank};
+use approvals_channel::ballot::{NOT_COUNTED, heading, told};
+use approvals_channel::{Copy, Handle, Rank};
 use approvals_core::text::{Lines, escape};
 use approvals_core::{Record, VoteError};
 use http::Method;
@@ -68,12 +68,12 @@ impl Inner {
             Ok(user) => user,
             Err(why) => {
                 tracing::warn!(%request, %why, "a click of nobody who may vote");
-                return not_counted(&why.to_string());
+                return in_words(NOT_COUNTED, &why.to_string());
             }
         };
         let record = match self.desk.look(request).await {
             Ok(record) => record,
-            Err(error) => return not_counted(&told(&error)),
+            Err(error) => return in_words(heading(&error), &told(&error)),
         };
         if let Some(missing) = pressed.missing(&record) {
             return Told::Words(missing.to_owned());
@@ -87,11 +87,11 @@ impl Inner {
             }
             Err(VoteError::Settled(record)) => {
                 let why = told(&VoteError::Settled(Arc::clone(&record)));
-                (Some(record), not_counted(&why))
+                (Some(record), in_words(NOT_COUNTED, &why))
             }
             Err(error) => (
                 self.desk.look(request).await.ok(),
-                not_counted(&told(&error)),
+                in_words(heading(&error), &told(&error)),
             ),
         };
         if let Some(record) = record {
@@ -115,16 +115,38 @@ impl Inner {
             conversation: conversation.to_owned(),
             message: message.clone(),
             calls: Vec::new(),
+            unfinished: None,
+            reminded: record.reminded,
         };
         let (Some(inner), record) = (self.own.upgrade(), Arc::clone(record)) else {
             return;
         };
-        tokio::spawn(async move {
-            if let Err(error) = inner.change_at(&record, &copy, Rank::NOW).await {
-                let (request, message) = (record.id(), &copy.message);
-                tracing::warn!(%request, message, %error, "a copy that was clicked was not updated");
+        tokio::spawn(async move { inner.take_in(&record, copy).await });
+    }
+
+    /// Follows a message that is in no receipt like those that are.
+    async fn take_in(&self, record: &Arc<Record>, copy: Copy) {
+        let (request, message) = (record.id(), copy.message.clone());
+        match self.desk.receipt(request).await {
+            Ok(receipt) => {
+                let handle = receipt.as_ref().and_then(Handle::read);
+                for known in handle.iter().flat_map(|handle| &handle.copies) {
+                    self.memory.know(&known.conversation, &known.message);
+                }
             }
-        });
+            Err(error) => {
+                tracing::warn!(%request, message, %error, "a copy that was clicked was not looked for");
+                return;
+            }
+        }
+        if self.memory.is_known(&copy.conversation, &copy.message) {
+            return;
+        }
+        self.memory.take_in(request, copy.clone());
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        if let Err(error) = self.change_at(record, &copy, rank).await {
+            tracing::warn!(%request, message, %error, "a copy that was clicked was not updated");
+        }
     }
 
     /// Says something in a chat where nobody else is.
@@ -150,7 +172,7 @@ impl Inner {
 
 /// Why a vote did not count. Somebody's words may stand in it, and a client may read it as markup:
 /// what makes links and mentions of them is replaced.
-fn not_counted(why: &str) -> Told {
+fn in_words(heading: &str, why: &str) -> Told {
     let plain = |character: char| match character {
         '[' | '{' => '(',
         ']' | '}' => ')',
@@ -163,5 +185,5 @@ fn not_counted(why: &str) -> Told {
     let why: String = why.chars().take(2_000).map(plain).collect();
     // An address alone is made a link as well.
     let why = why.replace("://", ": / / ").replace("www.", "www ");
-    Told::Words(format!("Your answer did not count: {why}"))
+    Told::Words(format!("{heading} {why}"))
 }

@@ -48,12 +48,30 @@ impl Class {
             }
             (401, "BotNotRegistered") => Self::Credential,
             (401, _) => Self::Token,
+            // Something between Teams and here answered.
+            (_, "") => Self::Later,
             (404, "ActivityNotFoundInConversation") => Self::Message,
             (403 | 404, _) => Self::Destination,
             // Documented as not to be tried again. Without its code it is of something in between.
             (500, "ServiceError") => Self::Refused,
             (408 | 500..=599, _) => Self::Later,
             _ => Self::Refused,
+        }
+    }
+}
+
+impl ApiError {
+    /// The same of a message that is there: only where it is gone, or out of reach, trying again is
+    /// pointless. A secret that was changed is good again when an operator has seen to it, and until
+    /// then the message shows what no longer stands.
+    pub(crate) fn of_a_message(self) -> ApproverError {
+        match self.class {
+            Class::Destination | Class::Message => ApproverError::for_good(self.to_string()),
+            Class::Limited(_)
+            | Class::Later
+            | Class::Token
+            | Class::Credential
+            | Class::Refused => ApproverError::new(self.to_string()),
         }
     }
 }

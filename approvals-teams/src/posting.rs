@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, latest};
+use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, Targets, Unposted, latest};
 use approvals_core::{ApproverError, ChannelDesk, Phase, Record};
 use async_trait::async_trait;
 use http::Method;
@@ -39,17 +39,15 @@ struct Done {}
 
 #[async_trait]
 impl Posts for Inner {
-    type Posted = Copy;
-
     fn desk(&self) -> &ChannelDesk {
         &self.desk
     }
 
-    fn memory(&self) -> &Memory<Copy> {
+    fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    async fn targets(&self, record: &Record) -> Result<Vec<Target>, ApproverError> {
+    async fn targets(&self, record: &Record) -> Result<Targets, ApproverError> {
         self.reach(record).await
     }
 
@@ -57,29 +55,19 @@ impl Posts for Inner {
         &self,
         record: &Arc<Record>,
         target: &Target,
-    ) -> Result<Option<Copy>, ApproverError> {
-        if let Some(copy) = self.memory.posted(record.id(), &target.to) {
-            return Ok(Some(copy));
+        begun: Option<Copy>,
+    ) -> Result<Option<Copy>, Unposted> {
+        // A card is one message: what was begun is all of it.
+        if begun.is_some() {
+            return Ok(begun);
         }
-        let to = To::read(&target.to);
-        let to = to.ok_or_else(|| ApproverError::for_good("a destination that is none"))?;
-        let copy = match &to {
-            To::Channel(id) => self.begin_thread(record, target, id).await?,
-            To::Chat(id) => self.send(record, target, id).await?,
-            To::User(user) => {
-                let chat = self.chat_with(record, user).await?;
-                self.send(record, target, &chat).await?
-            }
-        };
-        if let Some(copy) = &copy {
-            self.memory.note(record.id(), &target.to, copy);
-        }
-        Ok(copy)
+        let posted = self.post_card(record, target).await;
+        posted.map_err(|error| Unposted { copy: None, error })
     }
 
     async fn change(&self, record: &Arc<Record>, copy: &Copy) -> Result<(), ApproverError> {
-        let rank = rank(record);
-        Ok(self.change_at(record, copy, rank).await?)
+        let changed = self.change_at(record, copy, rank(record)).await;
+        changed.map_err(ApiError::of_a_message)
     }
 
     async fn say(
@@ -105,8 +93,7 @@ impl Posts for Inner {
         let said = self
             .api
             .call::<Posted>(&line, rank(record), &call, Some(&message));
-        said.await?;
-        Ok(())
+        said.await.map(drop).map_err(ApiError::of_a_message)
     }
 }
 
@@ -126,6 +113,22 @@ fn unkept(error: crate::conversations::ConversationsError) -> ApproverError {
 }
 
 impl Inner {
+    async fn post_card(
+        &self,
+        record: &Arc<Record>,
+        target: &Target,
+    ) -> Result<Option<Copy>, ApproverError> {
+        let to = To::read(&target.to);
+        match to.ok_or_else(|| ApproverError::for_good("a destination that is none"))? {
+            To::Channel(id) => self.begin_thread(record, target, &id).await,
+            To::Chat(id) => self.send(record, target, &id).await,
+            To::User(user) => {
+                let chat = self.chat_with(record, &user).await?;
+                self.send(record, target, &chat).await
+            }
+        }
+    }
+
     /// Begins a thread with the message, in a channel of a team.
     async fn begin_thread(
         &self,
@@ -166,7 +169,7 @@ impl Inner {
             class: Class::Later,
             why: "an answer without the message's id".to_owned(),
         })?;
-        Ok(Some(copy(target, &id, message)))
+        Ok(Some(copy(record, target, &id, message)))
     }
 
     /// Posts the message into a chat.
@@ -189,7 +192,7 @@ impl Inner {
         let posted = self.when_its_turn_comes::<Posted>(record, &line, &call, body);
         let posted = posted.await;
         match posted {
-            Ok(posted) => Ok(posted.map(|posted| copy(target, chat.as_str(), posted.id))),
+            Ok(posted) => Ok(posted.map(|posted| copy(record, target, chat.as_str(), posted.id))),
             Err(error) => {
                 if error.class == Class::Destination
                     && let Err(error) = self.conversations.forget(chat.as_str()).await
@@ -346,11 +349,13 @@ impl Inner {
     }
 }
 
-fn copy(target: &Target, conversation: &str, message: String) -> Copy {
+fn copy(record: &Record, target: &Target, conversation: &str, message: String) -> Copy {
     Copy {
         to: target.to.clone(),
         conversation: conversation.to_owned(),
         message,
         calls: target.calls.clone(),
+        unfinished: None,
+        reminded: record.reminded,
     }
 }

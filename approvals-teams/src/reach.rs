@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use approvals_channel::Target;
 use approvals_channel::audience::{self, MOST, few};
+use approvals_channel::{Target, Targets};
 use approvals_core::{ApproverError, Directory, Record};
 
 use crate::channel::Inner;
@@ -42,7 +42,7 @@ impl To {
 
 impl Inner {
     /// Every message that this request needs, each conversation once.
-    pub(crate) async fn reach(&self, record: &Record) -> Result<Vec<Target>, ApproverError> {
+    pub(crate) async fn reach(&self, record: &Record) -> Result<Targets, ApproverError> {
         let Some(destinations) = self.routes.of(record) else {
             let policy = &record.asked.call.declaration().policy;
             return Err(ApproverError::for_good(format!(
@@ -64,7 +64,7 @@ impl Inner {
                 targets.push(Target { to, calls });
             }
         };
-        let nobody = BTreeSet::new();
+        let (nobody, mut missing) = (BTreeSet::new(), None);
         for destination in destinations {
             let mut calls: BTreeSet<&UserId> = destination.calls.iter().collect();
             if destination.calls_reviewers {
@@ -75,19 +75,28 @@ impl Inner {
                 Place::Chat(id) => add(To::Chat(id.clone()), &calls),
                 // Whoever is written to needs no calling.
                 Place::User(id) => add(To::User(id.clone()), &nobody),
-                Place::Reviewers => {
-                    for user in few(reviewers.clone())? {
-                        add(To::User(user), &nobody);
+                Place::Reviewers => match few(reviewers.clone()) {
+                    Ok(users) => {
+                        for user in users {
+                            add(To::User(user), &nobody);
+                        }
                     }
-                }
+                    Err(error) => {
+                        tracing::error!(request = %record.id(), %error, "some are not asked");
+                        missing = Some(error);
+                    }
+                },
             }
         }
         if targets.is_empty() {
             let why = "nobody who is asked is known on this channel: link their identities, or \
                        route the request to a channel";
-            return Err(ApproverError::for_good(why));
+            return Err(missing.unwrap_or_else(|| ApproverError::for_good(why)));
         }
-        Ok(targets)
+        Ok(Targets {
+            all: targets,
+            missing,
+        })
     }
 
     /// The users of everybody who is asked now, as the directory lists and knows them here.

@@ -115,7 +115,7 @@ impl Approver for Workflow {
             return Ok(Receipt::none());
         }
         let why = format!("the workflow answered with status {status}");
-        match Class::of(status.as_u16(), "", retry_after(answer.headers())) {
+        match Class::of(status.as_u16(), "Workflow", retry_after(answer.headers())) {
             Class::Limited(_) | Class::Later => Err(ApproverError::new(why)),
             Class::Token
             | Class::Credential
