@@ -175,19 +175,24 @@ impl Approver for PostsOnly {
     }
 }
 
+fn decoded(text: &str) -> Result<Vec<u8>, Failure> {
+    let bytes = URL_SAFE_NO_PAD.decode(text);
+    bytes.map_err(|error| error.to_string().into())
+}
+
 /// The token of a click as `ring` wants it: what is signed, and the signature.
 fn token_of(click: &Request<Bytes>) -> Result<(String, Vec<u8>), Failure> {
     let header = click.headers().get("authorization").ok_or("no token")?;
     let token = header.to_str()?.trim_start_matches("Bearer ");
     let (signed, signature) = token.rsplit_once('.').ok_or("no signature")?;
-    Ok((signed.to_owned(), URL_SAFE_NO_PAD.decode(signature)?))
+    Ok((signed.to_owned(), decoded(signature)?))
 }
 
 fn clicks(bench: &Bench, runtime: &tokio::runtime::Runtime, effort: Effort) -> Result<(), Failure> {
     let sample = bench.click(1, "approve", 0);
     let (signed, signature) = token_of(&sample)?;
     let jwk = Signer::good().jwk();
-    let number = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap_or_default());
+    let number = |name: &str| decoded(jwk[name].as_str().unwrap_or_default());
     let key = RsaPublicKeyComponents {
         n: number("n")?,
         e: number("e")?,

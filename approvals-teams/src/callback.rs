@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::activity::{Activity, Executed, Invoked};
@@ -11,6 +12,7 @@ use crate::button::Pressed;
 use crate::channel::{Inner, Teams};
 use crate::click::{Click, Told};
 use crate::conversations::{Conversation, ConversationsError};
+use crate::element::Card;
 use crate::id::{ConversationId, TenantId, UserId, bot};
 use crate::people::Place;
 use crate::token::{self, NotSigned, Vouched};
@@ -87,11 +89,11 @@ impl Teams {
         let pressed = pressed.ok_or_else(|| bad("a button that says nothing"))?;
         let click = click(&self.0, activity)?;
         Ok(match self.vote(click, pressed).await {
-            Told::Shown(card) => answer(&json!({
-                "statusCode": 200,
-                "type": "application/vnd.microsoft.card.adaptive",
-                "value": card,
-            })),
+            Told::Shown(card) => answer(&Shown {
+                status_code: 200,
+                kind: "application/vnd.microsoft.card.adaptive",
+                value: &card,
+            }),
             Told::Words(words) => in_words(&words),
         })
     }
@@ -255,8 +257,20 @@ fn in_words(words: &str) -> Response<Bytes> {
     }))
 }
 
-fn answer(json: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(json.to_string()));
+/// The card in place of the one that was pressed, for whoever pressed it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    status_code: u16,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    value: &'a Card,
+}
+
+fn answer(json: &impl Serialize) -> Response<Bytes> {
+    // Strings, numbers and flags: nothing that cannot be written.
+    let json = serde_json::to_vec(json).unwrap_or_default();
+    let mut response = Response::new(Bytes::from(json));
     let json = header::HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response

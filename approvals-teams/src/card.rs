@@ -50,7 +50,11 @@ impl Face {
         } = pages(presentation, room(most));
         let (elements, taken) = set(first);
         if taken <= most {
-            return Shown { elements, coverage };
+            return Shown {
+                elements,
+                taken,
+                coverage,
+            };
         }
         // It would fit, were it not for what JSON makes of it.
         let why = match coverage {
@@ -64,7 +68,11 @@ impl Face {
             let (elements, taken) = set(pages.first);
             if taken <= most || first == 0 {
                 let coverage = pages.coverage;
-                return Shown { elements, coverage };
+                return Shown {
+                    elements,
+                    taken,
+                    coverage,
+                };
             }
             first /= 2;
         }
@@ -75,6 +83,8 @@ impl Face {
 #[derive(Debug)]
 pub(crate) struct Shown {
     elements: Vec<Element>,
+    /// How much of a card they take.
+    taken: usize,
     pub(crate) coverage: Coverage,
 }
 
@@ -87,14 +97,19 @@ fn set(paragraphs: Vec<Paragraph>) -> (Vec<Element>, usize) {
 
 /// The card of a request as its record stands.
 pub(crate) fn card(record: &Record, face: &Face) -> Card {
-    let Shown { elements, coverage } = face.pages(&Presentation::of(&record.asked));
+    let Shown {
+        elements,
+        taken,
+        coverage,
+    } = face.pages(&Presentation::of(&record.asked));
     let mut body = vec![Element::title(title(&record.state))];
     body.extend(elements);
     let below = match &coverage {
         Coverage::Whole => buttons(record),
         Coverage::Partial { why } => unapprovable(record, face, why),
     };
-    let taken = weight(&body) + weight(&below) + units(&summary(record)) + 200;
+    // With the title, and what is around all of it.
+    let taken = taken + weight(&below) + units(&summary(record)) + 400;
     body.extend(how_far(record, face.units().saturating_sub(taken)));
     body.extend(below);
     Card::new(summary(record), body)

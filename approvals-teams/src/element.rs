@@ -188,21 +188,57 @@ impl Serialize for Action {
 /// How much of a message this takes at most, in UTF-16 units, however whoever counts writes JSON:
 /// with every character escaped that can be, and with spaces.
 pub(crate) fn weight(value: &impl Serialize) -> usize {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    let (mut weight, mut inside, mut escaped) = (0_usize, false, false);
-    for character in text.chars() {
-        weight += match character {
-            ',' | ':' if !inside => 2,
-            character if character.is_ascii() => 1,
-            character => 6 * character.len_utf16(),
-        };
-        if escaped {
-            escaped = false;
-        } else if inside && character == '\\' {
-            escaped = true;
-        } else if character == '"' {
-            inside = !inside;
+    let mut scale = Scale::default();
+    // Nothing that it is written to can fail.
+    let _ = serde_json::to_writer(&mut scale, value);
+    scale.weight
+}
+
+/// Weighs JSON as it is written, and keeps none of it.
+#[derive(Default)]
+struct Scale {
+    weight: usize,
+    inside: bool,
+    escaped: bool,
+}
+
+impl std::io::Write for Scale {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        for byte in bytes {
+            self.weight += match byte {
+                b',' | b':' if !self.inside => 2,
+                0..=0x7f => 1,
+                // The rest of a character, which its first byte stood for.
+                0x80..=0xbf => 0,
+                0xc0..=0xef => 6,
+                0xf0..=0xff => 12,
+            };
+            if self.escaped {
+                self.escaped = false;
+            } else if self.inside && *byte == b'\\' {
+                self.escaped = true;
+            } else if *byte == b'"' {
+                self.inside = !self.inside;
+            }
         }
+        Ok(bytes.len())
     }
-    weight
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_counts_escapes_and_spaces_that_others_would_write() {
+        // As another writer has it: `{"a": "\u00e9", "b": [1, 2]}`.
+        let value = serde_json::json!({"a": "é", "b": [1, 2]});
+        assert_eq!(weight(&value), r#"{"a": "\u00e9", "b": [1, 2]}"#.len());
+        assert_eq!(weight(&"💾"), 2 + 12);
+        assert_eq!(weight(&"a,b:c\"d"), r#""a,b:c\"d""#.len());
+    }
 }
