@@ -106,7 +106,8 @@ async fn no_question_to_a_remote_store_is_given_up() {
         .await
         .unwrap();
     for rows in 0..5 {
-        let call = gate.scope(agent().scope(export("orders", rows)));
+        let requester = agent();
+        let call = gate.scope(requester.scope(export("orders", rows)));
         assert_eq!(refusal(call.await).kind(), Kind::DeniedByPolicy);
     }
     tokio::time::sleep(seconds(1)).await;
