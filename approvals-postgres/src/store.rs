@@ -122,6 +122,10 @@ impl RequestStore for PostgresStore {
         &self.hints
     }
 
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     fn is_durable(&self) -> bool {
         true
     }

@@ -391,6 +391,10 @@ impl RequestStore for SqliteStore {
         &self.hints
     }
 
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     fn is_durable(&self) -> bool {
         true
     }

@@ -92,6 +92,11 @@ macro_rules! methods {
             }
 
             /// As the inner store says.
+            fn is_remote(&self) -> bool {
+                self.inner().is_remote()
+            }
+
+            /// As the inner store says.
             fn is_durable(&self) -> bool {
                 self.inner().is_durable()
             }
@@ -108,6 +113,10 @@ macro_rules! methods {
 
             fn hints(&self) -> &Arc<Hints> {
                 WrapsStore::hints(&self.0)
+            }
+
+            fn is_remote(&self) -> bool {
+                WrapsStore::is_remote(&self.0)
             }
 
             fn is_durable(&self) -> bool {

@@ -545,6 +545,10 @@ impl RequestStore for MemoryStore {
         &self.hints
     }
 
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     fn is_durable(&self) -> bool {
         false
     }

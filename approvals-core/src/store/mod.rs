@@ -462,6 +462,13 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// made by another process; a gate looks again from time to time.
     fn hints(&self) -> &Arc<Hints>;
 
+    /// Whether [`now`](Self::now) is asked of somebody who takes a while to answer, such as a server.
+    /// Where it is not, a gate asks without waiting, and gives the question up when the answer is
+    /// not there at once; to give up what is on its way over a connection would cost the connection.
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     /// Whether requests outlive the process. A gate on a durable store wants a redaction key.
     fn is_durable(&self) -> bool;
 }
