@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, VecDeque};
 
 use approvals_core::canonical::{self, Limits};
-use approvals_core::{Event, EventId, RequestId, Timestamp};
+use approvals_core::{Choice, Event, EventId, RequestId, Timestamp, What};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -68,6 +68,39 @@ struct Abridged<'a> {
     payload: Option<Beside<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     repeats: Option<u64>,
+    /// What a verifier judges the request's life by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fence: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    succeeded: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vote: Option<Chosen>,
+}
+
+/// What somebody said, without their words.
+#[derive(Serialize)]
+struct Chosen {
+    choice: Choice,
+}
+
+/// What of an event's life is told also where the rest lies beside the log.
+fn life(what: &What) -> (Option<u64>, Option<bool>, Option<Chosen>) {
+    match what {
+        What::Claimed { fence, .. }
+        | What::ClaimReleased { fence }
+        | What::LeaseLost { fence }
+        | What::Started { fence, .. } => (Some(*fence), None, None),
+        What::Finished {
+            fence, succeeded, ..
+        }
+        | What::FinishedLate { fence, succeeded } => (Some(*fence), Some(*succeeded), None),
+        What::Resolved { succeeded, .. } => (None, Some(*succeeded), None),
+        What::Voted { vote, .. } => {
+            let choice = vote.choice;
+            (None, None, Some(Chosen { choice }))
+        }
+        _ => (None, None, None),
+    }
 }
 
 /// Where the whole event lies.
@@ -110,6 +143,7 @@ impl Entry {
         let what = serde_json::to_value(&event.what).map_err(|e| unwritable(&e))?;
         let what = what.get("what").and_then(serde_json::Value::as_str);
         let name = hex(&Sha256::digest(&whole.bytes));
+        let (fence, succeeded, vote) = life(&event.what);
         let abridged = Abridged {
             schema: SCHEMA,
             number: event.number,
@@ -123,6 +157,9 @@ impl Entry {
                 bytes: whole.bytes.len(),
             }),
             repeats: None,
+            fence,
+            succeeded,
+            vote,
         };
         let mut text = String::new();
         canonical::write(&abridged, &mut text, &LIMITS).map_err(|e| unwritable(&e))?;
@@ -149,6 +186,9 @@ impl Entry {
             what: "repeated",
             payload: None,
             repeats: Some(of),
+            fence: None,
+            succeeded: None,
+            vote: None,
         };
         let mut text = String::new();
         canonical::write(&abridged, &mut text, &LIMITS).map_err(|error| LogError::Unwritable {

@@ -43,6 +43,25 @@ pub enum LogError {
     /// The directory holds something else.
     #[error("{} holds no log of approvals, and is not empty: name an empty directory", .0.display())]
     Foreign(PathBuf),
+    /// Anybody could put files into it.
+    #[error("the log's directory {} can be written by anybody (mode {mode:03o}): `chmod o-w` it, and verify what is there", path.display())]
+    Permissions {
+        /// Which.
+        path: PathBuf,
+        /// Who may do what with it.
+        mode: u32,
+    },
+    /// A link, a pipe or a device lies where one of its files or directories belongs.
+    #[error("{} is no plain file or directory: a log is not read or written through links", .0.display())]
+    NotPlain(PathBuf),
+    /// One of its files is longer than it can be.
+    #[error("{} is longer than {longest} bytes, which is the most that it can be", path.display())]
+    Oversized {
+        /// Which.
+        path: PathBuf,
+        /// The most that it can be.
+        longest: u64,
+    },
     /// The checkpoint could not be signed.
     #[error(transparent)]
     Sign(#[from] SignError),

@@ -1,6 +1,7 @@
 //! The log: an audit sink that keeps what it acknowledges, in a directory that anybody can verify.
 
 mod directory;
+mod disk;
 mod entry;
 mod error;
 mod files;
@@ -19,7 +20,7 @@ pub use self::entry::SCHEMA;
 pub(crate) use self::entry::hex;
 pub use self::error::LogError;
 pub(crate) use self::files::Files;
-use self::writer::{Keys, Writer};
+use self::writer::{Keys, Reached, Writer};
 use crate::note::{Signer, VerifierKey};
 
 /// How many calls of [`AuditLog::record`] wait for the writer before more are held back.
@@ -167,17 +168,24 @@ fn serve(
     opened: oneshot::Sender<Result<(), LogError>>,
     mut queue: mpsc::Receiver<Job>,
 ) {
-    let begun = files
-        .lock()
-        .and_then(|lock| Ok((lock, Writer::open(files, keys)?)));
-    let (_lock, first) = match begun {
+    let begun = Writer::judge(files, keys).and_then(|()| {
+        let lock = files.lock()?;
+        Ok((lock, Writer::open(files, keys, None)?))
+    });
+    let (lock, first) = match begun {
         Ok(begun) => begun,
         Err(error) => return drop(opened.send(Err(error))),
     };
     if opened.send(Ok(())).is_err() {
         return;
     }
-    let mut writer = Some(first);
+    let mut log = Open {
+        files,
+        keys,
+        lock,
+        reached: first.reached(),
+        writer: Some(first),
+    };
     while let Some(job) = queue.blocking_recv() {
         let mut jobs = vec![job];
         let mut entries = jobs.iter().map(|job| job.entries.len()).sum::<usize>();
@@ -187,46 +195,60 @@ fn serve(
             entries += job.entries.len();
             jobs.push(job);
         }
-        writer = commit(files, keys, writer, jobs);
+        log.commit(jobs);
     }
 }
 
-/// Commits jobs and tells whoever waits. `None` when the log has to be opened again.
-fn commit(files: &Files, keys: &Keys, writer: Option<Writer>, jobs: Vec<Job>) -> Option<Writer> {
-    let opened = writer.map_or_else(|| Writer::open(files, keys), Ok);
-    let mut writer = match opened {
-        Ok(writer) => writer,
-        Err(error) => {
-            tell(jobs.into_iter().map(|job| job.done), &Err(error));
-            return None;
+/// A log that this process has the lock of.
+struct Open<'a> {
+    files: &'a Files,
+    keys: &'a Keys,
+    lock: std::fs::File,
+    /// What was acknowledged: opened again, the log has to have it.
+    reached: Reached,
+    /// `None` when it has to be opened again.
+    writer: Option<Writer>,
+}
+
+impl Open<'_> {
+    /// Commits jobs and tells whoever waits.
+    fn commit(&mut self, jobs: Vec<Job>) {
+        let opened = match self.writer.take() {
+            Some(writer) => Ok(writer),
+            None => Writer::open(self.files, self.keys, Some(self.reached)),
+        };
+        let held = self.files.holds(&self.lock);
+        let mut writer = match held.and(opened) {
+            Ok(writer) => writer,
+            Err(error) => return tell(jobs.into_iter().map(|job| job.done), &Err(error)),
+        };
+        let mut fresh = Vec::new();
+        let mut waiting = Vec::new();
+        for Job { entries, done } in jobs {
+            match add_unknown(&mut fresh, &writer, self.files, entries) {
+                Ok(()) => waiting.push(done),
+                Err(error) => tell([done], &Err(error)),
+            }
         }
-    };
-    let mut fresh = Vec::new();
-    let mut waiting = Vec::new();
-    for Job { entries, done } in jobs {
-        match add_unknown(&mut fresh, &writer, files, entries) {
-            Ok(()) => waiting.push(done),
-            Err(error) => tell([done], &Err(error)),
+        if fresh.is_empty() {
+            tell(waiting, &Ok(()));
+            self.writer = Some(writer);
+            return;
         }
-    }
-    if fresh.is_empty() {
+        let committed = match writer.append(&fresh) {
+            Ok(committed) => committed,
+            Err(error) => {
+                tracing::error!(%error, "audit events could not be kept; the log is opened again");
+                return tell(waiting, &Err(error));
+            }
+        };
+        self.reached = writer.reached();
         tell(waiting, &Ok(()));
-        return Some(writer);
-    }
-    let committed = match writer.append(&fresh) {
-        Ok(committed) => committed,
-        Err(error) => {
-            tracing::error!(%error, "audit events could not be kept; the log is opened again");
-            tell(waiting, &Err(error));
-            return None;
-        }
-    };
-    tell(waiting, &Ok(()));
-    match writer.settle_committed(&committed) {
-        Ok(()) => Some(writer),
-        Err(error) => {
-            tracing::error!(%error, "a full tile could not be put in its place; the log is opened again");
-            None
+        match writer.settle_committed(&committed) {
+            Ok(()) => self.writer = Some(writer),
+            Err(error) => {
+                tracing::error!(%error, "a full tile could not be put in its place; the log is opened again");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Directory, Files, LogError};
 use crate::checkpoint::Checkpoint;
 use crate::note::{Note, Signer, VerifierKey};
 use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
-use crate::tree::Hash;
+use crate::tree::{Hash, root_of};
 
 /// Who may have signed the log so far, and who signs it from now on.
 #[derive(Debug, Clone)]
@@ -32,23 +32,49 @@ pub(super) struct Writer {
     file: Option<File>,
     /// What the trail's first and last entries are.
     known: Known,
+    /// The checkpoint as this writer left it. Nobody else writes one.
+    note: Option<Vec<u8>>,
 }
+
+/// How far a log is known to have been: its size then, and its root.
+pub(super) type Reached = (u64, Hash);
 
 impl Writer {
     /// Opens the log, or begins one in an empty directory. Whoever calls holds the lock.
-    pub(super) fn open(files: &Files, keys: &Keys) -> Result<Self, LogError> {
+    pub(super) fn open(
+        files: &Files,
+        keys: &Keys,
+        reached: Option<Reached>,
+    ) -> Result<Self, LogError> {
         let mut writer = Self {
             files: files.clone(),
             keys: keys.clone(),
             tail: Tail::default(),
             file: None,
             known: Known::default(),
+            note: None,
         };
         match files.checkpoint()? {
-            Some(note) => writer.recover(&note)?,
+            Some(note) => writer.recover(note, reached)?,
+            None if reached.is_some_and(|(size, _)| size > 0) => {
+                return Err(writer.damaged(0, "its checkpoint is gone"));
+            }
             None => writer.begin()?,
         }
         Ok(writer)
+    }
+
+    /// Refuses a checkpoint that is not this log's, before anything is touched.
+    pub(super) fn judge(files: &Files, keys: &Keys) -> Result<(), LogError> {
+        match files.checkpoint()? {
+            Some(note) => checkpoint_of(files, keys, &note).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// How far the log is.
+    pub(super) fn reached(&self) -> Reached {
+        (self.tail.size(), self.tail.root())
     }
 
     fn damaged(&self, entry: u64, why: &'static str) -> LogError {
@@ -57,7 +83,7 @@ impl Writer {
 
     /// Signs the checkpoint of an empty log. A crash before that has left nothing that counts.
     fn begin(&mut self) -> Result<(), LogError> {
-        if self.files.tile(Tile::bundle(0)).exists() || !self.files.open_bundles()?.is_empty() {
+        if self.files.has_entries()? {
             return Err(self.damaged(0, "there are entries and no checkpoint"));
         }
         self.files.sync_open()?;
@@ -65,13 +91,16 @@ impl Writer {
     }
 
     /// Makes what is in the directory what the checkpoint says, or refuses.
-    fn recover(&mut self, note: &[u8]) -> Result<(), LogError> {
-        let checkpoint = Checkpoint::of(&self.keys.origin, note, &self.keys.trusted);
-        let checkpoint = checkpoint.map_err(|error| LogError::Checkpoint {
-            path: self.files.root().to_owned(),
-            error,
-        })?;
+    fn recover(&mut self, note: Vec<u8>, reached: Option<Reached>) -> Result<(), LogError> {
+        let checkpoint = checkpoint_of(&self.files, &self.keys, &note)?;
         let size = checkpoint.size;
+        let reached = reached.filter(|(size, _)| *size > 0);
+        if reached.is_some_and(|(had, _)| size < had) {
+            let why = "the log had more entries than its checkpoint says: it was set back";
+            return Err(self.damaged(size, why));
+        }
+        // Whoever wrote it may have been killed before it was sure to stay.
+        self.files.sync_root()?;
         let (whole, rest) = (size / WIDTH, size % WIDTH);
         let open = self.files.open_bundles()?;
         self.refuse_past(&open, whole, size)?;
@@ -100,13 +129,32 @@ impl Writer {
                 "the entries or hashes before the checkpoint were changed: verify the log to find which",
             ));
         }
+        if let Some(reached) = reached {
+            self.refuse_fork(&directory, reached)?;
+        }
         self.known = Known::of(&directory, size)?;
+        self.note = Some(note);
         // Everything before the checkpoint is as it says: nothing is taken away before that.
         self.drop_past(&open, whole, last.len())?;
         for (tile, bytes) in self.tail.partial() {
             self.files.show_tile(tile, &bytes)?;
         }
         Ok(())
+    }
+
+    /// Refuses a log that is another than the one that is known to have come so far.
+    fn refuse_fork(&self, directory: &Directory, (had, root): Reached) -> Result<(), LogError> {
+        let (size, now) = self.reached();
+        let then = if size == had {
+            now
+        } else {
+            root_of(&directory.as_of(size), had)?
+        };
+        if then == root {
+            return Ok(());
+        }
+        let why = "the log had other entries when it was last written: it was forked or replaced";
+        Err(self.damaged(0, why))
     }
 
     /// The hashes of a level's last tile: the roots of the full tiles one level below.
@@ -192,7 +240,7 @@ impl Writer {
             return Ok(Vec::new());
         }
         let first = bundle * WIDTH;
-        let Some(mut bytes) = self.files.read_if_there(&self.files.open(bundle))? else {
+        let Some(mut bytes) = self.files.read_bundle(&self.files.open(bundle))? else {
             return Err(self.damaged(first, "the file of the last entries is missing"));
         };
         let mut found = Entries::of(&bytes);
@@ -271,15 +319,7 @@ impl Writer {
         let path = self.files.open(bundle);
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => {
-                let is_new = !path.exists();
-                let file = OpenOptions::new().create(true).append(true).open(&path);
-                let file = file.map_err(LogError::disk("opening", &path))?;
-                if is_new {
-                    self.files.sync_open()?;
-                }
-                file
-            }
+            None => self.files.append_to(bundle)?,
         };
         file.write_all(buffer)
             .map_err(LogError::disk("writing", &path))?;
@@ -290,15 +330,23 @@ impl Writer {
         Ok(())
     }
 
-    fn checkpoint(&self) -> Result<(), LogError> {
+    fn checkpoint(&mut self) -> Result<(), LogError> {
+        if self.files.checkpoint()? != self.note {
+            return Err(self.damaged(
+                self.tail.size(),
+                "somebody else has changed its checkpoint while it was being written",
+            ));
+        }
         let checkpoint = Checkpoint {
             origin: self.keys.origin.clone(),
             size: self.tail.size(),
             root: self.tail.root(),
         };
         let signers = self.keys.signers.iter().map(AsRef::as_ref);
-        let note = Note::signed(&checkpoint.text(), signers)?;
-        self.files.write_checkpoint(&note.to_string())
+        let note = Note::signed(&checkpoint.text(), signers)?.to_string();
+        self.files.write_checkpoint(&note)?;
+        self.note = Some(note.into_bytes());
+        Ok(())
     }
 
     /// Puts what became full in its place for good. Done after whoever waits was told: a crash
@@ -313,6 +361,14 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+fn checkpoint_of(files: &Files, keys: &Keys, note: &[u8]) -> Result<Checkpoint, LogError> {
+    let checkpoint = Checkpoint::of(&keys.origin, note, &keys.trusted);
+    checkpoint.map_err(|error| LogError::Checkpoint {
+        path: files.root().to_owned(),
+        error,
+    })
 }
 
 /// What a commit made full.

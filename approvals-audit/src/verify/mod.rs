@@ -6,12 +6,11 @@ mod seen;
 use std::path::{Path, PathBuf};
 
 use approvals_core::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use self::lifecycle::Lives;
 use self::seen::{Payload, Seen};
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::log::{Directory, LogError, SCHEMA, hex};
+use crate::log::{Directory, LogError, SCHEMA};
 use crate::note::VerifierKey;
 use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
 use crate::tree::{Frontier, Hash};
@@ -22,7 +21,11 @@ pub struct Verifier {
     path: PathBuf,
     keys: Vec<VerifierKey>,
     remembered: Vec<Checkpoint>,
+    most_open: usize,
 }
+
+/// How many requests are followed that are open at one time: it takes some 50 MB.
+const MOST_OPEN: usize = 450_000;
 
 /// A log that is as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,9 @@ pub struct Report {
     /// Events too long for an entry whose text is no longer in the directory. That is allowed:
     /// texts may be destroyed, and the log still says that they were.
     pub payloads_missing: u64,
+    /// Whether full bundles lie past the checkpoint. A copy that was made while the log grew has
+    /// them; where its writer keeps it, the checkpoint was set back.
+    pub has_more: bool,
 }
 
 /// The first thing that is wrong.
@@ -88,7 +94,16 @@ impl Verifier {
             path: path.as_ref().to_owned(),
             keys: keys.into_iter().collect(),
             remembered: Vec::new(),
+            most_open: MOST_OPEN,
         }
+    }
+
+    /// Follows so many requests that are open at one time, where a log has more than 450,000.
+    /// Memory is taken for those that there are.
+    #[must_use]
+    pub const fn following(mut self, requests: usize) -> Self {
+        self.most_open = requests;
+        self
     }
 
     /// A checkpoint that was seen before: the log must still begin with it. Only this shows that a
@@ -124,6 +139,11 @@ impl Verifier {
                 return Err(found(size, None, why).into());
             }
         }
+        if let Some(known) = self.remembered.iter().find(|known| known.size == 0)
+            && known.root != Hash::of_nothing()
+        {
+            return Err(CheckpointError::Malformed.into());
+        }
         let mut reading = Reading::new(self, &directory, size);
         for bundle in 0..size.div_ceil(WIDTH) {
             reading.bundle(bundle)?;
@@ -138,6 +158,7 @@ impl Verifier {
             span: reading.span,
             open_requests: reading.lives.map_or(0, |lives| lives.open()),
             payloads_missing: reading.payloads_missing,
+            has_more: directory.has_more(size),
             checkpoint,
         })
     }
@@ -287,11 +308,15 @@ impl<'a> Reading<'a> {
             return Err(wrong("it is of an earlier time than the event before it").into());
         }
         self.span = Some((began, seen.at));
-        let lives = self.lives.get_or_insert_with(|| Lives::of_trail(first));
+        let most = self.verifier.most_open;
+        let lives = self.lives.get_or_insert_with(|| Lives::of_trail(first, most));
         lives.judge(&seen).map_err(wrong)?;
+        if seen.what == "repeated" {
+            self.repeated(&seen, at, first)?;
+        }
         if let Some(Payload { sha256 }) = seen.payload {
-            match self.directory.payload(sha256)? {
-                Some(bytes) if hex(&Sha256::digest(&bytes)) != sha256 => {
+            match self.directory.payload_hash(sha256)? {
+                Some(hash) if hash != sha256 => {
                     return Err(wrong("the text that lies beside it was changed").into());
                 }
                 Some(_) => {}
@@ -299,5 +324,21 @@ impl<'a> Reading<'a> {
             }
         }
         Ok(())
+    }
+
+    /// That an event which is said to repeat another one is that one.
+    fn repeated(&self, seen: &Seen<'_>, at: u64, first: u64) -> Result<(), VerifyError> {
+        let wrong = |why| found(at, Some(seen.number), why);
+        let earlier = seen.repeats.and_then(|number| number.checked_sub(first));
+        let earlier = earlier.filter(|earlier| *earlier < at);
+        let earlier = earlier.ok_or_else(|| wrong("it repeats no earlier event"))?;
+        let entry = self.directory.entry(earlier, self.size)?;
+        let of: Seen<'_> = serde_json::from_slice(&entry)
+            .map_err(|error| found(earlier, None, format!("it is no audit event: {error}")))?;
+        if (of.id, of.what == "repeated") == (seen.id, false) {
+            Ok(())
+        } else {
+            Err(wrong("it is said to repeat an event, and is another one").into())
+        }
     }
 }

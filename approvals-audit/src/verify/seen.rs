@@ -1,6 +1,6 @@
 //! What a verifier needs to see of an entry.
 
-use approvals_core::{RequestId, Timestamp};
+use approvals_core::{EventId, RequestId, Timestamp};
 use serde::Deserialize;
 
 /// An entry, as far as its place, its time and the life of its request go.
@@ -8,6 +8,7 @@ use serde::Deserialize;
 pub(super) struct Seen<'a> {
     pub(super) schema: u32,
     pub(super) number: u64,
+    pub(super) id: EventId,
     pub(super) at: Timestamp,
     pub(super) request: Option<RequestId>,
     #[serde(borrow)]
@@ -16,6 +17,7 @@ pub(super) struct Seen<'a> {
     pub(super) succeeded: Option<bool>,
     #[serde(borrow)]
     pub(super) vote: Option<Vote<'a>>,
+    pub(super) repeats: Option<u64>,
     #[serde(borrow)]
     pub(super) payload: Option<Payload<'a>>,
 }

@@ -7,6 +7,7 @@
     reason = "tests stop at what they did not expect"
 )]
 
+mod attack;
 mod crash;
 mod damage;
 mod keys;
