@@ -36,7 +36,9 @@ mod tree;
 mod verify;
 
 pub use self::checkpoint::{Checkpoint, CheckpointError};
-pub use self::log::{AsOf, AuditLog, AuditLogBuilder, Directory, LogError, SCHEMA};
+pub use self::log::{
+    AsOf, AuditLog, AuditLogBuilder, Directory, Disclosure, DisclosureError, LogError, SCHEMA,
+};
 pub use self::note::{
     Ed25519Signer, KeyError, Note, NoteError, SignError, Signer, SigningKeyError, VerifierKey,
 };

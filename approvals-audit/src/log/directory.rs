@@ -35,6 +35,10 @@ impl Directory {
         }
     }
 
+    pub(super) const fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -90,14 +90,37 @@ fn too_long(path: &Path, longest: u64) -> LogError {
 
 /// Replaces a file as a whole.
 pub(super) fn put(path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {
+    put_by(&mut OpenOptions::new(), path, bytes, sync)
+}
+
+/// The same for a file that only its owner can read, which is there after a crash.
+pub(super) fn put_private(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    put_by(private(&mut OpenOptions::new()), path, bytes, true)
+}
+
+/// Files that are made so can be read by their owner only.
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+fn put_by(
+    options: &mut OpenOptions,
+    path: &Path,
+    bytes: &[u8],
+    sync: bool,
+) -> Result<(), LogError> {
     let before = path.with_extension("new");
-    write(&before, bytes, sync)?;
+    write(options, &before, bytes, sync)?;
     fs::rename(&before, path).map_err(LogError::disk("replacing", path))
 }
 
 /// Writes a new file. What a crash left in its place goes; nothing is written through a link.
-fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {
-    let mut options = OpenOptions::new();
+fn write(options: &mut OpenOptions, path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {
     options.write(true).create_new(true);
     let file = match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -62,6 +62,12 @@ pub enum LogError {
         /// The most that it can be.
         longest: u64,
     },
+    /// The operating system gave no randomness for the salt of a sensitive value.
+    #[error("no randomness for the salt of a sensitive value: {0}")]
+    Random(String),
+    /// The arguments of a call are not written as they should be.
+    #[error("the arguments of a call cannot be told apart, so that none of them can be kept out")]
+    Arguments,
     /// The checkpoint could not be signed.
     #[error(transparent)]
     Sign(#[from] SignError),

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::disk::{
+    self, directory_builder, is_file, make_directories, put, put_private, sync_directory,
+};
 use super::{LogError, hex};
-use super::disk::{self, directory_builder, is_file, make_directories, put, sync_directory};
 use crate::tile::{Tile, WIDTH};
 use crate::tree::Hash;
 
@@ -19,6 +21,11 @@ const LOCK: &str = "lock";
 const TILES: &str = "tile";
 /// What is too long for an entry, by its hash.
 const PAYLOADS: &str = "payload";
+
+/// What is sensitive, a directory for each request.
+pub(super) const VALUES: &str = "value";
+/// What reviewers were shown, a file for each bundle.
+pub(super) const SHOWN: &str = "shown";
 
 /// How long a checkpoint may be, in bytes: a note with all its signatures.
 const LONGEST_NOTE: u64 = 1 << 20;
@@ -138,7 +145,7 @@ impl Files {
     /// Whether there is anything of a log here: what only its writer can have left after its first
     /// checkpoint.
     pub(super) fn has_entries(&self) -> Result<bool, LogError> {
-        let left = [TILES, PAYLOADS].map(|name| self.root.join(name));
+        let left = [TILES, PAYLOADS, VALUES, SHOWN].map(|name| self.root.join(name));
         Ok(left.iter().any(|path| path.symlink_metadata().is_ok())
             || !self.open_bundles()?.is_empty())
     }
@@ -148,8 +155,9 @@ impl Files {
         let read = |error| LogError::disk("reading", &self.root)(error);
         for entry in fs::read_dir(&self.root).map_err(read)? {
             let name = entry.map_err(read)?.file_name();
-            let ours = [OPEN, CHECKPOINT, CHECKPOINT_BEFORE, LOCK, TILES, PAYLOADS];
-            if !ours.iter().any(|our| name == **our) {
+            let public = [OPEN, CHECKPOINT, CHECKPOINT_BEFORE, LOCK, TILES];
+            let mut ours = public.into_iter().chain([PAYLOADS, VALUES, SHOWN]);
+            if !ours.any(|our| name == *our) {
                 return Ok(true);
             }
         }
@@ -204,12 +212,16 @@ impl Files {
 
     /// Writes a full tile of hashes. When this returns it is there after a crash.
     pub(super) fn keep_tile(&self, tile: Tile, bytes: &[u8]) -> Result<(), LogError> {
-        self.keep(&self.tile(tile), bytes)
+        let path = self.tile(tile);
+        self.make_parents(&path)?;
+        put(&path, bytes, true)?;
+        self.sync_parents(&path)
     }
 
+    /// Keeps what is its owner's alone. When this returns it is there after a crash.
     pub(super) fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
         self.make_parents(path)?;
-        put(path, bytes, true)?;
+        put_private(path, bytes)?;
         self.sync_parents(path)
     }
 
@@ -308,7 +320,7 @@ impl Files {
 
     /// Makes the directories between the log's and the file. The log's own is never made here: where
     /// it has gone, nothing of it may begin anew.
-    fn make_parents(&self, path: &Path) -> Result<(), LogError> {
+    pub(super) fn make_parents(&self, path: &Path) -> Result<(), LogError> {
         let below = path.parent().and_then(|p| p.strip_prefix(&self.root).ok());
         let mut at = self.root.clone();
         for name in below.into_iter().flat_map(Path::components) {
@@ -320,7 +332,8 @@ impl Files {
 
     /// Makes a directory in one that is there. What lies beside the entries is its owner's alone.
     fn make_directory(&self, path: &Path) -> Result<(), LogError> {
-        let is_private = path.parent() == Some(&self.root) && path.ends_with(PAYLOADS);
+        let private = [PAYLOADS, VALUES, SHOWN].map(|name| self.root.join(name));
+        let is_private = private.iter().any(|private| path.starts_with(private));
         match directory_builder(is_private).create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let found = fs::symlink_metadata(path).map_err(LogError::disk("reading", path))?;

@@ -1,23 +1,30 @@
 //! The log: an audit sink that keeps what it acknowledges, in a directory that anybody can verify.
 
+mod commitment;
+mod committing;
 mod directory;
 mod disk;
 mod entry;
 mod error;
 mod files;
+mod known;
+mod shown;
 mod tail;
+mod values;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use approvals_core::{AuditError, AuditSink, Event, async_trait};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::commitment::{Disclosure, DisclosureError};
 pub use self::directory::{AsOf, Directory};
-use self::entry::Entry;
 pub use self::entry::SCHEMA;
 pub(crate) use self::entry::hex;
+use self::entry::{Entry, Writing};
 pub use self::error::LogError;
 pub(crate) use self::files::Files;
 use self::writer::{Keys, Reached, Writer};
@@ -35,9 +42,23 @@ pub struct AuditLogBuilder {
     path: PathBuf,
     signers: Vec<Arc<dyn Signer>>,
     formerly: Vec<VerifierKey>,
+    sensitive: BTreeSet<String>,
 }
 
 impl AuditLogBuilder {
+    /// Has the values of these names enter the log as salted commitments: arguments, extra fields
+    /// and labels of any action, and the texts `resource`, `summary`, `justification`, `key` and
+    /// `comment`. Any other text of the same request in which such a value of four characters or
+    /// more is found enters as a commitment too, and so do the hashes over it.
+    ///
+    /// The values lie beside the log, where [`Directory::disclosures`] finds them until
+    /// [`Directory::shred`] destroys them.
+    #[must_use]
+    pub fn sensitive<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.sensitive.extend(names.into_iter().map(Into::into));
+        self
+    }
+
     /// Signs with another key as well, while keys are changed: readers that know either key can
     /// verify the log.
     #[must_use]
@@ -92,6 +113,7 @@ impl AuditLogBuilder {
         told.await.map_err(|_| LogError::Closed)??;
         Ok(AuditLog {
             path: self.path,
+            sensitive: self.sensitive,
             jobs,
             ended,
         })
@@ -106,6 +128,7 @@ impl AuditLogBuilder {
 #[derive(Debug)]
 pub struct AuditLog {
     path: PathBuf,
+    sensitive: BTreeSet<String>,
     jobs: mpsc::Sender<Job>,
     ended: oneshot::Receiver<()>,
 }
@@ -127,6 +150,7 @@ impl AuditLog {
             path: path.as_ref().to_owned(),
             signers: vec![signer],
             formerly: Vec::new(),
+            sensitive: BTreeSet::new(),
         }
     }
 
@@ -149,7 +173,10 @@ impl AuditLog {
 impl AuditSink for AuditLog {
     async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         let failed = |error: LogError| AuditError(error.to_string());
-        let entries: Result<Vec<Entry>, LogError> = events.iter().map(Entry::of).collect();
+        let files = Files::of(&self.path);
+        let mut writing = Writing::new(&self.sensitive, &files);
+        let entries = events.iter().map(|event| writing.entry(event));
+        let entries: Result<Vec<Entry>, LogError> = entries.collect();
         let (done, told) = oneshot::channel();
         let job = Job {
             entries: entries.map_err(failed)?,

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::entry::{Entry, Known};
+use super::entry::Entry;
+use super::known::Known;
+use super::shown;
 use super::tail::{Full, Tail};
 use super::{Directory, Files, LogError};
 use crate::checkpoint::Checkpoint;
@@ -284,6 +286,10 @@ impl Writer {
         for payload in entries.iter().filter_map(|entry| entry.payload.as_ref()) {
             self.files.keep_payload(&payload.name, &payload.bytes)?;
         }
+        for value in entries.iter().flat_map(|entry| &entry.values) {
+            self.files.keep_value(value)?;
+        }
+        let mut shown = Vec::new();
         for entry in entries {
             let bundle = self.tail.bundle();
             let too_long = || entry.too_long();
@@ -291,12 +297,17 @@ impl Writer {
                 return Err(too_long());
             }
             full.extend(self.tail.push(&entry.bytes).ok_or_else(too_long)?);
+            if let Some(presentation) = &entry.shown {
+                shown::append(&mut shown, presentation);
+            }
             if self.tail.bundle() > bundle {
+                self.files.keep_shown(bundle, &mut shown)?;
                 self.write(bundle, &mut buffer)?;
                 self.file = None;
                 bundles.push(bundle);
             }
         }
+        self.files.keep_shown(self.tail.bundle(), &mut shown)?;
         if !buffer.is_empty() {
             self.write(self.tail.bundle(), &mut buffer)?;
         }

@@ -3,9 +3,10 @@
 mod lifecycle;
 mod seen;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use approvals_core::Timestamp;
+use approvals_core::{Digest, Timestamp};
 
 use self::lifecycle::Lives;
 use self::seen::{Payload, Seen};
@@ -41,6 +42,9 @@ pub struct Report {
     /// Events too long for an entry whose text is no longer in the directory. That is allowed:
     /// texts may be destroyed, and the log still says that they were.
     pub payloads_missing: u64,
+    /// Requests of which what reviewers were shown does not lie beside the log, or was changed.
+    /// Those with sensitive values are not counted.
+    pub presentations_missing: u64,
     /// Whether full bundles lie past the checkpoint. A copy that was made while the log grew has
     /// them; where its writer keeps it, the checkpoint was set back.
     pub has_more: bool,
@@ -158,6 +162,7 @@ impl Verifier {
             span: reading.span,
             open_requests: reading.lives.map_or(0, |lives| lives.open()),
             payloads_missing: reading.payloads_missing,
+            presentations_missing: reading.presentations_missing,
             has_more: directory.has_more(size),
             checkpoint,
         })
@@ -191,6 +196,9 @@ struct Reading<'a> {
     span: Option<(Timestamp, Timestamp)>,
     lives: Option<Lives>,
     payloads_missing: u64,
+    presentations_missing: u64,
+    /// The hashes of what was shown of a bundle's requests.
+    shown: Option<(u64, HashSet<[u8; 32]>)>,
 }
 
 impl<'a> Reading<'a> {
@@ -205,6 +213,8 @@ impl<'a> Reading<'a> {
             span: None,
             lives: None,
             payloads_missing: 0,
+            presentations_missing: 0,
+            shown: None,
         }
     }
 
@@ -309,10 +319,17 @@ impl<'a> Reading<'a> {
         }
         self.span = Some((began, seen.at));
         let most = self.verifier.most_open;
-        let lives = self.lives.get_or_insert_with(|| Lives::of_trail(first, most));
+        let lives = self
+            .lives
+            .get_or_insert_with(|| Lives::of_trail(first, most));
         lives.judge(&seen).map_err(wrong)?;
         if seen.what == "repeated" {
             self.repeated(&seen, at, first)?;
+        }
+        if let ("requested", None, Some(asked)) = (seen.what, &seen.committed, &seen.asked)
+            && !self.is_kept(at / WIDTH, asked.shown)?
+        {
+            self.presentations_missing += 1;
         }
         if let Some(Payload { sha256 }) = seen.payload {
             match self.directory.payload_hash(sha256)? {
@@ -324,6 +341,20 @@ impl<'a> Reading<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether what was shown of a request lies beside this bundle.
+    fn is_kept(&mut self, bundle: u64, shown: &str) -> Result<bool, LogError> {
+        let Ok(shown) = shown.parse::<Digest>() else {
+            return Ok(false);
+        };
+        let hashes = match self.shown.take() {
+            Some((of, hashes)) if of == bundle => hashes,
+            _ => self.directory.presentations(bundle)?,
+        };
+        let is_kept = hashes.contains(shown.as_bytes());
+        self.shown = Some((bundle, hashes));
+        Ok(is_kept)
     }
 
     /// That an event which is said to repeat another one is that one.

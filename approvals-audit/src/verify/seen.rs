@@ -2,6 +2,7 @@
 
 use approvals_core::{EventId, RequestId, Timestamp};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// An entry, as far as its place, its time and the life of its request go.
 #[derive(Debug, Deserialize)]
@@ -19,7 +20,17 @@ pub(super) struct Seen<'a> {
     pub(super) vote: Option<Vote<'a>>,
     pub(super) repeats: Option<u64>,
     #[serde(borrow)]
+    pub(super) asked: Option<Asked<'a>>,
+    /// Whether it has commitments in the place of values.
+    pub(super) committed: Option<IgnoredAny>,
+    #[serde(borrow)]
     pub(super) payload: Option<Payload<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked<'a> {
+    #[serde(borrow)]
+    pub(super) shown: &'a str,
 }
 
 #[derive(Debug, Deserialize)]

@@ -237,7 +237,12 @@ async fn places_that_no_log_has_are_an_error_and_no_overflow() {
         EntryProof::of(&directory, index.max(300), std::slice::from_ref(&key)).unwrap_err();
     }
     let root = approvals_audit::Hash::of_nothing();
-    for size in ["9223372036854775808", "18446744073709551615", "18446744073709551616", "-1"] {
+    for size in [
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-1",
+    ] {
         Checkpoint::parse(&format!("{ORIGIN}\n{size}\n{root}\n")).unwrap_err();
     }
 }
@@ -256,7 +261,10 @@ async fn an_event_that_a_store_took_twice_is_verified_as_the_one_it_repeats() {
     assert_eq!(verify(place.path(), key.key()).unwrap().entries, 12);
     let entry = Directory::at(place.path()).entry(11, 12).unwrap();
     let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
-    assert_eq!((&entry["what"], &entry["repeats"]), (&"repeated".into(), &8.into()));
+    assert_eq!(
+        (&entry["what"], &entry["repeats"]),
+        (&"repeated".into(), &8.into())
+    );
 }
 
 #[tokio::test]
@@ -291,7 +299,10 @@ async fn a_log_with_more_open_requests_than_are_followed_is_not_called_sound() {
     }
     written(place.path(), &key, &all).await;
     let verifier = Verifier::new(place.path(), [key.key().clone()]);
-    assert_eq!(verifier.clone().following(10).run().unwrap().open_requests, 10);
+    assert_eq!(
+        verifier.clone().following(10).run().unwrap().open_requests,
+        10
+    );
     let error = verifier.following(9).run().unwrap_err().to_string();
     assert!(error.contains("follow more"), "{error}");
 }

@@ -14,4 +14,5 @@ mod keys;
 mod log;
 mod oracles;
 mod proofs;
+mod sensitive;
 mod support;

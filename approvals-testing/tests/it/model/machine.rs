@@ -290,6 +290,7 @@ impl Setting {
             lease: ticks(LEASE),
             frozen: looked.frozen,
             verdict: self.verdicts[usize::from(looked.policy_changed)].clone(),
+            policy_version: None,
             voters: voters(&world.record, looked.directory),
             excluded: looked.directory.chain(),
         })
