@@ -10,9 +10,12 @@
 mod attack;
 mod crash;
 mod damage;
+mod every;
 mod keys;
 mod log;
 mod oracles;
 mod proofs;
+mod schema;
 mod sensitive;
 mod support;
+mod words;

@@ -183,7 +183,7 @@ async fn every_verdict_is_recorded_with_the_version_of_its_policy() {
     world.run(export("orders", 1)).await.unwrap();
     world.gate.flush().await;
     assert_eq!(versions(&world.sink), [seventh()]);
-    let denies = Rules::new().deny("it.export", "no exports").unwrap();
+    let denies = Rules::new().deny("it.export", "no-exports").unwrap();
     let world = crate::support::world(denies.versioned("7")).await;
     refusal(world.run(export("orders", 1)).await);
     world.gate.flush().await;

@@ -556,11 +556,7 @@ impl Model for Setting {
             self.offers_changes(world, steps);
         }
         if self.may.freeze && matches!(phase, Phase::Approved | Phase::Claimed) {
-            steps.push(if world.frozen {
-                Step::Thaw
-            } else {
-                Step::Freeze
-            });
+            steps.push([Step::Freeze, Step::Thaw][usize::from(world.frozen)]);
         }
     }
 
