@@ -33,6 +33,8 @@ const MOST_OPEN: usize = 450_000;
 pub struct Report {
     /// What was verified.
     pub checkpoint: Checkpoint,
+    /// The checkpoint as it is signed: to be remembered until the next time.
+    pub note: Vec<u8>,
     /// How many entries the log has.
     pub entries: u64,
     /// The time of the first and of the last.
@@ -125,7 +127,8 @@ impl Verifier {
     /// [`VerifyError`].
     pub fn run(&self) -> Result<Report, VerifyError> {
         let directory = Directory::at(&self.path);
-        let checkpoint = directory.checkpoint(&self.keys)?;
+        let note = directory.note()?;
+        let checkpoint = Checkpoint::verified(&note, &self.keys)?;
         let size = checkpoint.size;
         for known in &self.remembered {
             if known.origin != checkpoint.origin {
@@ -165,6 +168,7 @@ impl Verifier {
             presentations_missing: reading.presentations_missing,
             has_more: directory.has_more(size),
             checkpoint,
+            note,
         })
     }
 

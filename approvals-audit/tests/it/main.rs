@@ -18,4 +18,5 @@ mod proofs;
 mod schema;
 mod sensitive;
 mod support;
+mod verifier;
 mod words;
