@@ -79,7 +79,11 @@ impl Checkpoint {
         let signed = note.verify(keys)?;
         let checkpoint = Self::parse(note.text())?;
         match signed.first() {
-            Some(first) if signed.iter().all(|key| key.name() != checkpoint.origin) => {
+            Some(first)
+                if signed
+                    .iter()
+                    .all(|key| key.is_witness() || key.name() != checkpoint.origin) =>
+            {
                 Err(CheckpointError::Origin {
                     found: checkpoint.origin,
                     expected: first.name().to_owned(),

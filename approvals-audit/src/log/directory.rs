@@ -57,6 +57,18 @@ impl Directory {
         })
     }
 
+    pub(crate) fn keep_witnessed(&self, note: &[u8]) -> Result<(), LogError> {
+        self.files.keep_witnessed(note)
+    }
+
+    /// The last checkpoint that witnesses have signed, as it is written.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be read.
+    pub fn witnessed(&self) -> Result<Option<Vec<u8>>, LogError> {
+        self.files.witnessed()
+    }
+
     /// The checkpoint, signed by one of these keys.
     ///
     /// # Errors

@@ -6,6 +6,21 @@ use std::path::Path;
 
 use super::LogError;
 
+/// How long a note may be in a file of its own.
+const LONGEST_NOTE: u64 = 1 << 20;
+
+/// A checkpoint in a file of its own.
+pub(crate) fn read_note(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
+    read_if_there(path, LONGEST_NOTE)
+}
+
+/// Replaces it. When this returns it is there after a crash.
+pub(crate) fn write_note(path: &Path, note: &[u8]) -> Result<(), LogError> {
+    put(path, note, true)?;
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    sync_directory(above.unwrap_or(Path::new(".")))
+}
+
 /// A file of at most so many bytes. What is no plain file is not read: it could be anything, and
 /// never end.
 pub(super) fn read_if_there(path: &Path, longest: u64) -> Result<Option<Vec<u8>>, LogError> {
@@ -91,6 +106,12 @@ fn too_long(path: &Path, longest: u64) -> LogError {
 /// Replaces a file as a whole.
 pub(super) fn put(path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {
     put_by(&mut OpenOptions::new(), path, bytes, sync)
+}
+
+/// The same, written first under this name.
+pub(super) fn put_from(before: &Path, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    write(&mut OpenOptions::new(), before, bytes, true)?;
+    fs::rename(before, path).map_err(LogError::disk("replacing", path))
 }
 
 /// The same for a file that only its owner can read, which is there after a crash.

@@ -17,6 +17,8 @@ use crate::tree::Hash;
 const OPEN: &str = "open";
 const CHECKPOINT: &str = "checkpoint";
 const CHECKPOINT_BEFORE: &str = "checkpoint.new";
+/// The last checkpoint that witnesses have signed.
+const WITNESSED: &str = "checkpoint.witnessed";
 const LOCK: &str = "lock";
 const TILES: &str = "tile";
 /// What is too long for an entry, by its hash.
@@ -137,6 +139,18 @@ impl Files {
         self.sync_root()
     }
 
+    /// The last checkpoint that witnesses have signed.
+    pub(crate) fn witnessed(&self) -> Result<Option<Vec<u8>>, LogError> {
+        self.read_if_there(&self.root.join(WITNESSED), LONGEST_NOTE)
+    }
+
+    pub(crate) fn keep_witnessed(&self, note: &[u8]) -> Result<(), LogError> {
+        // Not `checkpoint.new`, which the log's writer puts in place.
+        let before = self.root.join("witnessed.new");
+        disk::put_from(&before, &self.root.join(WITNESSED), note)?;
+        self.sync_root()
+    }
+
     /// Makes sure that the checkpoint that is read here is there after a crash.
     pub(super) fn sync_root(&self) -> Result<(), LogError> {
         sync_directory(&self.root)
@@ -155,7 +169,7 @@ impl Files {
         let read = |error| LogError::disk("reading", &self.root)(error);
         for entry in fs::read_dir(&self.root).map_err(read)? {
             let name = entry.map_err(read)?.file_name();
-            let public = [OPEN, CHECKPOINT, CHECKPOINT_BEFORE, LOCK, TILES];
+            let public = [OPEN, CHECKPOINT, CHECKPOINT_BEFORE, WITNESSED, LOCK, TILES];
             let mut ours = public.into_iter().chain([PAYLOADS, VALUES, SHOWN]);
             if !ours.any(|our| name == *our) {
                 return Ok(true);

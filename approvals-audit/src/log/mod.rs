@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::commitment::{Disclosure, DisclosureError};
 pub use self::directory::{AsOf, Directory};
+pub(crate) use self::disk::{read_note, write_note};
 pub use self::entry::SCHEMA;
 pub(crate) use self::entry::hex;
 use self::entry::{Entry, Writing};

@@ -19,4 +19,5 @@ mod schema;
 mod sensitive;
 mod support;
 mod verifier;
+mod witness;
 mod words;
