@@ -126,6 +126,8 @@ methods! {
     RegisterSink register_sink(sink: &SinkId) -> ();
     Events events(sink: &SinkId, limit: usize) -> Vec<Event>;
     Acknowledge acknowledge(sink: &SinkId, number: u64) -> ();
+    Seal seal(sink: &SinkId) -> Option<String>;
+    SwapSeal swap_seal(sink: &SinkId, expected: Option<&str>, seal: &str) -> bool;
     Deliveries deliveries(id: RequestId) -> Arc<[Delivery]>;
     NoteDelivery note_delivery(id: RequestId, delivery: Delivery) -> ();
     CopiesDue copies_due(channel: &ChannelId, limit: usize) -> Vec<RequestId>;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use approvals_core::StoreError;
+
 use crate::checkpoint::CheckpointError;
 use crate::note::SignError;
 
@@ -113,6 +115,17 @@ pub enum LogError {
         "the log has another event under number {0}: it belongs to another store, or the store was set back"
     )]
     OtherTrail(u64),
+    /// Another process goes on with it, though this one holds its lock.
+    #[error(
+        "another process has taken the log over: its lock does not keep others from it, as on some network file systems, or it is another directory"
+    )]
+    Overtaken,
+    /// What the store has recorded of the log is not of this crate.
+    #[error("what the store has recorded of the log is not understood: {0:?}")]
+    Seal(String),
+    /// The store, which records how far the log is, failed.
+    #[error("the store, which records how far the log is: {0}")]
+    Store(#[from] StoreError),
     /// Whoever writes it is gone.
     #[error("the log is closed")]
     Closed,

@@ -2,12 +2,16 @@
 
 mod commitment;
 mod committing;
+mod completing;
 mod directory;
 mod disk;
 mod entry;
 mod error;
 mod files;
 mod known;
+mod recovery;
+mod seal;
+mod serving;
 mod shown;
 mod tail;
 mod values;
@@ -17,7 +21,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use approvals_core::{AuditError, AuditSink, Event, async_trait};
+use approvals_core::{AuditError, AuditSink, Event, RequestStore, SinkId, async_trait};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::commitment::{Disclosure, DisclosureError};
@@ -28,14 +33,13 @@ pub(crate) use self::entry::hex;
 use self::entry::{Entry, Writing};
 pub use self::error::LogError;
 pub(crate) use self::files::Files;
-use self::writer::{Keys, Reached, Writer};
+use self::seal::Seals;
+use self::serving::{Job, Serving};
+use self::writer::Keys;
 use crate::note::{Signer, VerifierKey};
 
 /// How many calls of [`AuditLog::record`] wait for the writer before more are held back.
 const QUEUE: usize = 1024;
-
-/// How many entries are appended by one commit.
-const BATCH: usize = 1024;
 
 /// How a log is opened.
 #[derive(Debug)]
@@ -44,9 +48,24 @@ pub struct AuditLogBuilder {
     signers: Vec<Arc<dyn Signer>>,
     formerly: Vec<VerifierKey>,
     sensitive: BTreeSet<String>,
+    shared: Option<(Arc<dyn RequestStore>, SinkId)>,
 }
 
 impl AuditLogBuilder {
+    /// Has several processes write the log in turn, each of which has a gate on this store with the
+    /// log as the sink of this name: whichever feeds the sink opens the log, and lets go of it when
+    /// there is nothing to write for a second.
+    ///
+    /// What the log comes to is recorded in the store before it is signed. So a log that was set
+    /// back, forked or put in another one's place is refused by whoever takes it over, also where
+    /// the processes have directories of their own by mistake; and what was recorded by one that
+    /// died is completed exactly as it was recorded.
+    #[must_use]
+    pub fn shared(mut self, store: Arc<dyn RequestStore>, sink: SinkId) -> Self {
+        self.shared = Some((store, sink));
+        self
+    }
+
     /// Has the values of these names enter the log as salted commitments: arguments, extra fields
     /// and labels of any action, and the texts `resource`, `summary`, `justification`, `key` and
     /// `comment`. Any other text of the same request in which such a value of four characters or
@@ -75,7 +94,8 @@ impl AuditLogBuilder {
         self
     }
 
-    /// Opens the log, or begins one in an empty directory. What a crash left past the last
+    /// Opens the log, or begins one in an empty directory; one that is shared, when there is
+    /// something to write. What a crash left past the last
     /// checkpoint is dropped: nobody was told that it is kept.
     ///
     /// # Errors
@@ -100,13 +120,18 @@ impl AuditLogBuilder {
             trusted,
         };
         let files = Files::of(&self.path);
+        let seals = self.shared.map(|(store, sink)| Seals {
+            store,
+            sink,
+            runtime: Handle::current(),
+        });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (opened, told) = oneshot::channel();
         let (closed, ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("approvals-audit".to_owned())
             .spawn(move || {
-                serve(&files, &keys, opened, queue);
+                Serving::new(files, keys, seals).run(opened, queue);
                 // Whoever waits may have gone.
                 let _ = closed.send(());
             })
@@ -134,15 +159,6 @@ pub struct AuditLog {
     ended: oneshot::Receiver<()>,
 }
 
-/// Whoever waits for events to be kept.
-type Done = oneshot::Sender<Result<(), AuditError>>;
-
-/// Events that somebody waits for.
-struct Job {
-    entries: Vec<Entry>,
-    done: Done,
-}
-
 impl AuditLog {
     /// A log in this directory, signed by this key. The key's name is the log's origin.
     #[must_use]
@@ -152,6 +168,7 @@ impl AuditLog {
             signers: vec![signer],
             formerly: Vec::new(),
             sensitive: BTreeSet::new(),
+            shared: None,
         }
     }
 
@@ -186,153 +203,5 @@ impl AuditSink for AuditLog {
         let sent = self.jobs.send(job).await;
         sent.map_err(|_| failed(LogError::Closed))?;
         told.await.map_err(|_| failed(LogError::Closed))?
-    }
-}
-
-/// Writes whatever is queued, until nobody can queue anything any more.
-fn serve(
-    files: &Files,
-    keys: &Keys,
-    opened: oneshot::Sender<Result<(), LogError>>,
-    mut queue: mpsc::Receiver<Job>,
-) {
-    let begun = Writer::judge(files, keys).and_then(|()| {
-        let lock = files.lock()?;
-        Ok((lock, Writer::open(files, keys, None)?))
-    });
-    let (lock, first) = match begun {
-        Ok(begun) => begun,
-        Err(error) => return drop(opened.send(Err(error))),
-    };
-    if opened.send(Ok(())).is_err() {
-        return;
-    }
-    let mut log = Open {
-        files,
-        keys,
-        lock,
-        reached: first.reached(),
-        writer: Some(first),
-    };
-    while let Some(job) = queue.blocking_recv() {
-        let mut jobs = vec![job];
-        let mut entries = jobs.iter().map(|job| job.entries.len()).sum::<usize>();
-        while entries < BATCH
-            && let Ok(job) = queue.try_recv()
-        {
-            entries += job.entries.len();
-            jobs.push(job);
-        }
-        log.commit(jobs);
-    }
-}
-
-/// A log that this process has the lock of.
-struct Open<'a> {
-    files: &'a Files,
-    keys: &'a Keys,
-    lock: std::fs::File,
-    /// What was acknowledged: opened again, the log has to have it.
-    reached: Reached,
-    /// `None` when it has to be opened again.
-    writer: Option<Writer>,
-}
-
-impl Open<'_> {
-    /// Commits jobs and tells whoever waits.
-    fn commit(&mut self, jobs: Vec<Job>) {
-        let opened = match self.writer.take() {
-            Some(writer) => Ok(writer),
-            None => Writer::open(self.files, self.keys, Some(self.reached)),
-        };
-        let held = self.files.holds(&self.lock);
-        let mut writer = match held.and(opened) {
-            Ok(writer) => writer,
-            Err(error) => return tell(jobs.into_iter().map(|job| job.done), &Err(error)),
-        };
-        let mut fresh = Vec::new();
-        let mut waiting = Vec::new();
-        for Job { entries, done } in jobs {
-            match add_unknown(&mut fresh, &writer, self.files, entries) {
-                Ok(()) => waiting.push(done),
-                Err(error) => tell([done], &Err(error)),
-            }
-        }
-        if fresh.is_empty() {
-            tell(waiting, &Ok(()));
-            self.writer = Some(writer);
-            return;
-        }
-        let committed = match writer.append(&fresh) {
-            Ok(committed) => committed,
-            Err(error) => {
-                tracing::error!(%error, "audit events could not be kept; the log is opened again");
-                return tell(waiting, &Err(error));
-            }
-        };
-        self.reached = writer.reached();
-        tell(waiting, &Ok(()));
-        match writer.settle_committed(&committed) {
-            Ok(()) => self.writer = Some(writer),
-            Err(error) => {
-                tracing::error!(%error, "a full tile could not be put in its place; the log is opened again");
-            }
-        }
-    }
-}
-
-/// Adds those of a job's entries that the log has not got. Events may be offered again; the numbers
-/// have no gap, and one number is one event.
-fn add_unknown(
-    fresh: &mut Vec<Entry>,
-    writer: &Writer,
-    files: &Files,
-    entries: Vec<Entry>,
-) -> Result<(), LogError> {
-    let before = fresh.len();
-    for entry in entries {
-        let newest = fresh
-            .last()
-            .map(|last: &Entry| last.number.saturating_add(1));
-        let next = newest.or_else(|| writer.known().next());
-        let judged = match next {
-            Some(next) if entry.number > next => Err(LogError::Gap {
-                expected: next,
-                found: entry.number,
-            }),
-            Some(next) if entry.number < next => {
-                match fresh.iter().find(|other| other.number == entry.number) {
-                    Some(other) if other.id == entry.id => Ok(()),
-                    Some(_) => Err(LogError::OtherTrail(entry.number)),
-                    None => {
-                        writer
-                            .known()
-                            .check(&Directory::of(files.clone()), writer.size(), &entry)
-                    }
-                }
-            }
-            Some(_) | None => {
-                let same = fresh.iter().find(|other| other.id == entry.id);
-                let same = same.map(|other| other.number);
-                let entry = match same.or_else(|| writer.known().number_of(entry.id)) {
-                    Some(number) => entry.repeated(number),
-                    None => Ok(entry),
-                };
-                entry.map(|entry| fresh.push(entry))
-            }
-        };
-        if let Err(error) = judged {
-            fresh.truncate(before);
-            return Err(error);
-        }
-    }
-    Ok(())
-}
-
-fn tell(waiting: impl IntoIterator<Item = Done>, outcome: &Result<(), LogError>) {
-    for done in waiting {
-        let told = outcome.as_ref().copied();
-        // Whoever waited may have gone.
-        let _ = done.send(told.map_err(|error| AuditError(error.to_string())));
     }
 }

@@ -1,19 +1,19 @@
 //! Appending: entries and then the checkpoint are on the disk before anybody is told.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::entry::Entry;
 use super::known::Known;
+use super::recovery::checkpoint_of;
+use super::seal::{Seal, Seals};
 use super::shown;
 use super::tail::{Full, Tail};
 use super::{Directory, Files, LogError};
 use crate::checkpoint::Checkpoint;
 use crate::note::{Note, Signer, VerifierKey};
-use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
-use crate::tree::{Hash, root_of};
+use crate::tree::Hash;
 
 /// Who may have signed the log so far, and who signs it from now on.
 #[derive(Debug, Clone)]
@@ -27,15 +27,17 @@ pub(super) struct Keys {
 /// lies past the last checkpoint was never acknowledged.
 #[derive(Debug)]
 pub(super) struct Writer {
-    files: Files,
-    keys: Keys,
-    tail: Tail,
+    pub(super) files: Files,
+    pub(super) keys: Keys,
+    pub(super) tail: Tail,
     /// The file of the bundle that is not full.
-    file: Option<File>,
+    pub(super) file: Option<File>,
     /// What the trail's first and last entries are.
-    known: Known,
+    pub(super) known: Known,
     /// The checkpoint as this writer left it. Nobody else writes one.
-    note: Option<Vec<u8>>,
+    pub(super) note: Option<Vec<u8>>,
+    /// What the store knows of it, where several processes write it in turn.
+    pub(super) sealed: Option<(Seals, Seal)>,
 }
 
 /// How far a log is known to have been: its size then, and its root.
@@ -47,7 +49,11 @@ impl Writer {
         files: &Files,
         keys: &Keys,
         reached: Option<Reached>,
+        seals: Option<&Seals>,
     ) -> Result<Self, LogError> {
+        let seal = seals.map(Seals::read).transpose()?.flatten();
+        let sealed = seal.map(|seal| seal.reached());
+        let begun = reached.max(sealed).is_some_and(|(size, _)| size > 0);
         let mut writer = Self {
             files: files.clone(),
             keys: keys.clone(),
@@ -55,15 +61,38 @@ impl Writer {
             file: None,
             known: Known::default(),
             note: None,
+            sealed: None,
         };
         match files.checkpoint()? {
-            Some(note) => writer.recover(note, reached)?,
-            None if reached.is_some_and(|(size, _)| size > 0) => {
+            Some(note) => writer.recover(note, reached, sealed)?,
+            None if begun => {
                 return Err(writer.damaged(0, "its checkpoint is gone"));
             }
             None => writer.begin()?,
         }
+        if let Some(seals) = seals {
+            let (size, root) = writer.reached();
+            let fence = seal.map_or(1, |seal| seal.fence.saturating_add(1));
+            let own = Seal { fence, size, root };
+            seals.swap(seal, own)?;
+            writer.sealed = Some((seals.clone(), own));
+        }
         Ok(writer)
+    }
+
+    /// Has the store record how far the log is. Nobody else goes on from anything else then.
+    fn seal(&mut self) -> Result<(), LogError> {
+        let (size, root) = self.reached();
+        if let Some((seals, seal)) = &mut self.sealed {
+            let next = Seal {
+                size,
+                root,
+                ..*seal
+            };
+            seals.swap(Some(*seal), next)?;
+            *seal = next;
+        }
+        Ok(())
     }
 
     /// Refuses a checkpoint that is not this log's, before anything is touched.
@@ -79,194 +108,8 @@ impl Writer {
         (self.tail.size(), self.tail.root())
     }
 
-    fn damaged(&self, entry: u64, why: &'static str) -> LogError {
+    pub(super) fn damaged(&self, entry: u64, why: &'static str) -> LogError {
         Directory::of(self.files.clone()).damaged(entry, why)
-    }
-
-    /// Signs the checkpoint of an empty log. A crash before that has left nothing that counts.
-    fn begin(&mut self) -> Result<(), LogError> {
-        if self.files.has_entries()? {
-            return Err(self.damaged(0, "there are entries and no checkpoint"));
-        }
-        self.files.sync_open()?;
-        self.checkpoint()
-    }
-
-    /// Makes what is in the directory what the checkpoint says, or refuses.
-    fn recover(&mut self, note: Vec<u8>, reached: Option<Reached>) -> Result<(), LogError> {
-        let checkpoint = checkpoint_of(&self.files, &self.keys, &note)?;
-        let size = checkpoint.size;
-        let reached = reached.filter(|(size, _)| *size > 0);
-        if reached.is_some_and(|(had, _)| size < had) {
-            let why = "the log had more entries than its checkpoint says: it was set back";
-            return Err(self.damaged(size, why));
-        }
-        // Whoever wrote it may have been killed before it was sure to stay.
-        self.files.sync_root()?;
-        let (whole, rest) = (size / WIDTH, size % WIDTH);
-        let open = self.files.open_bundles()?;
-        self.refuse_past(&open, whole, size)?;
-        self.settle(&open, whole)?;
-        let directory = Directory::of(self.files.clone());
-        // The edges of all levels, the highest first.
-        let levels = (0..u64::BITS / u32::from(HEIGHT))
-            .take_while(|level| size >> (u32::from(HEIGHT) * level) > 0)
-            .count();
-        for level in (1..levels).rev() {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 8 levels")]
-            let level = level as u8;
-            let edge = self.edge(&directory, level, size)?;
-            if !self.tail.push_hashes(level, &edge) {
-                return Err(self.damaged(self.tail.size(), "its tiles are of another size"));
-            }
-        }
-        let last = self.last_entries(whole, rest)?;
-        for entry in Entries::of(&last) {
-            // What was read out of a bundle fits into one.
-            self.tail.push(entry);
-        }
-        if (self.tail.size(), self.tail.root()) != (size, checkpoint.root) {
-            return Err(self.damaged(
-                whole * WIDTH,
-                "the entries or hashes before the checkpoint were changed: verify the log to find which",
-            ));
-        }
-        if let Some(reached) = reached {
-            self.refuse_fork(&directory, reached)?;
-        }
-        self.known = Known::of(&directory, size)?;
-        self.note = Some(note);
-        // Everything before the checkpoint is as it says: nothing is taken away before that.
-        self.drop_past(&open, whole, last.len())?;
-        for (tile, bytes) in self.tail.partial() {
-            self.files.show_tile(tile, &bytes)?;
-        }
-        Ok(())
-    }
-
-    /// Refuses a log that is another than the one that is known to have come so far.
-    fn refuse_fork(&self, directory: &Directory, (had, root): Reached) -> Result<(), LogError> {
-        let (size, now) = self.reached();
-        let then = if size == had {
-            now
-        } else {
-            root_of(&directory.as_of(size), had)?
-        };
-        if then == root {
-            return Ok(());
-        }
-        let why = "the log had other entries when it was last written: it was forked or replaced";
-        Err(self.damaged(0, why))
-    }
-
-    /// The hashes of a level's last tile: the roots of the full tiles one level below.
-    fn edge(&self, directory: &Directory, level: u8, size: u64) -> Result<Vec<Hash>, LogError> {
-        let count = Tile::count(level, size);
-        let first = count - count % WIDTH;
-        let below = level - 1;
-        (first..count)
-            .map(|tile| {
-                let mut subtree = crate::tree::Frontier::new();
-                for hash in directory.hashes(below, tile, size)? {
-                    subtree.push(hash);
-                }
-                Ok(subtree.root())
-            })
-            .collect()
-    }
-
-    /// Bundles that a checkpoint says are full, and that a crash kept from their place.
-    fn settle(&self, open: &[u64], whole: u64) -> Result<(), LogError> {
-        for bundle in open.iter().filter(|bundle| **bundle < whole) {
-            self.files.link_bundle(*bundle)?;
-            let full = self.hash_bundle(*bundle)?;
-            for (tile, bytes) in full {
-                self.files.keep_tile(tile, &bytes)?;
-                self.files.forget_partial(tile)?;
-            }
-            self.files.settle_bundle(*bundle)?;
-        }
-        Ok(())
-    }
-
-    /// The tiles of hashes that a full bundle completes, from what is below them.
-    fn hash_bundle(&self, bundle: u64) -> Result<Vec<Full>, LogError> {
-        let directory = Directory::of(self.files.clone());
-        let size = (bundle + 1) * WIDTH;
-        let mut tail = Tail::default();
-        let mut level = 1;
-        let mut levels = Vec::new();
-        while Tile::count(level, size - WIDTH) > 0 {
-            levels.push((level, self.edge(&directory, level, size - WIDTH)?));
-            level += 1;
-        }
-        for (level, edge) in levels.iter().rev() {
-            tail.push_hashes(*level, edge);
-        }
-        let bytes = directory.bundle(bundle, size)?;
-        let full = Entries::of(&bytes).filter_map(|entry| tail.push(entry));
-        Ok(full.flatten().collect())
-    }
-
-    /// Entries past the checkpoint that no crash can have left.
-    fn refuse_past(&self, open: &[u64], whole: u64, size: u64) -> Result<(), LogError> {
-        let left = |bundle: &u64| self.files.tile(Tile::bundle(*bundle)).exists();
-        let mut past = [whole, whole + 1].into_iter().filter(left);
-        if past.any(|bundle| !open.contains(&bundle)) {
-            return Err(self.damaged(
-                size,
-                "there are entries past the checkpoint: the checkpoint is an older one than this log's",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Drops what was written after the last checkpoint, and never acknowledged. So many bytes of
-    /// the last bundle were.
-    fn drop_past(&self, open: &[u64], whole: u64, length: usize) -> Result<(), LogError> {
-        for bundle in open.iter().filter(|bundle| **bundle >= whole) {
-            self.files.remove(&self.files.tile(Tile::bundle(*bundle)))?;
-            if *bundle > whole || length == 0 {
-                self.files.remove(&self.files.open(*bundle))?;
-            }
-        }
-        if length > 0 {
-            self.cut(&self.files.open(whole), length as u64)?;
-        }
-        Ok(())
-    }
-
-    /// The entries of the last bundle that the checkpoint covers.
-    fn last_entries(&self, bundle: u64, entries: u64) -> Result<Vec<u8>, LogError> {
-        if entries == 0 {
-            return Ok(Vec::new());
-        }
-        let first = bundle * WIDTH;
-        let Some(mut bytes) = self.files.read_bundle(&self.files.open(bundle))? else {
-            return Err(self.damaged(first, "the file of the last entries is missing"));
-        };
-        let mut found = Entries::of(&bytes);
-        let whole = (0..entries).take_while(|_| found.next().is_some()).count() as u64;
-        if whole < entries {
-            return Err(self.damaged(first + whole, "the last entries were cut off"));
-        }
-        bytes.truncate(bytes.len() - found.rest().len());
-        Ok(bytes)
-    }
-
-    fn cut(&self, path: &Path, length: u64) -> Result<(), LogError> {
-        let file = OpenOptions::new().write(true).open(path);
-        let file = file.map_err(LogError::disk("opening", path))?;
-        let written = file
-            .metadata()
-            .map_err(LogError::disk("reading", path))?
-            .len();
-        if written > length {
-            tracing::warn!(path = %path.display(), bytes = written - length, "what was written after the last checkpoint is dropped: nobody was told that it is kept");
-            let cut = file.set_len(length).and_then(|()| file.sync_all());
-            cut.map_err(LogError::disk("cutting", path))?;
-        }
-        Ok(())
     }
 
     /// What the log has, and what comes next.
@@ -320,6 +163,7 @@ impl Writer {
         for (tile, bytes) in full.iter().chain(partial.iter().filter(changed)) {
             self.files.show_tile(*tile, bytes)?;
         }
+        self.seal()?;
         self.checkpoint()?;
         self.known.append(entries);
         Ok(Committed { full, bundles })
@@ -341,7 +185,18 @@ impl Writer {
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<(), LogError> {
+    /// Takes an entry up that lies in its bundle already. The tiles of hashes that it made full.
+    pub(super) fn take_up(&mut self, entry: &[u8]) -> Result<Vec<Full>, LogError> {
+        // What was read out of a bundle fits into one.
+        let full = self.tail.push(entry);
+        full.ok_or_else(|| self.damaged(self.tail.size(), "it is too long"))
+    }
+
+    pub(super) fn partial(&self) -> Vec<Full> {
+        self.tail.partial()
+    }
+
+    pub(super) fn checkpoint(&mut self) -> Result<(), LogError> {
         if self.files.checkpoint()? != self.note {
             return Err(self.damaged(
                 self.tail.size(),
@@ -374,17 +229,9 @@ impl Writer {
     }
 }
 
-fn checkpoint_of(files: &Files, keys: &Keys, note: &[u8]) -> Result<Checkpoint, LogError> {
-    let checkpoint = Checkpoint::of(&keys.origin, note, &keys.trusted);
-    checkpoint.map_err(|error| LogError::Checkpoint {
-        path: files.root().to_owned(),
-        error,
-    })
-}
-
 /// What a commit made full.
 #[derive(Debug)]
 pub(super) struct Committed {
-    full: Vec<Full>,
-    bundles: Vec<u64>,
+    pub(super) full: Vec<Full>,
+    pub(super) bundles: Vec<u64>,
 }

@@ -17,6 +17,7 @@ mod oracles;
 mod proofs;
 mod schema;
 mod sensitive;
+mod shared;
 mod support;
 mod verifier;
 mod witness;

@@ -36,6 +36,8 @@ methods! {
     RegisterSink "register_sink",
     Events "events",
     Acknowledge "acknowledge",
+    Seal "seal",
+    SwapSeal "swap_seal",
     Deliveries "deliveries",
     NoteDelivery "note_delivery",
     CopiesDue "copies_due",
