@@ -73,6 +73,7 @@ mod operate;
 mod plans;
 mod read;
 mod rows;
+mod seals;
 mod store;
 mod swap;
 mod trail;

@@ -76,6 +76,19 @@ impl RequestStore for PostgresStore {
         self.due_copies(channel, limit).await
     }
 
+    async fn seal(&self, sink: &SinkId) -> Result<Option<String>, StoreError> {
+        self.sealed(sink).await
+    }
+
+    async fn swap_seal(
+        &self,
+        sink: &SinkId,
+        expected: Option<&str>,
+        seal: &str,
+    ) -> Result<bool, StoreError> {
+        self.seal_swapped(sink, expected, seal).await
+    }
+
     async fn lease(
         &self,
         duty: &Duty,

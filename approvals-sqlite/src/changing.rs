@@ -71,6 +71,35 @@ pub(crate) fn acknowledge(
     Ok(())
 }
 
+pub(crate) const SEAL: &str = "SELECT seal FROM seals WHERE sink = ?";
+
+/// Replaces a seal, if it is the expected one. The lock on writing is held, so that what was read
+/// stands until the commit.
+pub(crate) fn swap_seal(
+    transaction: &mut Transaction<'_>,
+    sink: &SinkId,
+    expected: Option<&str>,
+    seal: &str,
+) -> Result<bool, Failure> {
+    let mut read = Script::new(SEAL);
+    read.bind(sink.as_str().to_owned());
+    let row = read.row(transaction.connection)?;
+    let stands = match &row {
+        Some(row) => Some(rows::value::<&str>(row, "seal")?),
+        None => None,
+    };
+    if stands != expected {
+        return Ok(false);
+    }
+    let mut script = Script::default();
+    script
+        .add("; INSERT INTO seals (sink, seal) VALUES (?, ?) ON CONFLICT (sink) DO UPDATE SET seal = excluded.seal")
+        .bind(sink.as_str().to_owned())
+        .bind(seal.to_owned());
+    transaction.write(script)?;
+    Ok(true)
+}
+
 pub(crate) fn set_freeze(
     transaction: &mut Transaction<'_>,
     freeze: Option<&Freeze>,

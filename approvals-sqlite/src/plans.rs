@@ -61,6 +61,10 @@ fn statements() -> Vec<(&'static str, String)> {
             "copies: what is noted of a request",
             copies::NOTED.to_owned(),
         ),
+        (
+            "seals: what a sink has noted",
+            crate::changing::SEAL.to_owned(),
+        ),
         ("duties: who has one", duties::HOLDER.to_owned()),
         ("pending with a digest", reading::PENDING_WITH.to_owned()),
         (

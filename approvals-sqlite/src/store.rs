@@ -276,6 +276,29 @@ impl RequestStore for SqliteStore {
             .await
     }
 
+    async fn seal(&self, sink: &SinkId) -> Result<Option<String>, StoreError> {
+        let mut script = Script::new(changing::SEAL);
+        script.bind(sink.as_str().to_owned());
+        match self.readers.rows(script).await?.first() {
+            Some(row) => rows::value::<&str>(row, "seal").map(|seal| Some(seal.to_owned())),
+            None => Ok(None),
+        }
+    }
+
+    async fn swap_seal(
+        &self,
+        sink: &SinkId,
+        expected: Option<&str>,
+        seal: &str,
+    ) -> Result<bool, StoreError> {
+        let expected = expected.map(str::to_owned);
+        let work = Work::SwapSeal(sink.clone(), expected, seal.to_owned());
+        match self.change(work).await? {
+            Done::Sealed(done) => Ok(done),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let mut script =
             Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");

@@ -23,6 +23,7 @@ pub(crate) enum Work {
     SetFreeze(Option<Freeze>, Box<NewEvent>),
     Heartbeat(OwnerId, Duration),
     Lease(Duty, OwnerId, Duration),
+    SwapSeal(SinkId, Option<String>, String),
     Archive(Selection),
 }
 
@@ -54,6 +55,7 @@ pub(crate) enum Done {
     Appended(u64),
     Archived(Step),
     Leased(bool),
+    Sealed(bool),
     Nothing,
 }
 

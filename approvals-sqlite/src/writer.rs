@@ -323,6 +323,10 @@ fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> 
         Work::Lease(duty, owner, lease) => {
             Done::Leased(duties::lease(transaction, duty, *owner, *lease)?)
         }
+        Work::SwapSeal(sink, expected, seal) => {
+            let expected = expected.as_deref();
+            Done::Sealed(changing::swap_seal(transaction, sink, expected, seal)?)
+        }
         Work::Archive(selection) => Done::Archived(archive::archive(transaction, selection)?),
     })
 }

@@ -136,6 +136,8 @@ methods! {
     RegisterSink register_sink(sink: &SinkId) -> ();
     Events events(sink: &SinkId, limit: usize) -> Vec<Event>;
     Acknowledge acknowledge(sink: &SinkId, number: u64) -> ();
+    Seal seal(sink: &SinkId) -> Option<String>;
+    SwapSeal swap_seal(sink: &SinkId, expected: Option<&str>, seal: &str) -> bool;
     Deliveries deliveries(id: RequestId) -> Arc<[Delivery]>;
     ReadWithDeliveries read_with_deliveries(id: RequestId) -> Option<Seen>;
     NoteDelivery note_delivery(id: RequestId, delivery: Delivery) -> ();

@@ -84,6 +84,7 @@ async fn cycle(store: &SqliteStore, table: &str) -> Result<(), Failure> {
         lease: LEASE,
         frozen: false,
         verdict: Verdict::Allow(Reasons::rule("sample", "allowed now")?),
+        policy_version: None,
         voters: vec![VoterNow {
             person: person("alice"),
             groups: BTreeSet::from([REVIEWERS.parse()?]).into_iter().collect(),

@@ -7,10 +7,18 @@
     reason = "tests stop at what they did not expect"
 )]
 
+mod attack;
 mod crash;
 mod damage;
+mod every;
 mod keys;
 mod log;
 mod oracles;
 mod proofs;
+mod schema;
+mod sensitive;
+mod shared;
 mod support;
+mod verifier;
+mod witness;
+mod words;

@@ -278,6 +278,7 @@ impl Gate {
     pub(super) async fn refused(&self, call: Call, error: &ApprovalError) {
         count(error.kind().as_str());
         let what = What::Refused {
+            policy_version: self.policy_version(call.declaration().policy.as_str()),
             action: call.action().clone(),
             requester: Some(call.requester().clone()),
             kind: error.kind(),
@@ -313,6 +314,11 @@ impl Gate {
             ApprovalError::new(Kind::Invalid, format!("the gate has no policy `{name}`"))
                 .detailed(format!("the gate's policies are: {}", known.join(", ")))
         })
+    }
+
+    /// Which version of a policy judges now, where there is one that says.
+    pub(super) fn policy_version(&self, name: &str) -> Option<Arc<str>> {
+        self.shared().policies.get(name)?.version()
     }
 
     fn check_environment(&self, call: &Call) -> Result<(), ApprovalError> {
