@@ -28,9 +28,12 @@
 //! ```
 
 mod checkpoint;
+mod durable;
+pub mod export;
 mod log;
 mod note;
 mod proof;
+mod reading;
 mod tile;
 mod tree;
 mod verify;
@@ -41,6 +44,7 @@ pub use self::note::{
     Ed25519Signer, KeyError, Note, NoteError, SignError, Signer, SigningKeyError, VerifierKey,
 };
 pub use self::proof::{EntryProof, EntryProofError};
+pub use self::reading::{Recorded, SignedLog, Told};
 pub use self::tile::{Entries, Tile, WIDTH};
 pub use self::tree::{
     Frontier, Hash, Nodes, ProofError, consistency_proof, inclusion_proof, root_of,

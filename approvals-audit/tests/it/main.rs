@@ -9,7 +9,10 @@
 
 mod crash;
 mod damage;
+mod delivery;
+mod exports;
 mod keys;
+mod kinds;
 mod log;
 mod oracles;
 mod proofs;
