@@ -30,6 +30,8 @@
 mod checkpoint;
 mod durable;
 pub mod export;
+#[cfg(feature = "index")]
+pub mod index;
 mod log;
 mod note;
 mod proof;

@@ -15,6 +15,8 @@ use crate::log::{AsOf, Directory, LogError};
 use crate::note::VerifierKey;
 use crate::proof::EntryProof;
 use crate::tile::{Entries, WIDTH};
+#[cfg(feature = "index")]
+use crate::tree::root_of;
 use crate::tree::{
     Frontier, Hash, Nodes, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion,
 };
@@ -201,6 +203,24 @@ impl SignedLog {
 
     pub(crate) fn no_event(&self, index: u64) -> LogError {
         self.directory.damaged(index, "it is no audit event")
+    }
+
+    /// The root over the first so many entries. There are at least as many.
+    #[cfg(feature = "index")]
+    pub(crate) fn root_at(&self, size: u64) -> Result<Hash, LogError> {
+        root_of(&self.nodes(), size)
+    }
+
+    /// What lies beside an entry, if it was not destroyed. It is not held against anything yet.
+    #[cfg(feature = "index")]
+    pub(crate) fn payload(&self, sha256: &str) -> Result<Option<Vec<u8>>, LogError> {
+        self.directory.payload(sha256)
+    }
+
+    #[cfg(feature = "index")]
+    pub(crate) fn changed_beside(&self, index: u64) -> LogError {
+        let why = "the text that lies beside it was changed";
+        self.directory.damaged(index, why)
     }
 
     const fn nodes(&self) -> AsOf<'_> {

@@ -16,4 +16,8 @@ mod kinds;
 mod log;
 mod oracles;
 mod proofs;
+#[cfg(feature = "index")]
+mod questions;
+#[cfg(feature = "index")]
+mod stories;
 mod support;
