@@ -34,6 +34,8 @@ mod destination;
 mod error;
 mod format;
 mod http;
+#[cfg(feature = "https")]
+mod https;
 mod ocsf;
 mod reader;
 mod tell;
@@ -46,6 +48,8 @@ pub use self::destination::{Destination, FileDestination, Refused, WriterDestina
 pub use self::error::{DeliveryError, ExportError};
 pub use self::format::{Batch, Format, Item};
 pub use self::http::{Answer, HttpDestination, Patience, Transport, TransportError};
+#[cfg(feature = "https")]
+pub use self::https::{EndpointError, HttpsTransport};
 use self::reader::Reader;
 use crate::note::VerifierKey;
 use crate::reading::SignedLog;

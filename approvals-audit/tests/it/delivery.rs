@@ -171,3 +171,59 @@ async fn an_endpoint_that_is_set_up_wrongly_does_not_have_the_log_set_aside() {
     );
     assert!(!letters.exists() && !place.path().join("cursor").exists());
 }
+
+#[cfg(feature = "https")]
+#[tokio::test]
+async fn events_reach_an_endpoint_on_a_network_with_their_credentials() {
+    use approvals_audit::export::HttpsTransport;
+    use std::io::{Read, Write};
+
+    let place = tempfile::tempdir().unwrap();
+    let (_, key) = log_of(&place.path().join("log"), 10).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/collect", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut heard = Vec::new();
+        let mut piece = [0; 4096];
+        // Ten lines are the body.
+        while heard.iter().filter(|byte| **byte == b'\n').count() < 10 || !heard.ends_with(b"}\n") {
+            let read = stream.read(&mut piece).unwrap();
+            heard.extend_from_slice(&piece[..read]);
+        }
+        stream
+            .write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        String::from_utf8(heard).unwrap()
+    });
+    let transport = HttpsTransport::to(&address).unwrap();
+    let transport = transport.header("authorization", "Bearer s3cret").unwrap();
+    assert!(!format!("{transport:?}").contains("s3cret"));
+    let mut to = HttpDestination::through(transport);
+    let exported = export(place.path(), &key).run(&mut to).await.unwrap();
+    assert_eq!(exported.delivered, 10);
+    let heard = server.join().unwrap();
+    assert!(heard.starts_with("POST /collect HTTP/1.1\r\n"));
+    assert!(heard.contains("authorization: Bearer s3cret\r\n"));
+    assert!(heard.contains("content-type: application/x-ndjson\r\n"));
+}
+
+#[cfg(feature = "https")]
+#[test]
+fn an_endpoint_on_another_machine_is_not_spoken_to_in_clear() {
+    use approvals_audit::export::{EndpointError, HttpsTransport};
+
+    let to = |address| HttpsTransport::to(address).map(|_| ());
+    assert_eq!(to("https://siem.example.com/x"), Ok(()));
+    assert_eq!(to("http://localhost:8080/x"), Ok(()));
+    let in_clear = Err(EndpointError::InClear("siem.example.com".to_owned()));
+    assert_eq!(to("http://siem.example.com/x"), in_clear);
+    let in_clear = Err(EndpointError::InClear("127.0.0.1.example.com".to_owned()));
+    assert_eq!(to("http://127.0.0.1.example.com/x"), in_clear);
+    for wrong in ["ftp://siem.example.com", "siem.example.com", "/collect", ""] {
+        assert!(
+            matches!(to(wrong), Err(EndpointError::Address(_))),
+            "{wrong}"
+        );
+    }
+}
