@@ -29,6 +29,7 @@
 
 mod checkpoint;
 mod durable;
+pub mod evidence;
 pub mod export;
 #[cfg(feature = "index")]
 pub mod index;

@@ -154,6 +154,20 @@ impl<'a> About<'a> {
 }
 
 impl<'a> Account<'a> {
+    /// Whether somebody voted on what they have a part in.
+    pub(crate) fn is_of_ones_own_request(&self) -> bool {
+        match &self.recorded.told {
+            Told::Whole(event) => matches!(
+                event.what,
+                approvals_core::What::VoteRefused {
+                    own_request: true,
+                    ..
+                }
+            ),
+            Told::Destroyed { .. } | Told::Repeats { .. } => false,
+        }
+    }
+
     /// `None` for an entry that repeats another: it was told when that was.
     pub(crate) fn of(recorded: &'a Recorded, context: Option<&'a Arc<Context>>) -> Option<Self> {
         let mut account = Account {

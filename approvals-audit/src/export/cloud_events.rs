@@ -29,7 +29,7 @@ pub(super) fn event(account: &Account<'_>, origin: &str) -> String {
     let mut text = envelope.to_string();
     // The data as it was hashed: reading and writing it again could change it.
     text.truncate(text.len() - 1);
-    format!("{text},\"data\":{}}}", recorded.text)
+    format!("{text},\"data\":{}}}", recorded.text())
 }
 
 /// The log's origin as a URI. It has no spaces; what else a URI has not is percent-encoded.

@@ -51,7 +51,7 @@ impl Format {
     ) -> Option<String> {
         let account = || Account::of(recorded, context);
         match self {
-            Self::JsonLines => Some(recorded.text.clone()),
+            Self::JsonLines => Some(recorded.text().to_owned()),
             Self::Ocsf => account().map(|account| ocsf::event(&account, origin).to_string()),
             Self::CloudEvents => account().map(|account| cloud_events::event(&account, origin)),
             Self::Csv => account().map(|account| csv::row(&account, origin)),

@@ -25,7 +25,7 @@
 //! # }
 //! ```
 
-mod account;
+pub(crate) mod account;
 mod cloud_events;
 mod csv;
 mod cursor;

@@ -47,7 +47,7 @@ impl Reader {
             let Some(recorded) = self.read()? else {
                 break;
             };
-            self.contexts.learn(&recorded.told);
+            self.contexts.learn(&recorded);
             let context = match recorded.request {
                 Some(request) if self.format != Format::JsonLines => {
                     self.contexts.of(&self.log, request, recorded.index)?

@@ -42,6 +42,7 @@ impl<'a> Account<'a> {
                 requester,
                 call,
                 reasons,
+                ..
             } => {
                 self.attention = Attention::Informational;
                 self.is_of_call(call.as_deref(), action.as_str(), Some(requester));
@@ -59,6 +60,7 @@ impl<'a> Account<'a> {
                 call,
                 kind,
                 why,
+                ..
             } => {
                 self.is_of_call(call.as_deref(), action.as_str(), requester.as_ref());
                 self.comment = Some(why);
@@ -225,6 +227,7 @@ impl<'a> Account<'a> {
                 fence,
                 owner,
                 struck,
+                ..
             } => {
                 self.fence = Some(*fence);
                 let message = format!("{owner} claimed it; {struck} votes no longer counted.");

@@ -145,11 +145,7 @@ impl Rows<'_> {
             standing,
             decision,
         )?;
-        let version = self.optional(version)?;
-        let mut more = self
-            .connection
-            .prepare_cached("UPDATE call SET policy_version = ?2, risk = ?3 WHERE entry = ?1")?;
-        more.execute(params![number(entry), version, risk])?;
+        self.more(entry, version, Some(risk))?;
         self.fired(&asked.reasons, seen)
     }
 
@@ -172,7 +168,26 @@ impl Rows<'_> {
             standing,
             None,
         )?;
+        self.more(entry, seen.policy_version.as_deref(), None)?;
         self.fired(&seen.reasons, seen)
+    }
+
+    /// What is known of some calls only.
+    fn more(
+        &mut self,
+        entry: u64,
+        version: Option<&str>,
+        risk: Option<i64>,
+    ) -> Result<(), IndexError> {
+        let version = self.optional(version)?;
+        if version.is_none() && risk.is_none() {
+            return Ok(());
+        }
+        let mut more = self
+            .connection
+            .prepare_cached("UPDATE call SET policy_version = ?2, risk = ?3 WHERE entry = ?1")?;
+        more.execute(params![number(entry), version, risk])?;
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments, reason = "a row has as many columns")]
@@ -308,7 +323,10 @@ impl Rows<'_> {
         else {
             return Ok(());
         };
-        let person = self.term(&vote.person)?;
+        let Some(person) = &vote.person else {
+            return Ok(());
+        };
+        let person = self.term(person)?;
         let mut insert = self
             .connection
             .prepare_cached("INSERT OR IGNORE INTO reviewed (person, entry) VALUES (?1, ?2)")?;

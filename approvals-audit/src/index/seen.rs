@@ -38,6 +38,8 @@ pub(super) struct Seen<'a> {
     #[serde(borrow)]
     pub(super) vote: Option<Vote<'a>>,
     #[serde(borrow)]
+    pub(super) policy_version: Option<Text<'a>>,
+    #[serde(borrow)]
     pub(super) person: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) identity: Option<Identity<'a>>,
@@ -101,8 +103,9 @@ pub(super) struct Asked<'a> {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Vote<'a> {
+    /// Missing where all but the choice was destroyed.
     #[serde(borrow)]
-    pub(super) person: Text<'a>,
+    pub(super) person: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) choice: Text<'a>,
 }

@@ -8,7 +8,7 @@ use approvals_core::policy::Reasons;
 use approvals_core::review::Asked;
 use approvals_core::{Presentation, RequestId, Requester, Risk, Timestamp, What};
 
-use super::{SignedLog, Told};
+use super::{Recorded, SignedLog, Told};
 use crate::log::LogError;
 
 /// How many requests are remembered. What else is needed is looked up.
@@ -17,6 +17,8 @@ const REMEMBERED: usize = 4096;
 /// What was asked, without what only reviewers need.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Context {
+    /// The place of the entry that asked.
+    pub(crate) entry: u64,
     pub(crate) action: String,
     pub(crate) policy: String,
     pub(crate) policy_version: Option<Arc<str>>,
@@ -31,11 +33,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn of(asked: &Asked) -> Self {
+    pub(crate) fn of(asked: &Asked, entry: u64) -> Self {
         let call = &asked.call;
         let presentation = Presentation::of(asked);
         let requirements = presentation.requirements.iter();
         Self {
+            entry,
             action: call.action().as_str().to_owned(),
             policy: call.declaration().policy.as_str().to_owned(),
             policy_version: asked.policy_version.clone(),
@@ -86,9 +89,10 @@ impl Contexts {
     }
 
     /// Remembers what this event asks, if it asks.
-    pub(crate) fn learn(&mut self, told: &Told) {
-        if let Some(asked) = Self::asked(told) {
-            self.remember(asked.id, Some(Arc::new(Context::of(asked))));
+    pub(crate) fn learn(&mut self, recorded: &Recorded) {
+        if let Some(asked) = Self::asked(&recorded.told) {
+            let context = Context::of(asked, recorded.index);
+            self.remember(asked.id, Some(Arc::new(context)));
         }
     }
 
@@ -127,7 +131,7 @@ fn search(
             if let Some(asked) = Contexts::asked(&recorded.told)
                 && asked.id == request
             {
-                return Ok(Some(Arc::new(Context::of(asked))));
+                return Ok(Some(Arc::new(Context::of(asked, raw.index))));
             }
         }
     }

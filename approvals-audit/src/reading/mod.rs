@@ -66,6 +66,23 @@ impl SignedLog {
     pub fn open(path: impl AsRef<Path>, keys: &[VerifierKey]) -> Result<Self, LogError> {
         let directory = Directory::at(path);
         let note = directory.note()?;
+        Self::under(directory, note, keys)
+    }
+
+    /// The log as it was under an earlier checkpoint of it, signed by one of these keys.
+    ///
+    /// # Errors
+    /// [`LogError`] when none of them signed it. Whether it is one of this log's shows when entries
+    /// are read.
+    pub fn as_of(
+        path: impl AsRef<Path>,
+        checkpoint: &str,
+        keys: &[VerifierKey],
+    ) -> Result<Self, LogError> {
+        Self::under(Directory::at(path), checkpoint.into(), keys)
+    }
+
+    fn under(directory: Directory, note: Vec<u8>, keys: &[VerifierKey]) -> Result<Self, LogError> {
         let of_log = |error| LogError::Checkpoint {
             path: directory.path().to_owned(),
             error,
@@ -195,6 +212,28 @@ impl SignedLog {
             self.directory.damaged(bundle.first, why)
         })?;
         Ok(bundle)
+    }
+
+    /// These entries, in order.
+    pub(crate) fn chosen<'a>(
+        &'a self,
+        places: impl IntoIterator<Item = u64> + 'a,
+    ) -> impl Iterator<Item = Result<Recorded, LogError>> + 'a {
+        let mut held: Option<Bundle> = None;
+        places.into_iter().map(move |index| {
+            if held
+                .as_ref()
+                .is_none_or(|bundle| bundle.first != index / WIDTH * WIDTH)
+            {
+                held = Some(self.bundle(index / WIDTH)?);
+            }
+            let raw = held
+                .iter()
+                .flat_map(Bundle::entries)
+                .find(|raw| raw.index == index);
+            let missing = || self.directory.damaged(index, "the log has fewer entries");
+            self.recorded(&raw.ok_or_else(missing)?)
+        })
     }
 
     pub(crate) fn recorded(&self, raw: &Raw<'_>) -> Result<Recorded, LogError> {

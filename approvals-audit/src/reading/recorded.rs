@@ -26,8 +26,10 @@ pub struct Recorded {
     pub request: Option<RequestId>,
     /// What the log has of it.
     pub told: Told,
-    /// The event's whole text: that of the entry, or what lies beside it.
-    pub text: String,
+    /// The entry, as it is hashed.
+    pub entry: String,
+    /// The event's whole text, where it was too long for an entry and lies beside it.
+    pub beside: Option<String>,
 }
 
 /// What the log has of an event.
@@ -75,7 +77,7 @@ struct Carried {
 }
 
 impl Recorded {
-    pub(super) fn read(directory: &Directory, raw: &Raw<'_>) -> Result<Self, LogError> {
+    pub(crate) fn read(directory: &Directory, raw: &Raw<'_>) -> Result<Self, LogError> {
         let wrong = |why| directory.damaged(raw.index, why);
         let no_event = || wrong("it is no audit event");
         let text = str::from_utf8(raw.bytes).map_err(|_| no_event())?;
@@ -115,8 +117,15 @@ impl Recorded {
             at: outline.at,
             request: outline.request,
             told,
-            text: whole.unwrap_or_else(|| text.to_owned()),
+            entry: text.to_owned(),
+            beside: whole,
         })
+    }
+
+    /// The event's whole text: that of the entry, or what lies beside it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.beside.as_deref().unwrap_or(&self.entry)
     }
 }
 

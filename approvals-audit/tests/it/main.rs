@@ -10,6 +10,7 @@
 mod crash;
 mod damage;
 mod delivery;
+mod evidence;
 mod exports;
 mod keys;
 mod kinds;
@@ -18,6 +19,5 @@ mod oracles;
 mod proofs;
 #[cfg(feature = "index")]
 mod questions;
-#[cfg(feature = "index")]
 mod stories;
 mod support;

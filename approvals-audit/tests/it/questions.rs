@@ -187,7 +187,7 @@ async fn what_is_found_says_what_the_log_says() {
             let entries: Vec<u64> = steps.iter().map(|step| step.entry).collect();
             assert_eq!(entries, story.steps);
             for step in steps {
-                let text = asked.log().entry(step.entry).unwrap().text;
+                let text = asked.log().entry(step.entry).unwrap().entry;
                 assert!(text.contains(&format!("\"what\":\"{}\"", step.what)));
                 assert!(text.contains(&request.to_string()));
             }
