@@ -1,11 +1,11 @@
 //! One entry after the other, as rows.
 
-use approvals_core::RequestId;
+use approvals_core::{RequestId, RuleId};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
 
 use super::IndexError;
-use super::seen::{Call, Chain, Rule, Seen};
+use super::seen::{Call, Chain, Seen};
 use super::standing::{Decision, Standing, marks};
 use super::terms::Terms;
 use crate::log::{SCHEMA, hex};
@@ -146,7 +146,7 @@ impl Rows<'_> {
             decision,
         )?;
         self.more(entry, version, Some(risk))?;
-        self.fired(&asked.reasons, seen)
+        self.fired(asked.reasons.iter().map(|rule| &*rule.id), seen)
     }
 
     fn decided_alone(
@@ -169,7 +169,8 @@ impl Rows<'_> {
             None,
         )?;
         self.more(entry, seen.policy_version.as_deref(), None)?;
-        self.fired(&seen.reasons, seen)
+        let rules = seen.reasons.iter().map(|rule| &*rule.id);
+        self.fired(rules.chain(denying(seen)), seen)
     }
 
     /// What is known of some calls only.
@@ -237,9 +238,13 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn fired(&mut self, rules: &[Rule<'_>], seen: &Seen<'_>) -> Result<(), IndexError> {
+    fn fired<'t>(
+        &mut self,
+        rules: impl Iterator<Item = &'t str>,
+        seen: &Seen<'_>,
+    ) -> Result<(), IndexError> {
         for rule in rules {
-            let id = self.term(&rule.id)?;
+            let id = self.term(rule)?;
             let mut upsert = self.connection.prepare_cached(
                 "INSERT INTO rule (id, fired, last) VALUES (?1, 1, ?2)
                  ON CONFLICT (id) DO UPDATE SET fired = fired + 1, last = max(last, excluded.last)",
@@ -383,4 +388,16 @@ impl Rows<'_> {
         update.execute([call, bits])?;
         Ok(())
     }
+}
+
+/// The rules by which policy denied a call. A refusal has them in its words only, each in brackets
+/// after what it says: `` `db.drop` is never allowed (no-drops) ``.
+fn denying<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = &'a str> {
+    let by_policy = seen.kind.as_deref() == Some("denied_by_policy");
+    let why = seen.why.as_deref().filter(|_| by_policy);
+    let after = why.into_iter().flat_map(|why| why.split('(').skip(1));
+    after
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(name, _)| name)
+        .filter(|name| RuleId::new(name).is_ok())
 }

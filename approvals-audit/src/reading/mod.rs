@@ -173,9 +173,11 @@ impl SignedLog {
         // The last bundle that begins before that time.
         while to - from > 1 {
             let middle = from + (to - from) / 2;
-            let entry = self.directory.entry(middle * WIDTH, self.checkpoint.size)?;
-            let dated: Dated =
-                serde_json::from_slice(&entry).map_err(|_| self.no_event(middle * WIDTH))?;
+            // Held against the checkpoint, or whoever changes a time has entries passed over.
+            let bundle = self.bundle(middle)?;
+            let first = bundle.entries().next().map(|raw| raw.bytes);
+            let dated: Dated = serde_json::from_slice(first.unwrap_or_default())
+                .map_err(|_| self.no_event(middle * WIDTH))?;
             if dated.at < time {
                 from = middle;
             } else {

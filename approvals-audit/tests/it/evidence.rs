@@ -197,6 +197,24 @@ async fn an_event_that_was_left_out_is_found_against_the_log() {
 }
 
 #[tokio::test]
+async fn a_time_that_was_changed_in_the_log_hides_no_event() {
+    let house = House::of(300).await;
+    let (from, until) = (house.stories[20].at, house.stories[40].at);
+    let path = house.path("log/tile/entries/002");
+    let mut bytes = fs::read(&path).unwrap();
+    let first = bytes
+        .windows(6)
+        .position(|part| part == b"\"at\":1")
+        .unwrap();
+    bytes[first + 5] = b'0';
+    fs::write(&path, bytes).unwrap();
+    let log = SignedLog::open(house.path("log"), &house.keys).unwrap();
+    let evidence = Evidence::of(Framework::Soc2, "CC8.1", from, until).unwrap();
+    let made = evidence.write(&log, &house.keys, house.path("bundle"));
+    assert!(matches!(made, Err(BundleError::Log(_))), "{made:?}");
+}
+
+#[tokio::test]
 async fn a_bundle_is_compared_with_the_log_as_it_was_then() {
     let (key, (events, _)) = (key(), stories(60, 7));
     let house = House::with(&key, &events[..150]).await;

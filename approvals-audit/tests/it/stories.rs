@@ -132,7 +132,7 @@ fn story(trail: &mut Trail, dice: &mut Dice) -> Story {
                     requester: Some(requester),
                     call: Some(call),
                     kind: Kind::DeniedByPolicy,
-                    why: "no".into(),
+                    why: "it did not run: policy denies it: no (it is late) (no-drops).".into(),
                 },
             );
             return story;
