@@ -123,7 +123,7 @@ const NIST: &[Control] = &[
     control(
         "AC-3(2)",
         "Dual authorization",
-        "Every call that needed people, who they were, and that it ran only after as many of them as policy asked for had agreed.",
+        "Every call that needed people: how many policy asked for, who agreed, and when it ran.",
         REVIEWS,
     ),
     control(
@@ -207,7 +207,7 @@ const NIST: &[Control] = &[
     control(
         "CM-3(1)",
         "Prohibition of changes until approved",
-        "That no change was made before it was approved, and what became of those that were not.",
+        "For each change when it was approved and when it was made, and what became of those that were not.",
         REVIEWS,
     ),
     control(
