@@ -59,6 +59,7 @@ mod clock;
 mod copies;
 mod decoded;
 mod duties;
+mod entries;
 mod error;
 mod file;
 mod listing;

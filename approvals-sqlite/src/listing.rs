@@ -1,33 +1,20 @@
 //! Pages of the list: each is found by an index, however many requests there are.
 
+use std::collections::BTreeMap;
+
 use approvals_core::store::Filter;
 use approvals_core::{Phase, RequestId};
 
+use crate::entries;
 use crate::script::Script;
-
-/// Every phase, for a list that is ordered within each.
-const PHASES: [Phase; 12] = [
-    Phase::Pending,
-    Phase::Approved,
-    Phase::Claimed,
-    Phase::Executing,
-    Phase::Succeeded,
-    Phase::Failed,
-    Phase::InDoubt,
-    Phase::Denied,
-    Phase::Withdrawn,
-    Phase::Expired,
-    Phase::Revoked,
-    Phase::Lapsed,
-];
 
 /// The statement for one page.
 ///
-/// It goes through the most selective index in the order of ids. Where an index is ordered by phase
-/// or by being finished first, each part of it is asked for a page, and the first of all are taken.
+/// It goes through the most selective entries in the order of ids. Where they are ordered by phase or
+/// by being finished first, each part of them is asked for a page, and the first of all are taken.
 pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> Script {
     let phases: &[Phase] = if filter.phases.is_empty() {
-        &PHASES
+        &entries::PHASES
     } else {
         &filter.phases
     };
@@ -47,15 +34,11 @@ pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> S
                 page.of_principal(filter, &principal.to_string(), finished, &phases);
             }
         }
-    } else if let Some(action) = &filter.action {
-        for phase in phases {
-            page.of_action(action.as_str(), *phase);
-        }
-    } else if filter.phases.is_empty() {
+    } else if filter.action.is_none() && filter.phases.is_empty() {
         page.of_all();
     } else {
-        for phase in phases {
-            page.of_phase(*phase);
+        for (part, phases) in parts(phases) {
+            page.of_part(filter, part, &phases);
         }
     }
     page.finish()
@@ -70,18 +53,13 @@ struct Page {
 }
 
 impl Page {
-    /// Begins a part.
+    /// Begins a part, which is not longer than the page.
     fn part(&mut self, sql: &'static str) -> &mut Script {
         self.script
             .add(self.between)
             .add("SELECT id, record FROM (");
         self.between = " UNION ALL ";
         self.script.add(sql)
-    }
-
-    /// Ends a part, which is not longer than the page.
-    fn end(&mut self) {
-        self.script.add(" ORDER BY r.id LIMIT ?)").bind(self.limit);
     }
 
     fn finish(mut self) -> Script {
@@ -91,40 +69,45 @@ impl Page {
 
     fn of_all(&mut self) {
         let after = self.after.clone();
-        self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_id WHERE r.id > ?")
-            .bind(after);
-        self.end();
+        let limit = self.limit;
+        self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_id WHERE r.id > ? ORDER BY r.id LIMIT ?)")
+            .bind(after)
+            .bind(limit);
     }
 
-    fn of_phase(&mut self, phase: Phase) {
-        let after = self.after.clone();
-        self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_phase WHERE r.phase = ? AND r.id > ?")
-            .bind_text(phase.as_str())
+    /// What is in some of the phases that are one part of the list, of all or of an action.
+    fn of_part(&mut self, filter: &Filter, part: i64, phases: &[Phase]) {
+        let (after, limit) = (self.after.clone(), self.limit);
+        let finished = phases.iter().any(|phase| phase.is_final());
+        let (kind, value) = match &filter.action {
+            None => (6, String::new()),
+            Some(action) => (7, action.as_str().to_owned()),
+        };
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = ? AND e.value = ? AND e.part = ? AND e.request > ?");
+        script
+            .bind(if finished { kind + 5 } else { kind })
+            .bind(value)
+            .bind(part)
             .bind(after);
-        self.end();
-    }
-
-    fn of_action(&mut self, action: &str, phase: Phase) {
-        let after = self.after.clone();
-        self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_action WHERE r.action = ? AND r.phase = ? AND r.id > ?")
-            .bind(action.to_owned())
-            .bind_text(phase.as_str())
-            .bind(after);
-        self.end();
+        phase_in(script, phases);
+        script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
     }
 
     fn of_principal(&mut self, filter: &Filter, principal: &str, finished: bool, phases: &[Phase]) {
         let (after, limit) = (self.after.clone(), self.limit);
-        let script = self.part("SELECT r.id, r.record FROM principals p CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = p.request WHERE p.principal = ? AND p.finished = ? AND p.request > ?");
-        script.bind(principal.to_owned()).bind(finished).bind(after);
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = ? AND e.value = ? AND e.part = 0 AND e.request > ?");
+        script
+            .bind(if finished { 13 } else { 8 })
+            .bind(principal.to_owned())
+            .bind(after);
         phase_in(script, phases);
         action_is(script, filter);
-        script.add(" ORDER BY p.request LIMIT ?)").bind(limit);
+        script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
     }
 
     fn that_owe(&mut self, filter: &Filter) {
-        let after = self.after.clone();
-        let script = self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_that_owe WHERE r.review_owed = 1 AND r.id > ?");
+        let (after, limit) = (self.after.clone(), self.limit);
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = 9 AND e.value = '' AND e.part = 0 AND e.request > ?");
         script.bind(after);
         if !filter.phases.is_empty() {
             phase_in(script, &filter.phases);
@@ -132,11 +115,23 @@ impl Page {
         action_is(script, filter);
         if let Some(principal) = &filter.requester {
             script
-                .add(" AND EXISTS (SELECT 1 FROM principals p WHERE p.principal = ? AND p.finished = r.finished AND p.request = r.id)")
+                .add(" AND EXISTS (SELECT 1 FROM entries p WHERE p.kind IN (8, 13) AND p.value = ? AND p.part = 0 AND p.request = r.id)")
                 .bind(principal.to_string());
         }
-        self.end();
+        script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
     }
+}
+
+/// The parts of the list that these phases are in, and which of them are in each.
+fn parts(phases: &[Phase]) -> BTreeMap<i64, Vec<Phase>> {
+    let mut parts = BTreeMap::<i64, Vec<Phase>>::new();
+    for phase in phases {
+        let part = parts.entry(entries::part(*phase)).or_default();
+        if !part.contains(phase) {
+            part.push(*phase);
+        }
+    }
+    parts
 }
 
 fn phase_in(script: &mut Script, phases: &[Phase]) {

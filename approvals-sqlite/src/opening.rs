@@ -11,6 +11,7 @@ use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 use crate::clock::StoreClock;
 use crate::copies;
 use crate::decoded::Decoded;
+use crate::entries::{self, Stands};
 use crate::rows::{self, Row};
 use crate::script::Script;
 use crate::swapping::Written;
@@ -27,14 +28,14 @@ SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL, NULL, NULL, N
 FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
 WHERE k.key = ?
 UNION ALL
-SELECT 'equal', id, record, NULL, NULL, NULL, NULL
-FROM requests INDEXED BY requests_by_digest
-WHERE digest = ? AND found = 'decides'
-AND phase IN ('pending', 'approved', 'claimed', 'executing', 'succeeded', 'failed', 'in_doubt', 'withdrawn', 'expired', 'revoked', 'lapsed')
+SELECT 'equal', r.id, r.record, NULL, NULL, NULL, NULL
+FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+WHERE e.kind = 3 AND e.value = ? AND e.part > 0
 UNION ALL
 SELECT 'equal', id, record, NULL, NULL, NULL, NULL FROM (
-    SELECT id, record FROM requests INDEXED BY requests_by_digest
-    WHERE digest = ? AND found = 'decides' AND phase = 'denied' ORDER BY changed_at DESC LIMIT 1)
+    SELECT r.id, r.record
+    FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+    WHERE e.kind = 10 AND e.value = ? ORDER BY e.part DESC LIMIT 1)
 UNION ALL
 SELECT 'bucket', NULL, NULL, NULL, pending, asks, denials FROM buckets WHERE bucket = ?
 UNION ALL
@@ -56,8 +57,9 @@ SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL
 FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
 WHERE k.key = ?
 UNION ALL
-SELECT 'equal', id, record, NULL FROM requests INDEXED BY requests_by_digest
-WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')";
+SELECT 'equal', r.id, r.record, NULL
+FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+WHERE e.kind = 3 AND e.value = ? AND e.part = 1";
 
 pub(crate) fn keyed(opening: &Opening, key: Digest) -> Script {
     let mut script = Script::new(KEYED);
@@ -147,7 +149,8 @@ pub(crate) fn open(
                 events,
             } = *grantor;
             let events = about(&poorer, events);
-            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer)?);
+            let before = crate::swapping::found_by(transaction, poorer.id())?;
+            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer)?, &before);
             transaction.events(&mut script, &events, now)?;
             transaction.changed(&mut script, poorer.id());
             // Nobody is asked, so no channel is given anything.
@@ -245,7 +248,7 @@ fn insert(
     let Written { columns, text } = Written::of(&record)?;
     let id = columns.id.to_bytes().to_vec();
     script
-        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, copies_kept, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)")
+        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, asked_at, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(id.clone())
         .bind_number(columns.revision)
         .bind(i64::from(columns.schema))
@@ -260,15 +263,19 @@ fn insert(
         .bind(columns.action.as_str().to_owned())
         .bind_number(record.changed_at.as_millis())
         .bind(rows::json(deliveries)?)
+        .bind_number(record.asked.asked_at.as_millis())
         .bind_text(&text);
-    copies::intended(script, columns.id, record.asked.asked_at, deliveries);
-    for principal in &columns.principals {
-        script
-            .add("; INSERT INTO principals (principal, finished, request) VALUES (?, ?, ?)")
-            .bind(principal.to_string())
-            .bind(columns.phase.is_final())
-            .bind(id.clone());
+    for delivery in deliveries {
+        copies::moved(
+            script,
+            columns.id,
+            record.asked.asked_at,
+            None,
+            Some(delivery),
+        );
     }
+    let stands = Stands::of(&columns, record.changed_at);
+    entries::moved(script, &columns, None, Some(&stands));
     if let Some(key) = opening.key {
         script
             .add("; INSERT INTO keys (key, request) VALUES (?, ?)")

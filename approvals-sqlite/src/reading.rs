@@ -28,14 +28,14 @@ pub(crate) fn record(id: RequestId) -> Script {
 pub(crate) const DUE: &str = "
 SELECT 'latest' AS kind, NULL AS id, latest AS at FROM meta
 UNION ALL
-SELECT * FROM (SELECT 'due', id, due_at FROM requests INDEXED BY requests_by_due
-    WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?)
+SELECT * FROM (SELECT 'due', request, part FROM entries
+    WHERE kind = 2 AND value = '' AND part <= ? ORDER BY part, request LIMIT ?)
 UNION ALL
-SELECT * FROM (SELECT 'next', NULL, due_at FROM requests INDEXED BY requests_by_due
-    WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+SELECT * FROM (SELECT 'next', NULL, part FROM entries
+    WHERE kind = 2 AND value = '' ORDER BY part LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT 'abandoned', r.id, NULL
-    FROM gates g INDEXED BY gates_by_time CROSS JOIN requests r INDEXED BY requests_by_waiter ON r.waiter = g.owner
+SELECT * FROM (SELECT 'abandoned', e.request, NULL
+    FROM gates g INDEXED BY gates_by_time CROSS JOIN entries e ON e.kind = 4 AND e.value = g.owner
     WHERE g.alive_until <= ? LIMIT ?)";
 
 pub(crate) fn due(now: Timestamp, limit: usize) -> Script {
@@ -50,8 +50,7 @@ pub(crate) fn due(now: Timestamp, limit: usize) -> Script {
 }
 
 pub(crate) const PENDING_WITH: &str = "
-SELECT id FROM requests INDEXED BY requests_by_digest
-WHERE digest = ? AND found = 'pending' AND phase = 'pending'";
+SELECT request AS id FROM entries WHERE kind = 3 AND value = ? AND part = 0";
 
 /// The events that a sink has not acknowledged, and whether it is registered.
 pub(crate) const EVENTS: &str = "

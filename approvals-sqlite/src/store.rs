@@ -267,10 +267,10 @@ impl RequestStore for SqliteStore {
 
     async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let mut script =
-            Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");
+            Script::new("SELECT copies FROM requests INDEXED BY requests_by_id WHERE id = ?");
         script.bind(id.to_bytes().to_vec());
         match self.readers.few(script).await?.first() {
-            Some(row) => rows::deliveries(row, "deliveries").map(Arc::from),
+            Some(row) => rows::copies(row).map(Arc::from),
             None => Ok(Arc::from([])),
         }
     }

@@ -7,19 +7,22 @@ use approvals_core::store::lookup::{Columns, denial, proposals};
 use approvals_core::store::{StoreError, Swap, Swapped, encoding};
 use approvals_core::{Phase, Record, RequestId, Timestamp};
 
+use crate::entries::{self, Stands};
 use crate::opening::bounded;
 use crate::rows;
 use crate::script::Script;
 use crate::traffic::Traffic;
 use crate::transaction::{Failure, Transaction};
 
-pub(crate) const STANDS_AS: &str =
-    "SELECT revision, schema, phase FROM requests INDEXED BY requests_by_id WHERE id = ?";
+pub(crate) const STANDS_AS: &str = "
+SELECT revision, schema, phase, due_at, found, waiter, review_owed, changed_at
+FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
 /// What a request that is about to run leans on.
 pub(crate) const LEANS_ON: &str = "
-SELECT 'equal' AS kind, id, record FROM requests INDEXED BY requests_by_digest
-WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')
+SELECT 'equal' AS kind, r.id, r.record
+FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+WHERE e.kind = 3 AND e.value = ? AND e.part = 1
 UNION ALL
 SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
@@ -72,10 +75,10 @@ pub(crate) fn swap(
     {
         return Ok(Swapped::Fallen(fallen));
     }
-    let was_pending = rows::value::<&str>(&row, "phase")? == Phase::Pending.as_str();
+    let before = Stands::read(&row)?;
     let mut script = Script::default();
-    update(&mut script, record, written);
-    if was_pending && record.state.phase() != Phase::Pending {
+    update(&mut script, record, written, &before);
+    if before.phase() == Phase::Pending && record.state.phase() != Phase::Pending {
         left_pending(transaction, &mut script, record, now)?;
     }
     transaction.events(&mut script, &swap.events, now)?;
@@ -109,7 +112,7 @@ fn leans(
 }
 
 /// Adds a record's next form to what is written.
-pub(crate) fn update(script: &mut Script, record: &Record, written: &Written) {
+pub(crate) fn update(script: &mut Script, record: &Record, written: &Written, before: &Stands) {
     let Written { columns, text } = written;
     let id = columns.id.to_bytes().to_vec();
     script
@@ -124,16 +127,9 @@ pub(crate) fn update(script: &mut Script, record: &Record, written: &Written) {
         .bind(columns.review_owed)
         .bind_number(record.changed_at.as_millis())
         .bind_text(text)
-        .bind(id.clone());
-    if columns.phase.is_final() {
-        // What is finished stays finished, so that this is written once.
-        for principal in &columns.principals {
-            script
-                .add("; UPDATE principals SET finished = 1 WHERE principal = ? AND finished = 0 AND request = ?")
-                .bind(principal.to_string())
-                .bind(id.clone());
-        }
-    }
+        .bind(id);
+    let stands = Stands::of(columns, record.changed_at);
+    entries::moved(script, columns, Some(before), Some(&stands));
 }
 
 /// What the limits count when a request is decided.
@@ -197,5 +193,20 @@ pub(crate) fn stored(
     match script.row(transaction.connection)? {
         Some(row) => Ok(rows::record(&row, "record")?),
         None => Ok(None),
+    }
+}
+
+/// Where a record that was read in this transaction is found.
+pub(crate) fn found_by(
+    transaction: &mut Transaction<'_>,
+    id: RequestId,
+) -> Result<Stands, Failure> {
+    let mut script = Script::new(STANDS_AS);
+    script.bind(id.to_bytes().to_vec());
+    match script.row(transaction.connection)? {
+        Some(row) => Ok(Stands::read(&row)?),
+        None => Err(Failure::Refused(StoreError::Invalid(format!(
+            "there is no request {id}"
+        )))),
     }
 }

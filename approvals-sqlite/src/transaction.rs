@@ -6,8 +6,10 @@ use approvals_core::audit::NewEvent;
 use approvals_core::store::{StoreError, encoding};
 use approvals_core::{RequestId, Timestamp};
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
 use crate::clock::StoreClock;
+use crate::entries;
 use crate::error::told;
 use crate::rows;
 use crate::script::Script;
@@ -172,9 +174,7 @@ impl<'c> Transaction<'c> {
     pub(crate) fn changed(&mut self, script: &mut Script, id: RequestId) {
         self.head.last_change += 1;
         self.changed.push(id);
-        script
-            .add("; INSERT INTO changes (number, request) VALUES (?, ?)")
-            .bind_number(self.head.last_change)
-            .bind(id.to_bytes().to_vec());
+        let number = i64::try_from(self.head.last_change).unwrap_or(i64::MAX);
+        entries::enters(script, 1, Value::Text(String::new()), number, id);
     }
 }

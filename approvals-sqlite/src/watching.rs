@@ -44,7 +44,7 @@ impl Watching {
             hints.all_changed();
         } else if last > seen {
             let mut read = Script::new(
-                "SELECT DISTINCT request FROM changes WHERE number > ? AND number <= ?",
+                "SELECT DISTINCT request FROM entries WHERE kind = 1 AND value = '' AND part > ? AND part <= ?",
             );
             read.bind_number(seen).bind_number(last);
             for row in read.rows(connection)? {
