@@ -2,17 +2,21 @@
 -- change of one of them moves is on one page or two, and every page that a commit changes is written
 -- once more to the log. The kinds, of which those that change together are side by side:
 --
---  1 change: part is its number             2 due: part is the time
---  3 digest: part is 0 pending, 1 executing or in doubt, 2 whatever else decides
---  4 waiter: value is the gate              5 copy: value is the channel, part is when it is due
---  6 open, by phase: part is the phase      7 open, by action: value is the action, part is the phase
---  8 open, by principal: value is whom      9 owes a review
--- 10 denied: value is the digest, part is when
--- 11 finished, by phase: as 6              12 finished, by action: as 7
--- 13 finished, by principal: as 8          14 finished: part is when it last changed
---
--- Phases are 0 pending, 1 approved or claimed or executing, 2 in doubt, 3 succeeded, 4 failed,
--- 5 denied, 6 withdrawn, 7 expired, 8 revoked, 9 lapsed.
+--  1 change: part is the number of the last one, request is the ids of all that one commit changed
+--  2 due: part is the time
+--  3 due, of what is approved, claimed or executing: part is the time
+--  4 digest: of what is not finished, and of what decides about later calls but was not denied
+--  5 waiter: value is the gate
+--  6 copy: value is the channel, part is when somebody has to work on it
+--  7 owes a review
+--  8 not finished: part is 1 where it is in doubt
+--  9 not finished, by action: value is the action, part as for 8
+-- 10 not finished, by principal: value is whom
+-- 11 denied: value is the digest, part is when
+-- 12 finished: part is 3 succeeded, 4 failed, 5 denied, 6 withdrawn, 7 expired, 8 revoked, 9 lapsed
+-- 13 finished, by action: value is the action, part as for 12
+-- 14 finished, by principal: value is whom
+-- 15 finished: part is when it last changed
 CREATE TABLE entries (
     kind INTEGER NOT NULL,
     value ANY NOT NULL,
@@ -22,29 +26,33 @@ CREATE TABLE entries (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO entries SELECT 1, '', number, request FROM changes;
-INSERT INTO entries SELECT 2, '', due_at, id FROM requests WHERE due_at IS NOT NULL;
 INSERT INTO entries
-SELECT 3, digest,
-    CASE WHEN found = 'pending' THEN 0 WHEN phase IN ('executing', 'in_doubt') THEN 1 ELSE 2 END, id
-FROM requests WHERE found IS NOT NULL AND phase <> 'denied';
-INSERT INTO entries SELECT 4, waiter, 0, id FROM requests WHERE waiter IS NOT NULL;
-INSERT INTO entries SELECT 5, channel, due, request FROM copies;
-INSERT INTO entries SELECT 9, '', 0, id FROM requests WHERE review_owed = 1;
+SELECT 2, '', due_at, id FROM requests
+WHERE due_at IS NOT NULL AND phase NOT IN ('approved', 'claimed', 'executing');
 INSERT INTO entries
-SELECT 10, digest, changed_at, id FROM requests WHERE found = 'decides' AND phase = 'denied';
-INSERT INTO entries SELECT 14, '', changed_at, id FROM requests WHERE finished = 1;
+SELECT 3, '', coalesce(due_at, 0x7fffffffffffffff), id FROM requests
+WHERE phase IN ('approved', 'claimed', 'executing');
+INSERT INTO entries
+SELECT 4, digest, 0, id FROM requests
+WHERE finished = 0 OR (found = 'decides' AND phase <> 'denied');
+INSERT INTO entries SELECT 5, waiter, 0, id FROM requests WHERE waiter IS NOT NULL;
+INSERT INTO entries SELECT 6, channel, due, request FROM copies;
+INSERT INTO entries SELECT 7, '', 0, id FROM requests WHERE review_owed = 1;
+INSERT INTO entries
+SELECT 11, digest, changed_at, id FROM requests WHERE found = 'decides' AND phase = 'denied';
+INSERT INTO entries SELECT 15, '', changed_at, id FROM requests WHERE finished = 1;
 
 CREATE VIEW phases AS
-SELECT id, action, iif(finished, 5, 0) AS past,
+SELECT id, action, iif(finished, 4, 0) AS past,
     CASE phase
-        WHEN 'pending' THEN 0 WHEN 'approved' THEN 1 WHEN 'claimed' THEN 1 WHEN 'executing' THEN 1
-        WHEN 'in_doubt' THEN 2 WHEN 'succeeded' THEN 3 WHEN 'failed' THEN 4 WHEN 'denied' THEN 5
-        WHEN 'withdrawn' THEN 6 WHEN 'expired' THEN 7 WHEN 'revoked' THEN 8 ELSE 9
+        WHEN 'in_doubt' THEN 1 WHEN 'succeeded' THEN 3 WHEN 'failed' THEN 4 WHEN 'denied' THEN 5
+        WHEN 'withdrawn' THEN 6 WHEN 'expired' THEN 7 WHEN 'revoked' THEN 8 WHEN 'lapsed' THEN 9
+        ELSE 0
     END AS phase
 FROM requests;
-INSERT INTO entries SELECT 6 + past, '', phase, id FROM phases;
-INSERT INTO entries SELECT 7 + past, action, phase, id FROM phases;
-INSERT INTO entries SELECT iif(finished, 13, 8), principal, 0, request FROM principals;
+INSERT INTO entries SELECT 8 + past, '', phase, id FROM phases;
+INSERT INTO entries SELECT 9 + past, action, phase, id FROM phases;
+INSERT INTO entries SELECT iif(finished, 14, 10), principal, 0, request FROM principals;
 DROP VIEW phases;
 
 DROP TRIGGER opened_by_version_1;

@@ -16,7 +16,7 @@ use crate::work::{Selection, Step};
 pub(crate) const FINISHED: &str = "
 SELECT r.id, e.part AS finished_at, r.phase, r.due_at, r.found, r.waiter, r.review_owed, r.changed_at, r.copies, r.record
 FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
-WHERE e.kind = 14 AND e.value = '' AND e.part <= ? AND (e.part, e.request) > (?, ?)
+WHERE e.kind = 15 AND e.value = '' AND e.part <= ? AND (e.part, e.request) > (?, ?)
 ORDER BY e.part, e.request LIMIT ?";
 
 /// Archives some of what finished long ago.
@@ -66,7 +66,7 @@ fn needed(
     }
     // A denial closes the grants of its digest that were given before it.
     let mut read = Script::new(
-        "SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind IN (3, 10) AND e.value = ? AND e.part > 0",
+        "SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind IN (4, 11) AND e.value = ? AND r.found = 'decides'",
     );
     read.bind(record.asked.digest.as_bytes().to_vec());
     for row in read.rows(transaction.connection)? {

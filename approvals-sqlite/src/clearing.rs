@@ -24,7 +24,7 @@ pub(crate) fn clear(connection: &Connection, clock: &StoreClock) -> Result<(), F
         .add("; DELETE FROM proposals WHERE at <= ?")
         .bind(bounded(now.minus(PROPOSAL_COUNTS_FOR)))
         // A gate that is gone is remembered while requests wait for it.
-        .add("; DELETE FROM gates WHERE alive_until <= ? AND NOT EXISTS (SELECT 1 FROM entries WHERE kind = 4 AND value = gates.owner)")
+        .add("; DELETE FROM gates WHERE alive_until <= ? AND NOT EXISTS (SELECT 1 FROM entries WHERE kind = 5 AND value = gates.owner)")
         .bind(bounded(now));
     let mut read = Script::new(
         "SELECT bucket, asks, denials FROM buckets WHERE pending = 0 AND bucket > (SELECT randomblob(32)) ORDER BY bucket LIMIT ?",

@@ -25,10 +25,16 @@ pub(crate) fn moved(
     }
     let value = |channel: ChannelId| Value::Text(channel.to_string());
     if let Some((channel, due)) = before {
-        leaves(script, 5, value(channel), bounded(due), id);
+        leaves(script, 6, value(channel), bounded(due), id);
     }
     if let Some((channel, due)) = after {
-        enters(script, 5, value(channel), bounded(due), id);
+        enters(
+            script,
+            6,
+            value(channel),
+            bounded(due),
+            id.to_bytes().to_vec(),
+        );
     }
 }
 
@@ -72,7 +78,7 @@ pub(crate) const DUE: &str = "
 SELECT 'latest' AS kind, NULL AS id, latest AS at FROM meta
 UNION ALL
 SELECT * FROM (SELECT 'due', request, part FROM entries
-    WHERE kind = 5 AND value = ? AND part <= ? ORDER BY part, request LIMIT ?)";
+    WHERE kind = 6 AND value = ? AND part <= ? ORDER BY part, request LIMIT ?)";
 
 pub(crate) fn due(channel: &ChannelId, now: Timestamp, limit: usize) -> Script {
     let mut script = Script::new(DUE);

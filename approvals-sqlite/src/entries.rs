@@ -11,13 +11,12 @@ use crate::opening::bounded;
 use crate::rows::{self, Row};
 use crate::script::Script;
 
-/// Phases that are one part of a list: those that follow each other within moments share one, so
-/// that a request that runs stays where it is.
+/// The part of a list that a phase is in. Those that follow each other until a request ends are one,
+/// so that it stays where it is.
 pub(crate) const fn part(phase: Phase) -> i64 {
     match phase {
-        Phase::Pending => 0,
-        Phase::Approved | Phase::Claimed | Phase::Executing => 1,
-        Phase::InDoubt => 2,
+        Phase::Pending | Phase::Approved | Phase::Claimed | Phase::Executing => 0,
+        Phase::InDoubt => 1,
         Phase::Succeeded => 3,
         Phase::Failed => 4,
         Phase::Denied => 5,
@@ -26,6 +25,11 @@ pub(crate) const fn part(phase: Phase) -> i64 {
         Phase::Revoked => 8,
         Phase::Lapsed => 9,
     }
+}
+
+/// Whether it runs or is about to: it has entries of its own, since there are never many.
+pub(crate) const fn runs(phase: Phase) -> bool {
+    matches!(phase, Phase::Approved | Phase::Claimed | Phase::Executing)
 }
 
 /// Every phase.
@@ -100,38 +104,34 @@ impl Stands {
         self.phase
     }
 
-    /// Where such a record is found, in the order of the table.
-    fn entries(&self) -> impl Iterator<Item = Entry> {
+    /// Where such a record is found: at each place either nowhere or once.
+    fn entries(&self) -> [Option<Entry>; 8] {
         let entry = |kind, of, part| Some(Entry { kind, of, part });
-        let past = if self.phase.is_final() { 5 } else { 0 };
+        let past = self.phase.is_final();
+        let beyond = if past { 4 } else { 0 };
         let phase = part(self.phase);
-        let decides = match (self.found, self.phase) {
-            (None, _) => None,
-            (Some(Found::Decides), Phase::Denied) => {
-                entry(10, Of::Digest, bounded(self.changed_at))
-            }
-            (Some(Found::Pending), _) => entry(3, Of::Digest, 0),
-            (Some(Found::Decides), Phase::Executing | Phase::InDoubt) => entry(3, Of::Digest, 1),
-            (Some(Found::Decides), _) => entry(3, Of::Digest, 2),
-        };
+        let decides = self.found == Some(Found::Decides);
+        let when = |holds: bool, entry| if holds { entry } else { None };
         [
-            self.due_at
-                .and_then(|due| entry(2, Of::Nothing, bounded(due))),
-            decides,
+            if runs(self.phase) {
+                entry(3, Of::Nothing, self.due_at.map_or(i64::MAX, bounded))
+            } else {
+                self.due_at
+                    .and_then(|due| entry(2, Of::Nothing, bounded(due)))
+            },
+            if decides && self.phase == Phase::Denied {
+                entry(11, Of::Digest, bounded(self.changed_at))
+            } else {
+                when(decides || !past, entry(4, Of::Digest, 0))
+            },
             self.waiter
-                .and_then(|waiter| entry(4, Of::Waiter(waiter), 0)),
-            entry(6 + past, Of::Nothing, phase),
-            entry(7 + past, Of::Action, phase),
-            entry(8 + past, Of::Principals, 0),
-            self.review_owed
-                .then_some(())
-                .and_then(|()| entry(9, Of::Nothing, 0)),
-            (past > 0)
-                .then_some(())
-                .and_then(|()| entry(14, Of::Nothing, bounded(self.changed_at))),
+                .and_then(|waiter| entry(5, Of::Waiter(waiter), 0)),
+            when(self.review_owed, entry(7, Of::Nothing, 0)),
+            entry(8 + beyond, Of::Nothing, phase),
+            entry(9 + beyond, Of::Action, phase),
+            entry(10 + beyond, Of::Principals, 0),
+            when(past, entry(15, Of::Nothing, bounded(self.changed_at))),
         ]
-        .into_iter()
-        .flatten()
     }
 }
 
@@ -153,6 +153,27 @@ enum Of {
     Principals,
 }
 
+impl Entry {
+    /// The values of its rows: none for one that is not there.
+    fn values(&self, columns: &Columns) -> Vec<Value> {
+        match self.of {
+            Of::Nothing => vec![nothing()],
+            Of::Digest => vec![Value::Blob(columns.digest.as_bytes().to_vec())],
+            Of::Waiter(waiter) => vec![Value::Blob(waiter.to_bytes().to_vec())],
+            Of::Action => vec![Value::Text(columns.action.as_str().to_owned())],
+            Of::Principals => {
+                let principals = columns.principals.iter();
+                principals.map(|one| Value::Text(one.to_string())).collect()
+            }
+        }
+    }
+}
+
+/// The value of an entry that has none.
+pub(crate) const fn nothing() -> Value {
+    Value::Text(String::new())
+}
+
 /// Adds to what is written that a record is found otherwise than before, or no more. Whatever stays
 /// where it is is not touched.
 pub(crate) fn moved(
@@ -161,42 +182,67 @@ pub(crate) fn moved(
     before: Option<&Stands>,
     after: Option<&Stands>,
 ) {
-    let entries = |stands: Option<&Stands>| stands.into_iter().flat_map(Stands::entries).collect();
-    let (old, new): (Vec<Entry>, Vec<Entry>) = (entries(before), entries(after));
-    for entry in old.iter().filter(|entry| !new.contains(entry)) {
-        each(entry, columns, |value| {
-            leaves(script, entry.kind, value, entry.part, columns.id);
-        });
-    }
-    for entry in new.iter().filter(|entry| !old.contains(entry)) {
-        each(entry, columns, |value| {
-            enters(script, entry.kind, value, entry.part, columns.id);
-        });
-    }
-}
-
-fn each(entry: &Entry, columns: &Columns, mut row: impl FnMut(Value)) {
-    match entry.of {
-        Of::Nothing => row(Value::Text(String::new())),
-        Of::Digest => row(Value::Blob(columns.digest.as_bytes().to_vec())),
-        Of::Waiter(waiter) => row(Value::Blob(waiter.to_bytes().to_vec())),
-        Of::Action => row(Value::Text(columns.action.as_str().to_owned())),
-        Of::Principals => {
-            for principal in &columns.principals {
-                row(Value::Text(principal.to_string()));
+    let entries = |stands: Option<&Stands>| stands.map_or([None; 8], Stands::entries);
+    let mut new = Vec::new();
+    for (old, now) in entries(before).into_iter().zip(entries(after)) {
+        match (old, now) {
+            (None, None) => {}
+            (None, Some(now)) => {
+                let values = now.values(columns);
+                new.extend(values.into_iter().map(|value| (now.kind, value, now.part)));
+            }
+            (Some(old), None) => {
+                for value in old.values(columns) {
+                    leaves(script, old.kind, value, old.part, columns.id);
+                }
+            }
+            (Some(old), Some(now)) if old == now => {}
+            (Some(old), Some(now)) => {
+                for value in old.values(columns) {
+                    moves(
+                        script,
+                        (old.kind, old.part),
+                        value,
+                        (now.kind, now.part),
+                        columns.id,
+                    );
+                }
             }
         }
     }
+    for (place, (kind, value, part)) in new.into_iter().enumerate() {
+        script
+            .add(if place == 0 { ENTERS } else { ", (?, ?, ?, ?)" })
+            .bind(kind)
+            .bind(value)
+            .bind(part)
+            .bind(columns.id.to_bytes().to_vec());
+    }
 }
 
-/// Adds a row to what is written. One that is there is as good.
-pub(crate) fn enters(script: &mut Script, kind: i64, value: Value, part: i64, id: RequestId) {
+/// Adds to what is written that a row is another one now.
+fn moves(script: &mut Script, old: (i64, i64), value: Value, now: (i64, i64), id: RequestId) {
     script
-        .add("; INSERT INTO entries (kind, value, part, request) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .add("; UPDATE OR REPLACE entries SET kind = ?, part = ? WHERE kind = ? AND value = ? AND part = ? AND request = ?")
+        .bind(now.0)
+        .bind(now.1)
+        .bind(old.0)
+        .bind(value)
+        .bind(old.1)
+        .bind(id.to_bytes().to_vec());
+}
+
+const ENTERS: &str =
+    "; INSERT OR IGNORE INTO entries (kind, value, part, request) VALUES (?, ?, ?, ?)";
+
+/// Adds a row to what is written. One that is there is as good.
+pub(crate) fn enters(script: &mut Script, kind: i64, value: Value, part: i64, request: Vec<u8>) {
+    script
+        .add(ENTERS)
         .bind(kind)
         .bind(value)
         .bind(part)
-        .bind(id.to_bytes().to_vec());
+        .bind(request);
 }
 
 /// Adds to what is written that a row goes.

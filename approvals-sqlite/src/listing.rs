@@ -37,6 +37,14 @@ pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> S
     } else if filter.action.is_none() && filter.phases.is_empty() {
         page.of_all();
     } else {
+        let runs: Vec<Phase> = phases
+            .iter()
+            .copied()
+            .filter(|p| entries::runs(*p))
+            .collect();
+        if !runs.is_empty() {
+            page.of_what_runs(filter, &runs);
+        }
         for (part, phases) in parts(phases) {
             page.of_part(filter, part, &phases);
         }
@@ -75,17 +83,27 @@ impl Page {
             .bind(limit);
     }
 
+    /// What runs or is about to, which is never much.
+    fn of_what_runs(&mut self, filter: &Filter, phases: &[Phase]) {
+        let (after, limit) = (self.after.clone(), self.limit);
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = 3 AND e.value = '' AND e.request > ?");
+        script.bind(after);
+        phase_in(script, phases);
+        action_is(script, filter);
+        script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
+    }
+
     /// What is in some of the phases that are one part of the list, of all or of an action.
     fn of_part(&mut self, filter: &Filter, part: i64, phases: &[Phase]) {
         let (after, limit) = (self.after.clone(), self.limit);
         let finished = phases.iter().any(|phase| phase.is_final());
         let (kind, value) = match &filter.action {
-            None => (6, String::new()),
-            Some(action) => (7, action.as_str().to_owned()),
+            None => (8, String::new()),
+            Some(action) => (9, action.as_str().to_owned()),
         };
         let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = ? AND e.value = ? AND e.part = ? AND e.request > ?");
         script
-            .bind(if finished { kind + 5 } else { kind })
+            .bind(if finished { kind + 4 } else { kind })
             .bind(value)
             .bind(part)
             .bind(after);
@@ -97,7 +115,7 @@ impl Page {
         let (after, limit) = (self.after.clone(), self.limit);
         let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = ? AND e.value = ? AND e.part = 0 AND e.request > ?");
         script
-            .bind(if finished { 13 } else { 8 })
+            .bind(if finished { 14 } else { 10 })
             .bind(principal.to_owned())
             .bind(after);
         phase_in(script, phases);
@@ -107,7 +125,7 @@ impl Page {
 
     fn that_owe(&mut self, filter: &Filter) {
         let (after, limit) = (self.after.clone(), self.limit);
-        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = 9 AND e.value = '' AND e.part = 0 AND e.request > ?");
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = 7 AND e.value = '' AND e.part = 0 AND e.request > ?");
         script.bind(after);
         if !filter.phases.is_empty() {
             phase_in(script, &filter.phases);
@@ -115,17 +133,18 @@ impl Page {
         action_is(script, filter);
         if let Some(principal) = &filter.requester {
             script
-                .add(" AND EXISTS (SELECT 1 FROM entries p WHERE p.kind IN (8, 13) AND p.value = ? AND p.part = 0 AND p.request = r.id)")
+                .add(" AND EXISTS (SELECT 1 FROM entries p WHERE p.kind IN (10, 14) AND p.value = ? AND p.part = 0 AND p.request = r.id)")
                 .bind(principal.to_string());
         }
         script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
     }
 }
 
-/// The parts of the list that these phases are in, and which of them are in each.
+/// The parts of the list that these phases are in, and which of them are in each. What runs is found
+/// apart.
 fn parts(phases: &[Phase]) -> BTreeMap<i64, Vec<Phase>> {
     let mut parts = BTreeMap::<i64, Vec<Phase>>::new();
-    for phase in phases {
+    for phase in phases.iter().filter(|phase| !entries::runs(**phase)) {
         let part = parts.entry(entries::part(*phase)).or_default();
         if !part.contains(phase) {
             part.push(*phase);

@@ -30,12 +30,12 @@ WHERE k.key = ?
 UNION ALL
 SELECT 'equal', r.id, r.record, NULL, NULL, NULL, NULL
 FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
-WHERE e.kind = 3 AND e.value = ? AND e.part > 0
+WHERE e.kind = 4 AND e.value = ? AND r.found = 'decides'
 UNION ALL
 SELECT 'equal', id, record, NULL, NULL, NULL, NULL FROM (
     SELECT r.id, r.record
     FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
-    WHERE e.kind = 10 AND e.value = ? ORDER BY e.part DESC LIMIT 1)
+    WHERE e.kind = 11 AND e.value = ? ORDER BY e.part DESC LIMIT 1)
 UNION ALL
 SELECT 'bucket', NULL, NULL, NULL, pending, asks, denials FROM buckets WHERE bucket = ?
 UNION ALL
@@ -59,7 +59,7 @@ WHERE k.key = ?
 UNION ALL
 SELECT 'equal', r.id, r.record, NULL
 FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
-WHERE e.kind = 3 AND e.value = ? AND e.part = 1";
+WHERE e.kind = 4 AND e.value = ? AND r.found = 'decides' AND r.phase IN ('executing', 'in_doubt')";
 
 pub(crate) fn keyed(opening: &Opening, key: Digest) -> Script {
     let mut script = Script::new(KEYED);
@@ -152,7 +152,7 @@ pub(crate) fn open(
             let before = crate::swapping::found_by(transaction, poorer.id())?;
             crate::swapping::update(&mut script, &poorer, &Written::of(&poorer)?, &before);
             transaction.events(&mut script, &events, now)?;
-            transaction.changed(&mut script, poorer.id());
+            transaction.changed(poorer.id());
             // Nobody is asked, so no channel is given anything.
             let (record, text) = insert(transaction, &mut script, *record, &[], opening, now)?;
             transaction.write(script)?;

@@ -22,7 +22,7 @@ FROM requests INDEXED BY requests_by_id WHERE id = ?";
 pub(crate) const LEANS_ON: &str = "
 SELECT 'equal' AS kind, r.id, r.record
 FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
-WHERE e.kind = 3 AND e.value = ? AND e.part = 1
+WHERE e.kind = 4 AND e.value = ? AND r.found = 'decides' AND r.phase IN ('executing', 'in_doubt')
 UNION ALL
 SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
@@ -82,7 +82,7 @@ pub(crate) fn swap(
         left_pending(transaction, &mut script, record, now)?;
     }
     transaction.events(&mut script, &swap.events, now)?;
-    transaction.changed(&mut script, id);
+    transaction.changed(id);
     transaction.write(script)?;
     Ok(Swapped::Done {
         record: Arc::clone(record),

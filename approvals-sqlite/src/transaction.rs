@@ -6,7 +6,6 @@ use approvals_core::audit::NewEvent;
 use approvals_core::store::{StoreError, encoding};
 use approvals_core::{RequestId, Timestamp};
 use rusqlite::Connection;
-use rusqlite::types::Value;
 
 use crate::clock::StoreClock;
 use crate::entries;
@@ -44,6 +43,12 @@ impl From<rusqlite::Error> for Failure {
         Self::Sql(error)
     }
 }
+
+const EVENT: &str =
+    "; INSERT INTO events (number, id, at, request, revision, what) VALUES (?, ?, ?, ?, ?, ?)";
+
+/// How many changes one row tells of: it fits on a page beside others.
+const TOLD_AT_ONCE: usize = 32;
 
 /// The row of `meta`, as it will stand when the transaction is committed.
 #[derive(Debug, Clone)]
@@ -123,9 +128,16 @@ impl<'c> Transaction<'c> {
             frozen,
             ..
         } = self.head;
-        let mut script =
-            Script::new("UPDATE meta SET latest = ?, last_event = ?, last_change = ?, frozen = ?");
+        let mut script = Script::default();
+        let mut number = last_change.saturating_sub(self.changed.len() as u64);
+        for changed in self.changed.chunks(TOLD_AT_ONCE) {
+            number += changed.len() as u64;
+            let ids = changed.iter().flat_map(|id| id.to_bytes()).collect();
+            let part = i64::try_from(number).unwrap_or(i64::MAX);
+            entries::enters(&mut script, 1, entries::nothing(), part, ids);
+        }
         script
+            .add("; UPDATE meta SET latest = ?, last_event = ?, last_change = ?, frozen = ?")
             .bind_number(latest.as_millis())
             .bind_number(last_event)
             .bind_number(last_change)
@@ -152,14 +164,18 @@ impl<'c> Transaction<'c> {
         events: &[NewEvent],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for event in events {
+        for (place, event) in events.iter().enumerate() {
             self.head.last_event += 1;
             if !self.head.keeps_events {
                 continue;
             }
             let (request, revision) = event.about.map_or((None, 0), |(id, rev)| (Some(id), rev));
             script
-                .add("; INSERT INTO events (number, id, at, request, revision, what) VALUES (?, ?, ?, ?, ?, ?)")
+                .add(if place == 0 {
+                    EVENT
+                } else {
+                    ", (?, ?, ?, ?, ?, ?)"
+                })
                 .bind_number(self.head.last_event)
                 .bind(event.id.to_bytes().to_vec())
                 .bind_number(now.as_millis())
@@ -171,10 +187,8 @@ impl<'c> Transaction<'c> {
     }
 
     /// Notes that a record is changed, for waiters here and in other processes.
-    pub(crate) fn changed(&mut self, script: &mut Script, id: RequestId) {
+    pub(crate) fn changed(&mut self, id: RequestId) {
         self.head.last_change += 1;
         self.changed.push(id);
-        let number = i64::try_from(self.head.last_change).unwrap_or(i64::MAX);
-        entries::enters(script, 1, Value::Text(String::new()), number, id);
     }
 }

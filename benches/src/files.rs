@@ -43,7 +43,7 @@ pub async fn filled(directory: &Path, pending: usize) -> Result<SqliteStore, Fai
     connection.execute(
         "WITH made AS (SELECT * FROM requests WHERE rowid > 1)
          INSERT INTO entries (kind, value, part, request)
-         SELECT kind, iif(kind = 3, digest, value) AS value, iif(kind = 2, due_at, part) AS part, id
+         SELECT kind, iif(kind = 4, digest, value) AS value, iif(kind = 2, due_at, part) AS part, id
          FROM made, (SELECT * FROM entries WHERE kind > 1 AND request = (SELECT id FROM requests WHERE rowid = 1)) ORDER BY 1, 2, 3, 4",
         (),
     )?;

@@ -25,8 +25,8 @@ DELETE FROM meta;
 INSERT INTO meta SELECT * FROM now.meta;
 INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record)
 SELECT id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, record FROM now.requests;
-INSERT INTO principals SELECT value, kind = 13, request FROM now.entries WHERE kind IN (8, 13);
-INSERT INTO changes SELECT part, request FROM now.entries WHERE kind = 1;
+INSERT INTO principals SELECT value, kind = 14, request FROM now.entries WHERE kind IN (10, 14);
+INSERT INTO changes SELECT part, request FROM now.entries WHERE kind = 1 AND length(request) = 16;
 INSERT INTO keys SELECT * FROM now.keys;
 INSERT INTO tombstones SELECT * FROM now.tombstones;
 INSERT INTO buckets SELECT * FROM now.buckets;
