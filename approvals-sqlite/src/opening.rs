@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Admission, Bucket, Opening, Standing, Transition, admit};
-use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, bucket, proposals};
-use approvals_core::store::{Delivery, Opened, StoreError};
+use approvals_core::store::lookup::{Columns, PROPOSAL_COUNTS_FOR, bucket, proposals};
+use approvals_core::store::{Delivery, Opened, StoreError, encoding};
 use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 
 use crate::clock::StoreClock;
@@ -14,7 +14,7 @@ use crate::decoded::Decoded;
 use crate::entries::{self, Stands};
 use crate::rows::{self, Row};
 use crate::script::Script;
-use crate::swapping::Written;
+use crate::swapping::{Text, Written};
 use crate::traffic::Traffic;
 use crate::transaction::{Failure, Transaction};
 
@@ -41,6 +41,25 @@ SELECT 'bucket', NULL, NULL, NULL, pending, asks, denials FROM buckets WHERE buc
 UNION ALL
 SELECT 'proposal', NULL, proposal, person, NULL, NULL, NULL
 FROM proposals INDEXED BY proposals_by_chain WHERE chain = ? AND at > ?";
+
+/// What of an opening is worked out before the writer gets it, which has others to serve.
+#[derive(Debug)]
+pub(crate) struct Worded {
+    bucket: Digest,
+    proposals: Digest,
+    /// What was asked, as JSON.
+    asked: String,
+}
+
+impl Worded {
+    pub(crate) fn of(opening: &Opening) -> Result<Self, StoreError> {
+        Ok(Self {
+            bucket: bucket(&opening.asked),
+            proposals: proposals(&opening.asked),
+            asked: encoding::encode_asked(&opening.asked)?,
+        })
+    }
+}
 
 /// What the lookup found.
 struct Known {
@@ -105,10 +124,10 @@ pub(crate) fn open(
     transaction: &mut Transaction<'_>,
     opening: &Opening,
     deliveries: &[Delivery],
-) -> Result<(Opened, Option<Arc<str>>), Failure> {
+    worded: &Worded,
+) -> Result<(Opened, Option<Text>), Failure> {
     let now = transaction.now()?;
-    let bucket = bucket(&opening.asked);
-    let rows = standing(opening, bucket, now).rows(transaction.connection)?;
+    let rows = standing(opening, worded, now).rows(transaction.connection)?;
     let Known {
         standing,
         exists,
@@ -131,12 +150,12 @@ pub(crate) fn open(
                 &mut script,
                 *transition,
                 deliveries,
-                opening,
+                (opening, worded),
                 now,
             )?;
             script
                 .add("; INSERT INTO buckets (bucket, pending, asks, denials) VALUES (?, 1, ?, x'') ON CONFLICT (bucket) DO UPDATE SET pending = pending + 1, asks = excluded.asks")
-                .bind(bucket.as_bytes().to_vec())
+                .bind(worded.bucket.as_bytes().to_vec())
                 .bind(asks.bytes());
             transaction.write(script)?;
             let last_event = transaction.head.last_event;
@@ -150,11 +169,18 @@ pub(crate) fn open(
             } = *grantor;
             let events = about(&poorer, events);
             let before = crate::swapping::found_by(transaction, poorer.id())?;
-            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer)?, &before);
+            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer, None)?, &before);
             transaction.events(&mut script, &events, now)?;
             transaction.changed(poorer.id());
             // Nobody is asked, so no channel is given anything.
-            let (record, text) = insert(transaction, &mut script, *record, &[], opening, now)?;
+            let (record, text) = insert(
+                transaction,
+                &mut script,
+                *record,
+                &[],
+                (opening, worded),
+                now,
+            )?;
             transaction.write(script)?;
             let last_event = transaction.head.last_event;
             (Opened::Granted { record, last_event }, Some(text))
@@ -170,7 +196,7 @@ fn about(record: &Record, events: Vec<approvals_core::What>) -> Vec<NewEvent> {
 }
 
 /// What decides about an opening, to be looked up.
-fn standing(opening: &Opening, bucket: Digest, now: Timestamp) -> Script {
+fn standing(opening: &Opening, worded: &Worded, now: Timestamp) -> Script {
     let asked = &opening.asked;
     let digest = asked.digest.as_bytes().to_vec();
     let mut script = Script::new(STANDING);
@@ -179,8 +205,8 @@ fn standing(opening: &Opening, bucket: Digest, now: Timestamp) -> Script {
         .bind(opening.key.map(|key| key.as_bytes().to_vec()))
         .bind(digest.clone())
         .bind(digest)
-        .bind(bucket.as_bytes().to_vec())
-        .bind(proposals(asked).as_bytes().to_vec())
+        .bind(worded.bucket.as_bytes().to_vec())
+        .bind(worded.proposals.as_bytes().to_vec())
         .bind_number(now.minus(PROPOSAL_COUNTS_FOR).as_millis());
     script
 }
@@ -241,11 +267,12 @@ fn insert(
     script: &mut Script,
     transition: Transition,
     deliveries: &[Delivery],
-    opening: &Opening,
+    (opening, worded): (&Opening, &Worded),
     now: Timestamp,
-) -> Result<(Arc<Record>, Arc<str>), StoreError> {
+) -> Result<(Arc<Record>, Text), StoreError> {
     let Transition { record, events } = transition;
-    let Written { columns, text } = Written::of(&record)?;
+    let columns = Columns::in_bucket(&record, worded.bucket);
+    let text = Text::of(&record, &worded.asked)?;
     let id = columns.id.to_bytes().to_vec();
     script
         .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, asked_at, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
@@ -264,7 +291,7 @@ fn insert(
         .bind_number(record.changed_at.as_millis())
         .bind(rows::json(deliveries)?)
         .bind_number(record.asked.asked_at.as_millis())
-        .bind_text(&text);
+        .bind_text(&text.whole);
     for delivery in deliveries {
         copies::moved(
             script,

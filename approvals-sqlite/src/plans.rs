@@ -19,6 +19,10 @@ fn statements() -> Vec<(&'static str, String)> {
         phases: vec![Phase::Pending, Phase::InDoubt],
         ..filter.clone()
     };
+    let runs = Filter {
+        phases: vec![Phase::Executing],
+        ..filter.clone()
+    };
     let action = Filter {
         action: "db.export".parse().ok(),
         ..phases.clone()
@@ -62,6 +66,7 @@ fn statements() -> Vec<(&'static str, String)> {
         ("archive: what finished first", archive::FINISHED.to_owned()),
         ("list: all", page(&filter)),
         ("list: by phase", page(&phases)),
+        ("list: what runs", page(&runs)),
         ("list: by action and phase", page(&action)),
         ("list: by requester and phase", page(&requester)),
         ("list: what owes a review", page(&owed)),

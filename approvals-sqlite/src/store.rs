@@ -20,6 +20,7 @@ use crate::builder::Builder;
 use crate::clock::StoreClock;
 use crate::decoded::Decoded;
 use crate::error::OpenError;
+use crate::opening::Worded;
 use crate::readers::Readers;
 use crate::script::Script;
 use crate::swapping::Written;
@@ -192,7 +193,8 @@ impl RequestStore for SqliteStore {
                 return Ok(Opened::Found(record));
             }
         }
-        let work = Work::Open(Box::new(opening), deliveries);
+        let worded = Worded::of(&opening)?;
+        let work = Work::Open(Box::new(opening), deliveries, worded);
         match self.change(work).await? {
             Done::Opened(opened, text) => {
                 if let Opened::Asked { record, .. } | Opened::Granted { record, .. } = &opened
@@ -220,8 +222,9 @@ impl RequestStore for SqliteStore {
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
-        let written = Written::of(&swap.record)?;
-        let text = Arc::clone(&written.text);
+        let known = self.decoded.text(&swap.record);
+        let written = Written::of(&swap.record, known.as_ref())?;
+        let text = written.text.clone();
         match self.change(Work::Swap(Box::new(swap), written)).await? {
             Done::Swapped(swapped) => {
                 if let Swapped::Done { record, .. } = &swapped {

@@ -1,5 +1,6 @@
 //! Replacing a record: judged and written in one transaction.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use approvals_core::review::{Refused, State, stands};
@@ -30,15 +31,37 @@ SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = 
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) columns: Columns,
-    pub(crate) text: Arc<str>,
+    pub(crate) text: Text,
+}
+
+/// A record's text, and where in it stands what was asked: that part is the same in its next form.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    pub(crate) whole: Arc<str>,
+    asked: Range<usize>,
+}
+
+impl Text {
+    pub(crate) fn of(record: &Record, asked: &str) -> Result<Self, StoreError> {
+        let (whole, asked) = encoding::encode_with(record, asked)?;
+        let whole = whole.into();
+        Ok(Self { whole, asked })
+    }
+
+    pub(crate) fn asked(&self) -> Option<&str> {
+        self.whole.get(self.asked.clone())
+    }
 }
 
 impl Written {
-    pub(crate) fn of(record: &Record) -> Result<Self, StoreError> {
-        Ok(Self {
-            columns: Columns::of(record),
-            text: encoding::encode(record)?.into(),
-        })
+    /// With the text of what was asked, where it is known.
+    pub(crate) fn of(record: &Record, known: Option<&Text>) -> Result<Self, StoreError> {
+        let columns = Columns::of(record);
+        let text = match known.and_then(Text::asked) {
+            Some(asked) => Text::of(record, asked)?,
+            None => Text::of(record, &encoding::encode_asked(&record.asked)?)?,
+        };
+        Ok(Self { columns, text })
     }
 }
 
@@ -79,7 +102,7 @@ pub(crate) fn swap(
     let mut script = Script::default();
     update(&mut script, record, written, &before);
     if before.phase() == Phase::Pending && record.state.phase() != Phase::Pending {
-        left_pending(transaction, &mut script, record, now)?;
+        left_pending(transaction, &mut script, record, written, now)?;
     }
     transaction.events(&mut script, &swap.events, now)?;
     transaction.changed(id);
@@ -126,7 +149,7 @@ pub(crate) fn update(script: &mut Script, record: &Record, written: &Written, be
         .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
         .bind(columns.review_owed)
         .bind_number(record.changed_at.as_millis())
-        .bind_text(text)
+        .bind_text(&text.whole)
         .bind(id);
     let stands = Stands::of(columns, record.changed_at);
     entries::moved(script, columns, Some(before), Some(&stands));
@@ -137,10 +160,10 @@ fn left_pending(
     transaction: &mut Transaction<'_>,
     script: &mut Script,
     record: &Record,
+    written: &Written,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let bucket = approvals_core::store::lookup::bucket(&record.asked);
-    let bucket = bucket.as_bytes().to_vec();
+    let bucket = written.columns.bucket.as_bytes().to_vec();
     let said = match &record.state {
         State::Denied { .. } => said(transaction, record)?,
         _ => None,

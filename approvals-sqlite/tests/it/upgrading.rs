@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use approvals_core::review::{Choice, Command};
+use approvals_core::store::encoding;
 use approvals_core::store::{Delivery, DeliveryState, Filter, Retry};
 use approvals_core::{ChannelId, OwnerId, Receipt, Record, RequestId, RequestStore};
 use approvals_sqlite::SqliteStore;
@@ -165,6 +166,25 @@ async fn a_file_of_an_earlier_version_finds_everything_as_if_this_one_had_writte
             ..Filter::default()
         };
         assert_eq!(store.list(&pending, None, 10).await.unwrap(), [record]);
+    }
+}
+
+#[tokio::test]
+async fn a_record_says_the_same_where_what_was_asked_was_put_into_words_before() {
+    let house = House::new();
+    let store = busy(&house).await;
+    let all = store.list(&Filter::default(), None, 1_000).await.unwrap();
+    assert_eq!(all.len(), 11);
+    for record in all {
+        let asked = encoding::encode_asked(&record.asked).unwrap();
+        let (text, place) = encoding::encode_with(&record, &asked).unwrap();
+        assert_eq!(text, encoding::encode(&record).unwrap());
+        assert_eq!(text[place], asked);
+        let stands = format!(
+            "SELECT record FROM requests WHERE hex(id) = '{}'",
+            record.id().to_bytes().map(|b| format!("{b:02X}")).concat()
+        );
+        assert_eq!(house.look(&stands), text);
     }
 }
 
