@@ -6,7 +6,7 @@ use approvals_core::audit::NewEvent;
 use approvals_core::review::{Admission, Bucket, Opening, Standing, Transition, admit};
 use approvals_core::store::lookup::{Columns, PROPOSAL_COUNTS_FOR, bucket, proposals};
 use approvals_core::store::{Delivery, Opened, StoreError, encoding};
-use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
+use approvals_core::{Digest, PersonId, Phase, Record, Timestamp, What};
 
 use crate::clock::StoreClock;
 use crate::copies;
@@ -49,6 +49,8 @@ pub(crate) struct Worded {
     proposals: Digest,
     /// What was asked, as JSON.
     asked: String,
+    /// The event that it was, as JSON.
+    requested: [String; 1],
 }
 
 impl Worded {
@@ -57,6 +59,9 @@ impl Worded {
             bucket: bucket(&opening.asked),
             proposals: proposals(&opening.asked),
             asked: encoding::encode_asked(&opening.asked)?,
+            requested: [encoding::encode_event(&What::Requested {
+                asked: Arc::clone(&opening.asked),
+            })?],
         })
     }
 }
@@ -170,7 +175,7 @@ pub(crate) fn open(
             let events = about(&poorer, events);
             let before = crate::swapping::found_by(transaction, poorer.id())?;
             crate::swapping::update(&mut script, &poorer, &Written::of(&poorer, None)?, &before);
-            transaction.events(&mut script, &events, now)?;
+            transaction.events(&mut script, &events, &[], now)?;
             transaction.changed(poorer.id());
             // Nobody is asked, so no channel is given anything.
             let (record, text) = insert(
@@ -272,7 +277,11 @@ fn insert(
 ) -> Result<(Arc<Record>, Text), StoreError> {
     let Transition { record, events } = transition;
     let columns = Columns::in_bucket(&record, worded.bucket);
-    let text = Text::of(&record, &worded.asked)?;
+    let text = if Arc::ptr_eq(&record.asked, &opening.asked) {
+        Text::of(&record, &worded.asked)?
+    } else {
+        Text::of(&record, &encoding::encode_asked(&record.asked)?)?
+    };
     let id = columns.id.to_bytes().to_vec();
     script
         .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, asked_at, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
@@ -316,7 +325,11 @@ fn insert(
             .bind(waiter.to_bytes().to_vec());
     }
     let events = about(&record, events);
-    transaction.events(script, &events, now)?;
+    let texts: &[String] = match events.first().map(|event| &event.what) {
+        Some(What::Requested { asked }) if Arc::ptr_eq(asked, &opening.asked) => &worded.requested,
+        Some(_) | None => &[],
+    };
+    transaction.events(script, &events, texts, now)?;
     Ok((Arc::new(record), text))
 }
 

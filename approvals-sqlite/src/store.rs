@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::Opening;
+use approvals_core::store::encoding;
 use approvals_core::store::retention::FINISHED_IS_KEPT_FOR;
 use approvals_core::store::{
     Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
@@ -223,7 +224,11 @@ impl RequestStore for SqliteStore {
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
         let known = self.decoded.text(&swap.record);
-        let written = Written::of(&swap.record, known.as_ref())?;
+        let mut written = Written::of(&swap.record, known.as_ref())?;
+        let events = swap.events.iter();
+        written.events = events
+            .map(|event| encoding::encode_event(&event.what))
+            .collect::<Result<_, _>>()?;
         let text = written.text.clone();
         match self.change(Work::Swap(Box::new(swap), written)).await? {
             Done::Swapped(swapped) => {

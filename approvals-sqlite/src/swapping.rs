@@ -32,6 +32,8 @@ SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = 
 pub(crate) struct Written {
     pub(crate) columns: Columns,
     pub(crate) text: Text,
+    /// The texts of the events that go with it, as far as they were put into words.
+    pub(crate) events: Vec<String>,
 }
 
 /// A record's text, and where in it stands what was asked: that part is the same in its next form.
@@ -61,7 +63,11 @@ impl Written {
             Some(asked) => Text::of(record, asked)?,
             None => Text::of(record, &encoding::encode_asked(&record.asked)?)?,
         };
-        Ok(Self { columns, text })
+        Ok(Self {
+            columns,
+            text,
+            events: Vec::new(),
+        })
     }
 }
 
@@ -104,7 +110,7 @@ pub(crate) fn swap(
     if before.phase() == Phase::Pending && record.state.phase() != Phase::Pending {
         left_pending(transaction, &mut script, record, written, now)?;
     }
-    transaction.events(&mut script, &swap.events, now)?;
+    transaction.events(&mut script, &swap.events, &written.events, now)?;
     transaction.changed(id);
     transaction.write(script)?;
     Ok(Swapped::Done {
@@ -136,7 +142,7 @@ fn leans(
 
 /// Adds a record's next form to what is written.
 pub(crate) fn update(script: &mut Script, record: &Record, written: &Written, before: &Stands) {
-    let Written { columns, text } = written;
+    let Written { columns, text, .. } = written;
     let id = columns.id.to_bytes().to_vec();
     script
         .add("; UPDATE requests SET revision = ?, schema = ?, phase = ?, finished = ?, due_at = ?, found = ?, waiter = ?, review_owed = ?, changed_at = ?, record = ? WHERE id = ?")

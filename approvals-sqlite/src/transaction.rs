@@ -157,11 +157,13 @@ impl<'c> Transaction<'c> {
         Ok(())
     }
 
-    /// Adds events to what a change writes; their numbers follow those that there are.
+    /// Adds events to what a change writes; their numbers follow those that there are. `texts` are
+    /// those of the first, where they were put into words before.
     pub(crate) fn events(
         &mut self,
         script: &mut Script,
         events: &[NewEvent],
+        texts: &[String],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for (place, event) in events.iter().enumerate() {
@@ -181,7 +183,10 @@ impl<'c> Transaction<'c> {
                 .bind_number(now.as_millis())
                 .bind(request.map(|id| id.to_bytes().to_vec()))
                 .bind_number(revision)
-                .bind(encoding::encode_event(&event.what)?);
+                .bind(match texts.get(place) {
+                    Some(text) => text.clone(),
+                    None => encoding::encode_event(&event.what)?,
+                });
         }
         Ok(())
     }
