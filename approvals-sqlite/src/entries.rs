@@ -186,18 +186,8 @@ pub(crate) fn moved(
     let mut new = Vec::new();
     for (old, now) in entries(before).into_iter().zip(entries(after)) {
         match (old, now) {
-            (None, None) => {}
-            (None, Some(now)) => {
-                let values = now.values(columns);
-                new.extend(values.into_iter().map(|value| (now.kind, value, now.part)));
-            }
-            (Some(old), None) => {
-                for value in old.values(columns) {
-                    leaves(script, old.kind, value, old.part, columns.id);
-                }
-            }
             (Some(old), Some(now)) if old == now => {}
-            (Some(old), Some(now)) => {
+            (Some(old), Some(now)) if old.of == now.of => {
                 for value in old.values(columns) {
                     moves(
                         script,
@@ -206,6 +196,17 @@ pub(crate) fn moved(
                         (now.kind, now.part),
                         columns.id,
                     );
+                }
+            }
+            (old, now) => {
+                if let Some(old) = old {
+                    for value in old.values(columns) {
+                        leaves(script, old.kind, value, old.part, columns.id);
+                    }
+                }
+                if let Some(now) = now {
+                    let values = now.values(columns).into_iter();
+                    new.extend(values.map(|value| (now.kind, value, now.part)));
                 }
             }
         }
