@@ -5,15 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use approvals_channel::ballot::{Seen, is_code};
 use approvals_core::Choice;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::button::{Press, Seen};
+use crate::button::Press;
 use crate::channel::{Inner, Slack};
 use crate::click::Click;
-use crate::form::{self, Remembered, is_code};
+use crate::form::{self, Remembered};
 use crate::id::{ConversationId, UserId};
 use crate::payload::{Interaction, Twice, View, only};
 use crate::people::Installation;

@@ -3,21 +3,20 @@
 
 use std::sync::Arc;
 
-use approvals_core::{CastVote, Choice, Phase, Record, VoteError};
+use approvals_channel::ballot::{Seen, told};
+use approvals_channel::{Copy, Rank};
+use approvals_core::{Choice, Phase, Record, VoteError};
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
 use crate::block::Modal;
-use crate::button::Seen;
 use crate::channel::Inner;
-use crate::copies::Copy;
 use crate::error::Class;
 use crate::form::{Remembered, form};
 use crate::id::{ConversationId, UserId};
 use crate::message::{Body, answer};
 use crate::method::Method;
 use crate::people::Installation;
-use crate::schedule::Rank;
 
 /// Who clicked, and where: verified by Slack's signature.
 #[derive(Debug, Clone)]
@@ -133,17 +132,7 @@ impl Inner {
                 return self.tell(&click, &why.to_string()).await;
             }
         };
-        let cast = CastVote {
-            request: seen.request,
-            tenant: clicker.tenant,
-            user: clicker.user,
-            choice,
-            comment,
-            proposal: None,
-            digest: seen.digest,
-            shown: seen.shown,
-            revision: seen.revision,
-        };
+        let cast = seen.vote((clicker.tenant, clicker.user), choice, comment);
         let voted = self.desk.vote(cast).await;
         if let Err(error) = &voted {
             self.tell(&click, &told(error)).await;
@@ -170,10 +159,10 @@ impl Inner {
         let copy = Copy {
             to: conversation.as_str().to_owned(),
             conversation: conversation.as_str().to_owned(),
-            ts: ts.clone(),
+            message: ts.clone(),
             calls: Vec::new(),
         };
-        if let Err(error) = self.change(record, &copy, Rank::NOW).await {
+        if let Err(error) = self.change_at(record, &copy, Rank::NOW).await {
             tracing::warn!(request = %record.id(), ts, %error, "a copy that was clicked was not updated");
         }
     }
@@ -207,20 +196,5 @@ impl Inner {
         if let Err(error) = told.await {
             tracing::warn!(%error, "whoever clicked could not be told why it did not count");
         }
-    }
-}
-
-/// Why a vote did not count, for whoever cast it: without what only operators should read.
-fn told(error: &VoteError) -> String {
-    match error {
-        VoteError::Store(_) => {
-            "The store did not answer, so nobody knows yet whether it counted: look at the message \
-             in a moment, and press again if it shows no vote of yours."
-                .to_owned()
-        }
-        VoteError::Directory(_) => {
-            "Who you are could not be found out now, so it did not count: try again.".to_owned()
-        }
-        other => other.to_string(),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use approvals_channel::Rank;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -11,7 +12,6 @@ use crate::api::Api;
 use crate::error::{ApiError, Class};
 use crate::id::{EnterpriseId, TeamId, UserId};
 use crate::method::Method;
-use crate::schedule::Rank;
 
 /// How long what Slack said about a user is believed.
 const FRESH: Duration = Duration::from_secs(60);

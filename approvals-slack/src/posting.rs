@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use approvals_core::{ApproverError, Phase, Receipt, Record};
+use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, latest};
+use approvals_core::{ApproverError, ChannelDesk, Phase, Record, RequestId};
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Inner;
-use crate::copies::{Copy, Handle, Posted};
 use crate::error::{ApiError, Class};
 use crate::id::ConversationId;
 use crate::message::{self, Body, Face, Mention};
 use crate::method::Method;
-use crate::reach::Target;
-use crate::schedule::Rank;
 
 /// The arguments of `chat.postMessage` and `chat.update`. Nothing is read as markup that is not, no
 /// address is unfolded, and no name is made a mention.
@@ -41,59 +40,91 @@ struct PostAnswer {
 #[derive(Deserialize)]
 struct Done {}
 
-/// How posting one copy ended.
-pub(crate) enum Ended {
-    Posted(Copy),
-    /// The request was over before it was posted.
-    Over,
+/// How far one copy has been posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Posted {
+    pub(crate) conversation: ConversationId,
+    pub(crate) ts: String,
+    /// How many of its further messages are there.
+    pub(crate) further: usize,
+    /// Whether it has its buttons.
+    pub(crate) complete: bool,
 }
 
-impl Inner {
-    /// Posts every message of a request that is not there yet.
-    pub(crate) async fn present(&self, record: &Arc<Record>) -> Result<Receipt, ApproverError> {
-        let request = record.id();
-        let (mut posted, mut for_good, mut later) = (Vec::new(), Vec::new(), None);
-        for target in self.targets(record).await? {
-            match self.post(record, &target).await {
-                Ok(Ended::Posted(copy)) => posted.push(copy),
-                Ok(Ended::Over) => {}
-                Err(error) => {
-                    tracing::error!(%request, to = target.to, %error, "a message was not posted");
-                    match error.class {
-                        Class::Limited(_) | Class::Later => later = Some(error),
-                        _ => for_good.push(error),
-                    }
-                }
-            }
-        }
-        // What was posted is remembered here, and not posted again by this process.
-        if let Some(error) = later {
-            return Err(error.into());
-        }
-        self.memory.forget(request);
-        match for_good.into_iter().next() {
-            Some(error) if posted.is_empty() => Err(error.into()),
-            _ => Ok(Handle::of(posted, record).receipt()),
-        }
+#[async_trait]
+impl Posts for Inner {
+    type Posted = Posted;
+
+    fn desk(&self) -> &ChannelDesk {
+        &self.desk
     }
 
-    /// Posts one copy, or what is missing of it: first the message, then what does not fit in it,
-    /// and the buttons when all of it is there.
-    pub(crate) async fn post(
+    fn memory(&self) -> &Memory<Posted> {
+        &self.memory
+    }
+
+    async fn targets(&self, record: &Record) -> Result<Vec<Target>, ApproverError> {
+        self.reach(record).await
+    }
+
+    async fn post(
         &self,
         record: &Arc<Record>,
         target: &Target,
-    ) -> Result<Ended, ApiError> {
+    ) -> Result<Option<Copy>, ApproverError> {
+        Ok(self.post_all(record, target).await?)
+    }
+
+    async fn change(&self, record: &Arc<Record>, copy: &Copy) -> Result<(), ApproverError> {
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        Ok(self.change_at(record, copy, rank).await?)
+    }
+
+    async fn say(
+        &self,
+        record: &Record,
+        copy: &Copy,
+        what: Saying,
+        calls: &[String],
+    ) -> Result<(), ApproverError> {
+        let Ok(conversation) = ConversationId::new(&copy.conversation) else {
+            return Ok(());
+        };
+        let posted = Posted {
+            conversation,
+            ts: copy.message.clone(),
+            further: 0,
+            complete: true,
+        };
+        let mentions = Mention::all(calls);
+        let body = match what {
+            Saying::AlsoAsked => message::calling(record, &mentions),
+            Saying::StillWaiting => message::reminding(record, &mentions),
+        };
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        Ok(self.reply(&posted, &body, rank).await?)
+    }
+}
+
+impl Inner {
+    /// Posts one copy, or what is missing of it: first the message, then what does not fit in it,
+    /// and the buttons when all of it is there.
+    async fn post_all(
+        &self,
+        record: &Arc<Record>,
+        target: &Target,
+    ) -> Result<Option<Copy>, ApiError> {
         let request = record.id();
         let rank = Rank::of(record.asked.risk, record.asked.asked_at);
         let further = message::further(record);
         let mut posted = match self.memory.posted(request, &target.to) {
             Some(posted) => posted,
             None => {
-                let face = self.face(&target.calls, further.is_empty());
+                let mentions = Mention::all(&target.calls);
+                let face = self.face(&mentions, further.is_empty());
                 let sent = self.send(record, target, face, rank).await?;
                 let Some((conversation, ts)) = sent else {
-                    return Ok(Ended::Over);
+                    return Ok(None);
                 };
                 let posted = Posted {
                     conversation,
@@ -101,27 +132,33 @@ impl Inner {
                     further: 0,
                     complete: further.is_empty(),
                 };
-                self.memory.note(request, &target.to, &posted);
+                self.note(request, target, &posted);
                 posted
             }
         };
         for body in further.iter().skip(posted.further) {
             self.reply(&posted, body, rank).await?;
             posted.further += 1;
-            self.memory.note(request, &target.to, &posted);
+            self.note(request, target, &posted);
         }
         let copy = Copy {
             to: target.to.clone(),
             conversation: posted.conversation.as_str().to_owned(),
-            ts: posted.ts.clone(),
-            calls: target.calls.iter().map(named).collect(),
+            message: posted.ts.clone(),
+            calls: target.calls.clone(),
         };
         if !posted.complete {
-            self.change(record, &copy, rank).await?;
+            self.change_at(record, &copy, rank).await?;
             posted.complete = true;
-            self.memory.note(request, &target.to, &posted);
+            self.note(request, target, &posted);
         }
-        Ok(Ended::Posted(copy))
+        Ok(Some(copy))
+    }
+
+    fn note(&self, request: RequestId, target: &Target, posted: &Posted) {
+        let conversation = posted.conversation.as_str();
+        self.memory.know(conversation, &posted.ts);
+        self.memory.note(request, &target.to, posted);
     }
 
     /// Posts the message when its turn comes, as the request stands by then; `None` where it is over.
@@ -132,12 +169,12 @@ impl Inner {
         face: Face<'_>,
         rank: Rank,
     ) -> Result<Option<(ConversationId, String)>, ApiError> {
-        let line = target.line();
+        let line = ConversationId::new(&target.to).ok();
         loop {
             self.api
                 .turn(Method::PostMessage, line.as_ref(), rank)
                 .await;
-            let record = self.latest(record).await;
+            let record = latest(&self.desk, record).await;
             if record.state.phase() != Phase::Pending {
                 return Ok(None);
             }
@@ -171,12 +208,7 @@ impl Inner {
     }
 
     /// Posts a further message into the thread.
-    pub(crate) async fn reply(
-        &self,
-        posted: &Posted,
-        body: &Body,
-        rank: Rank,
-    ) -> Result<(), ApiError> {
+    async fn reply(&self, posted: &Posted, body: &Body, rank: Rank) -> Result<(), ApiError> {
         let message = Message {
             channel: posted.conversation.as_str(),
             ts: None,
@@ -201,21 +233,21 @@ impl Inner {
     }
 
     /// Has one message show what the request is by the time that it is sent.
-    pub(crate) async fn change(
+    pub(crate) async fn change_at(
         &self,
         record: &Arc<Record>,
         copy: &Copy,
         rank: Rank,
     ) -> Result<(), ApiError> {
-        let mentions = copy.mentions();
+        let mentions = Mention::all(&copy.calls);
         loop {
             self.api.turn(Method::Update, None, rank).await;
-            let _alone = self.memory.alone(&copy.conversation, &copy.ts).await;
-            let record = self.latest(record).await;
+            let _alone = self.memory.alone(&copy.conversation, &copy.message).await;
+            let record = latest(&self.desk, record).await;
             let body = message::first(&record, self.face(&mentions, true));
             let message = Message {
                 channel: &copy.conversation,
-                ts: Some(&copy.ts),
+                ts: Some(&copy.message),
                 thread_ts: None,
                 body: &body,
                 parse: "none",
@@ -229,26 +261,11 @@ impl Inner {
         }
     }
 
-    /// The record as it stands, or as it was known where the store does not say.
-    async fn latest(&self, known: &Arc<Record>) -> Arc<Record> {
-        match self.desk.look(known.id()).await {
-            Ok(record) if record.revision >= known.revision => record,
-            Ok(_) | Err(_) => Arc::clone(known),
-        }
-    }
-
     pub(crate) fn face<'a>(&'a self, mentions: &'a [Mention], complete: bool) -> Face<'a> {
         Face {
             mentions,
-            link: self.link.as_deref(),
+            link: self.link.as_ref(),
             complete,
         }
-    }
-}
-
-pub(crate) fn named(mention: &Mention) -> String {
-    match mention {
-        Mention::User(user) => user.as_str().to_owned(),
-        Mention::Group(group) => group.as_str().to_owned(),
     }
 }

@@ -7,31 +7,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use approvals_core::{Phase, Receipt, Record, RequestId};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ConversationId, UserGroupId, UserId};
-use crate::message::Mention;
-
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Copy {
+pub struct Copy {
     /// Whom it was meant for: the id that it was posted to.
-    pub(crate) to: String,
+    pub to: String,
     /// The conversation that it is in.
-    pub(crate) conversation: String,
+    pub conversation: String,
     /// Its name there.
-    pub(crate) ts: String,
+    #[serde(rename = "ts")]
+    pub message: String,
     /// Whom it calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) calls: Vec<String>,
-}
-
-impl Copy {
-    pub(crate) fn mentions(&self) -> Vec<Mention> {
-        let mention = |id: &String| {
-            let group = || UserGroupId::new(id).ok().map(Mention::Group);
-            UserId::new(id).ok().map(Mention::User).or_else(group)
-        };
-        self.calls.iter().filter_map(mention).collect()
-    }
+    pub calls: Vec<String>,
 }
 
 /// Where a request's tracks stand: which stage of each is open, and which were widened. Others may
@@ -40,10 +28,10 @@ type Stages = Vec<(u8, u16)>;
 
 /// What a receipt holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Handle {
+pub struct Handle {
     v: u8,
     /// The messages.
-    pub(crate) copies: Vec<Copy>,
+    pub copies: Vec<Copy>,
     /// Where the request stood when everybody who was asked had one.
     #[serde(default)]
     stages: Stages,
@@ -51,7 +39,8 @@ pub(crate) struct Handle {
 
 impl Handle {
     /// These messages, for whoever is asked now.
-    pub(crate) fn of(copies: Vec<Copy>, record: &Record) -> Self {
+    #[must_use]
+    pub fn of(copies: Vec<Copy>, record: &Record) -> Self {
         Self {
             v: 1,
             copies,
@@ -60,7 +49,8 @@ impl Handle {
     }
 
     /// The handle in a receipt; nothing where it is not one of this channel's.
-    pub(crate) fn read(receipt: &Receipt) -> Option<Self> {
+    #[must_use]
+    pub fn read(receipt: &Receipt) -> Option<Self> {
         let Some(text) = receipt.as_str() else {
             return Some(Self {
                 v: 1,
@@ -73,7 +63,8 @@ impl Handle {
     }
 
     /// What a store keeps so that these messages are found again.
-    pub(crate) fn receipt(&self) -> Receipt {
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
         if self.copies.is_empty() {
             return Receipt::none();
         }
@@ -82,7 +73,8 @@ impl Handle {
     }
 
     /// Whether others may be asked by now than those who have messages.
-    pub(crate) fn asks_others(&self, record: &Record) -> bool {
+    #[must_use]
+    pub fn asks_others(&self, record: &Record) -> bool {
         !self.copies.is_empty()
             && record.state.phase() == Phase::Pending
             && self.stages != stages(record)
@@ -97,32 +89,21 @@ fn stages(record: &Record) -> Stages {
         .collect()
 }
 
-/// How far one copy has been posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Posted {
-    pub(crate) conversation: ConversationId,
-    pub(crate) ts: String,
-    /// How many of its further messages are there.
-    pub(crate) further: usize,
-    /// Whether it has its buttons.
-    pub(crate) complete: bool,
-}
-
 /// How many requests, and how many messages, are remembered.
 const MOST: usize = 50_000;
 
 /// What this process knows about its messages. None of it is needed: without it, more copies are
 /// posted and more updates sent.
 #[derive(Debug)]
-pub(crate) struct Memory {
-    underway: Mutex<HashMap<RequestId, HashMap<String, Posted>>>,
+pub struct Memory<P> {
+    underway: Mutex<HashMap<RequestId, HashMap<String, P>>>,
     known: Mutex<HashSet<(String, String)>>,
-    /// Who changes a message has it alone, so that an older form never arrives after a newer one.
+    /// Whoever changes a message has it alone, so that an older form never arrives after a newer one.
     changing: [tokio::sync::Mutex<()>; 64],
     hashing: RandomState,
 }
 
-impl Default for Memory {
+impl<P> Default for Memory<P> {
     fn default() -> Self {
         Self {
             underway: Mutex::default(),
@@ -133,8 +114,8 @@ impl Default for Memory {
     }
 }
 
-impl Memory {
-    fn underway(&self) -> MutexGuard<'_, HashMap<RequestId, HashMap<String, Posted>>> {
+impl<P: Clone> Memory<P> {
+    fn underway(&self) -> MutexGuard<'_, HashMap<RequestId, HashMap<String, P>>> {
         self.underway.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,13 +124,13 @@ impl Memory {
     }
 
     /// How far a copy came when it was last tried.
-    pub(crate) fn posted(&self, request: RequestId, to: &str) -> Option<Posted> {
+    #[must_use]
+    pub fn posted(&self, request: RequestId, to: &str) -> Option<P> {
         self.underway().get(&request)?.get(to).cloned()
     }
 
     /// Notes how far a copy came.
-    pub(crate) fn note(&self, request: RequestId, to: &str, posted: &Posted) {
-        self.know(posted.conversation.as_str(), &posted.ts);
+    pub fn note(&self, request: RequestId, to: &str, posted: &P) {
         let mut underway = self.underway();
         if underway.len() >= MOST {
             underway.clear();
@@ -159,32 +140,33 @@ impl Memory {
     }
 
     /// The store has it from here.
-    pub(crate) fn forget(&self, request: RequestId) {
+    pub fn forget(&self, request: RequestId) {
         self.underway().remove(&request);
     }
 
     /// This message is updated by its receipt.
-    pub(crate) fn know(&self, conversation: &str, ts: &str) {
+    pub fn know(&self, conversation: &str, message: &str) {
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert((conversation.to_owned(), ts.to_owned()));
+        known.insert((conversation.to_owned(), message.to_owned()));
     }
 
     /// Whether somebody else sees to it that this message is updated.
-    pub(crate) fn is_known(&self, conversation: &str, ts: &str) -> bool {
-        let message = (conversation.to_owned(), ts.to_owned());
-        self.known().contains(&message)
+    #[must_use]
+    pub fn is_known(&self, conversation: &str, message: &str) -> bool {
+        let known = (conversation.to_owned(), message.to_owned());
+        self.known().contains(&known)
     }
 
     /// Has a message alone.
-    pub(crate) async fn alone(
+    pub async fn alone(
         &self,
         conversation: &str,
-        ts: &str,
+        message: &str,
     ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        let hash = self.hashing.hash_one((conversation, ts));
+        let hash = self.hashing.hash_one((conversation, message));
         let place = usize::try_from(hash % 64).unwrap_or_default();
         match self.changing.get(place) {
             Some(lock) => Some(lock.lock().await),
