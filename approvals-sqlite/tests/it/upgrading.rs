@@ -6,7 +6,7 @@ use std::time::Duration;
 use approvals_core::review::{Choice, Command};
 use approvals_core::store::encoding;
 use approvals_core::store::{Delivery, DeliveryState, Filter, Retry};
-use approvals_core::{ChannelId, OwnerId, Receipt, Record, RequestId, RequestStore, What};
+use approvals_core::{ChannelId, OwnerId, Receipt, Record, RequestId, RequestStore};
 use approvals_sqlite::SqliteStore;
 use approvals_testing::sample::{claim, claim_and_start, copies_in_every_state, vote};
 
@@ -186,34 +186,6 @@ async fn a_record_says_the_same_where_what_was_asked_was_put_into_words_before()
         );
         assert_eq!(house.look(&stands), text);
     }
-}
-
-#[tokio::test]
-async fn what_may_have_run_before_is_stored_as_asked_in_those_words() {
-    let house = House::new();
-    let store = house.store().await;
-    let sink = sink(&store).await;
-    let sample = house.sample().idempotent();
-    let id = house.ask(&store, &sample).await.id();
-    house.vote(&store, id, Choice::Approve).await;
-    let why = "it is not known".into();
-    for step in [
-        claim_and_start(OwnerId::new()),
-        Command::Abandon { fence: 1, why },
-    ] {
-        house.carry(&store, id, &step).await;
-    }
-    let again = house.ask(&store, &house.sample().idempotent()).await;
-    assert_eq!(again.asked.may_have_run, Some(id));
-    let elsewhere = house.store().await;
-    let read = elsewhere.read(again.id()).await.unwrap().unwrap().record;
-    assert_eq!(read, again);
-    let trail = events(&store, &sink).await;
-    let asked = trail.iter().rev().find_map(|event| match &event.what {
-        What::Requested { asked } => Some(asked),
-        _ => None,
-    });
-    assert_eq!(asked, Some(&again.asked));
 }
 
 #[tokio::test]
