@@ -21,6 +21,7 @@ pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> S
     let mut page = Page {
         script: Script::new("SELECT id, record FROM ("),
         between: "",
+        changed: filter.changed,
         after: after.map_or(Vec::new(), |id| id.to_bytes().to_vec()),
         limit: i64::try_from(limit).unwrap_or(i64::MAX),
     };
@@ -56,18 +57,32 @@ pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> S
 struct Page {
     script: Script,
     between: &'static str,
+    changed: bool,
     after: Vec<u8>,
     limit: i64,
 }
 
 impl Page {
-    /// Begins a part, which is not longer than the page.
+    /// Begins a part.
     fn part(&mut self, sql: &'static str) -> &mut Script {
         self.script
             .add(self.between)
             .add("SELECT id, record FROM (");
         self.between = " UNION ALL ";
         self.script.add(sql)
+    }
+
+    /// Ends a part of entries, which is not longer than the page.
+    fn end(&mut self) {
+        self.if_changed();
+        let limit = self.limit;
+        self.script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
+    }
+
+    fn if_changed(&mut self) {
+        if self.changed {
+            self.script.add(" AND r.revision > 1");
+        }
     }
 
     fn finish(mut self) -> Script {
@@ -78,24 +93,25 @@ impl Page {
     fn of_all(&mut self) {
         let after = self.after.clone();
         let limit = self.limit;
-        self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_id WHERE r.id > ? ORDER BY r.id LIMIT ?)")
-            .bind(after)
-            .bind(limit);
+        self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_id WHERE r.id > ?")
+            .bind(after);
+        self.if_changed();
+        self.script.add(" ORDER BY r.id LIMIT ?)").bind(limit);
     }
 
     /// What runs or is about to, which is never much.
     fn of_what_runs(&mut self, filter: &Filter, phases: &[Phase]) {
-        let (after, limit) = (self.after.clone(), self.limit);
+        let after = self.after.clone();
         let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = 3 AND e.value = '' AND e.request > ?");
         script.bind(after);
         phase_in(script, phases);
         action_is(script, filter);
-        script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
+        self.end();
     }
 
     /// What is in some of the phases that are one part of the list, of all or of an action.
     fn of_part(&mut self, filter: &Filter, part: i64, phases: &[Phase]) {
-        let (after, limit) = (self.after.clone(), self.limit);
+        let after = self.after.clone();
         let finished = phases.iter().any(|phase| phase.is_final());
         let (kind, value) = match &filter.action {
             None => (8, String::new()),
@@ -108,11 +124,11 @@ impl Page {
             .bind(part)
             .bind(after);
         phase_in(script, phases);
-        script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
+        self.end();
     }
 
     fn of_principal(&mut self, filter: &Filter, principal: &str, finished: bool, phases: &[Phase]) {
-        let (after, limit) = (self.after.clone(), self.limit);
+        let after = self.after.clone();
         let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = ? AND e.value = ? AND e.part = 0 AND e.request > ?");
         script
             .bind(if finished { 14 } else { 10 })
@@ -120,11 +136,11 @@ impl Page {
             .bind(after);
         phase_in(script, phases);
         action_is(script, filter);
-        script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
+        self.end();
     }
 
     fn that_owe(&mut self, filter: &Filter) {
-        let (after, limit) = (self.after.clone(), self.limit);
+        let after = self.after.clone();
         let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = 7 AND e.value = '' AND e.part = 0 AND e.request > ?");
         script.bind(after);
         if !filter.phases.is_empty() {
@@ -136,7 +152,7 @@ impl Page {
                 .add(" AND EXISTS (SELECT 1 FROM entries p WHERE p.kind IN (10, 14) AND p.value = ? AND p.part = 0 AND p.request = r.id)")
                 .bind(principal.to_string());
         }
-        script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
+        self.end();
     }
 }
 

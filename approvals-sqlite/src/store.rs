@@ -10,7 +10,8 @@ use approvals_core::review::Opening;
 use approvals_core::store::encoding;
 use approvals_core::store::retention::FINISHED_IS_KEPT_FOR;
 use approvals_core::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, Seen, Snapshot, StoreError, Swap,
+    Swapped,
 };
 use approvals_core::{
     ChannelId, Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
@@ -23,6 +24,7 @@ use crate::decoded::Decoded;
 use crate::error::OpenError;
 use crate::opening::Worded;
 use crate::readers::Readers;
+use crate::rows::Row;
 use crate::script::Script;
 use crate::swapping::Written;
 use crate::work::{Done, Queued, Selection, Step, Work};
@@ -139,6 +141,19 @@ impl SqliteStore {
         }
     }
 
+    /// What a row says of a request, if it is there.
+    fn snapshot(&self, id: RequestId, row: &Row) -> Result<Option<Snapshot>, StoreError> {
+        let now = self.clock.now(rows::time(row, "latest")?)?;
+        let frozen = rows::value(row, "is_frozen")?;
+        let text: Option<&str> = rows::value(row, "record")?;
+        let record = text.map(|text| self.decoded.record(id, text)).transpose()?;
+        Ok(record.map(|record| Snapshot {
+            record,
+            now,
+            frozen,
+        }))
+    }
+
     /// Hands a change to the writer and waits until it is committed.
     async fn change(&self, work: Work) -> Result<Done, StoreError> {
         let closed = || StoreError::Unreachable("the store is closed".to_owned());
@@ -188,9 +203,8 @@ impl RequestStore for SqliteStore {
     ) -> Result<Opened, StoreError> {
         // Callers that come back with their keys are told without waiting for the writer.
         if let Some(key) = opening.key {
-            let rows = self.readers.few(opening::keyed(&opening, key)).await?;
-            let found = opening::found(&opening, &rows, &self.clock, &self.decoded)?;
-            if let Some(record) = found {
+            let known = self.known(key, opening.asked.digest).await?;
+            if let Some(record) = opening::found(&opening, &known) {
                 return Ok(Opened::Found(record));
             }
         }
@@ -209,17 +223,14 @@ impl RequestStore for SqliteStore {
         }
     }
 
+    async fn known(&self, key: Digest, digest: Digest) -> Result<Known, StoreError> {
+        let rows = self.readers.few(opening::keyed(key, digest)).await?;
+        opening::told(&rows, &self.clock, &self.decoded)
+    }
+
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
-        let row = self.readers.row(reading::record(id)).await?;
-        let now = self.clock.now(rows::time(&row, "latest")?)?;
-        let frozen = rows::value(&row, "is_frozen")?;
-        let text: Option<&str> = rows::value(&row, "record")?;
-        let record = text.map(|text| self.decoded.record(id, text)).transpose()?;
-        Ok(record.map(|record| Snapshot {
-            record,
-            now,
-            frozen,
-        }))
+        let row = self.readers.row(reading::of(reading::RECORD, id)).await?;
+        self.snapshot(id, &row)
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
@@ -281,6 +292,18 @@ impl RequestStore for SqliteStore {
             Some(row) => rows::copies(row).map(Arc::from),
             None => Ok(Arc::from([])),
         }
+    }
+
+    async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
+        let question = reading::of(reading::RECORD_AND_COPIES, id);
+        let row = self.readers.row(question).await?;
+        let Some(snapshot) = self.snapshot(id, &row)? else {
+            return Ok(None);
+        };
+        Ok(Some(Seen {
+            snapshot,
+            deliveries: rows::copies(&row)?.into(),
+        }))
     }
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
