@@ -115,7 +115,9 @@ async fn an_opening_that_something_decides_about_is_told_what_it_is() {
         "{found:?}"
     );
     let opening = sample().key("step-1").opening();
-    let known = store.known(opening.key.unwrap(), opening.asked.digest).await;
+    let known = store
+        .known(opening.key.unwrap(), opening.asked.digest)
+        .await;
     assert_eq!(known.unwrap().standing.keyed, Some(Arc::clone(&first)));
     let other = opened(&store, sample().table("salaries").key("step-1")).await;
     assert!(
