@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::approver::Coverage;
+use crate::approver::{Coverage, Receipt};
 use crate::audit::{NewEvent, What};
 use crate::digest::Digest;
 use crate::directory::{ChainError, Directory, DirectoryError, Resolved, Whom};
@@ -149,6 +149,17 @@ impl ChannelDesk {
             Some(snapshot) => Ok(snapshot.record),
             None => Err(VoteError::UnknownRequest(request)),
         }
+    }
+
+    /// Where this channel put a request, as far as that is noted: for a channel that is asked about
+    /// one of its messages and does not remember it.
+    ///
+    /// # Errors
+    /// [`VoteError`] when the store cannot answer.
+    pub async fn receipt(&self, request: RequestId) -> Result<Option<Receipt>, VoteError> {
+        let deliveries = self.desk.store.deliveries(request).await?;
+        let mut here = deliveries.iter().filter(|row| row.channel == self.channel);
+        Ok(here.find_map(|row| row.state.receipt().cloned()))
     }
 
     /// Judges a vote. The channel has verified that this user, in this tenant, cast it.

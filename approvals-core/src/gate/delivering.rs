@@ -41,17 +41,27 @@ pub(super) fn retry(attempts: u32, now: Timestamp) -> Retry {
     }
 }
 
-/// What is noted of a copy that could not be posted.
+/// What is noted of a copy that could not be posted, or not everywhere.
 pub(super) fn failed(
     before: &DeliveryState,
     error: &ApproverError,
     now: Timestamp,
 ) -> DeliveryState {
-    DeliveryState::Failed {
-        why: error.to_string(),
-        retry: (!error.is_for_good()).then(|| retry(before.attempts().saturating_add(1), now)),
+    let why = error.to_string();
+    let again = (!error.is_for_good()).then(|| retry(before.attempts().saturating_add(1), now));
+    match (error.receipt().cloned(), again) {
+        (Some(receipt), Some(retry)) => DeliveryState::Outdated {
+            receipt,
+            why,
+            retry,
+        },
+        (Some(receipt), None) => DeliveryState::Delivered(receipt),
+        (None, retry) => DeliveryState::Failed { why, retry },
     }
 }
+
+/// Of a copy that is not there for everybody yet, whatever stands is newer.
+pub(super) const NOT_EVERYWHERE: u64 = 0;
 
 /// When due copies are looked for again. Whoever has it locked is looking.
 pub(super) type Pace = tokio::sync::Mutex<Option<Instant>>;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use super::delivering::{all_failed, failed};
+use super::delivering::{NOT_EVERYWHERE, all_failed, failed};
 use super::local::LocalCopy;
 use super::shared::{Channel, Shared};
 use super::unpanicked::{Panicked, Unpanicked};
@@ -229,7 +229,13 @@ async fn note_presented(
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => failed(&known.state, &error, shared.store().now().await?),
     };
-    note(shared, request, known, notice.revision(), state).await;
+    let revision = match &state {
+        DeliveryState::Outdated { .. } => NOT_EVERYWHERE,
+        DeliveryState::Intended | DeliveryState::Failed { .. } | DeliveryState::Delivered(_) => {
+            notice.revision()
+        }
+    };
+    note(shared, request, known, revision, state).await;
     Ok(())
 }
 

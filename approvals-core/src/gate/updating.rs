@@ -187,6 +187,7 @@ async fn update_copy(
     let receipt = match followed {
         Ok(further) => further.unwrap_or(receipt),
         Err(error) => {
+            let receipt = error.receipt().cloned().unwrap_or(receipt);
             let state = if error.is_for_good() {
                 // Not due any more; the next change of the request tries once more.
                 DeliveryState::Delivered(receipt)
