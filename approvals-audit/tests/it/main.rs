@@ -7,10 +7,25 @@
     reason = "tests stop at what they did not expect"
 )]
 
+mod attack;
 mod crash;
 mod damage;
+mod delivery;
+mod every;
+mod evidence;
+mod exports;
 mod keys;
+mod kinds;
 mod log;
 mod oracles;
 mod proofs;
+#[cfg(feature = "index")]
+mod questions;
+mod schema;
+mod sensitive;
+mod shared;
+mod stories;
 mod support;
+mod verifier;
+mod witness;
+mod words;
