@@ -28,9 +28,15 @@
 //! ```
 
 mod checkpoint;
+mod durable;
+pub mod evidence;
+pub mod export;
+#[cfg(feature = "index")]
+pub mod index;
 mod log;
 mod note;
 mod proof;
+mod reading;
 mod tile;
 mod tree;
 mod verify;
@@ -45,6 +51,7 @@ pub use self::note::{
     VerifierKey,
 };
 pub use self::proof::{EntryProof, EntryProofError};
+pub use self::reading::{Recorded, SignedLog, Told};
 pub use self::tile::{Entries, Tile, WIDTH};
 pub use self::tree::{
     Frontier, Hash, Nodes, ProofError, consistency_proof, inclusion_proof, root_of,

@@ -67,6 +67,7 @@ mod listen;
 mod literal;
 mod migrations;
 mod open;
+mod open_at_once;
 mod operate;
 #[cfg(test)]
 mod plans;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use approvals_channel::{Http, Rank, Schedule, retry_after, send_within};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,10 +13,8 @@ use serde_json::Value;
 
 use crate::endpoints::Endpoints;
 use crate::error::{ApiError, Class};
-use crate::http_client::Http;
-use crate::id::ConversationId;
 use crate::method::Method;
-use crate::schedule::{Rank, Schedule};
+use crate::pace::{Line, WebApi};
 
 /// How often one call is made again that Slack found too early. Then whoever made it decides.
 const AGAIN: usize = 5;
@@ -25,7 +24,7 @@ pub(crate) struct Api {
     http: Arc<dyn Http>,
     endpoints: Endpoints,
     token: SecretString,
-    schedule: Schedule,
+    schedule: Schedule<WebApi>,
 }
 
 impl Api {
@@ -39,7 +38,7 @@ impl Api {
             http,
             endpoints,
             token,
-            schedule: Schedule::new(posts_per_minute),
+            schedule: Schedule::new(WebApi { posts_per_minute }),
         }
     }
 
@@ -54,8 +53,9 @@ impl Api {
     }
 
     /// Waits until a call may be made. For callers that look once more before they make it.
-    pub(crate) async fn turn(&self, method: Method, at: Option<&ConversationId>, rank: Rank) {
-        self.schedule.turn(method, at, rank).await;
+    pub(crate) async fn turn(&self, method: Method, at: Option<&str>, rank: Rank) {
+        let line = Line::of(method, at);
+        self.schedule.turn(line, rank).await;
     }
 
     /// Makes a call when its turn has come; again where Slack says that it was too early.
@@ -103,6 +103,9 @@ impl Api {
         let refused = |error: &dyn std::fmt::Display| failed(Class::Refused, error.to_string());
         let address = self.endpoints.method(method.name());
         let bearer = format!("Bearer {}", self.token.expose_secret());
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|error| refused(&error))?;
+        // Not to be printed by whatever carries the request.
+        bearer.set_sensitive(true);
         let request = if method.is_query() {
             let query = query(arguments).map_err(|error| refused(&error))?;
             Request::get(format!("{address}?{query}"))
@@ -116,10 +119,8 @@ impl Api {
                 .body(Bytes::from(body))
         };
         let request = request.map_err(|error| refused(&error))?;
-        let sent = tokio::time::timeout(method.patience(), self.http.send(request)).await;
-        let answer = sent
-            .map_err(|_| failed(Class::Later, "no answer in time".to_owned()))?
-            .map_err(|error| failed(Class::Later, error.to_string()))?;
+        let sent = send_within(self.http.as_ref(), method.patience(), request).await;
+        let answer = sent.map_err(|error| failed(Class::Later, error.to_string()))?;
         read(method, &answer)
     }
 
@@ -131,10 +132,8 @@ impl Api {
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
             .body(Bytes::from(body))
             .map_err(|error| error.to_string())?;
-        let sent = tokio::time::timeout(Duration::from_secs(10), self.http.send(request)).await;
-        let answer = sent
-            .map_err(|_| "no answer in time".to_owned())?
-            .map_err(|error| error.to_string())?;
+        let sent = send_within(self.http.as_ref(), Duration::from_secs(10), request).await;
+        let answer = sent.map_err(|error| error.to_string())?;
         match answer.status() {
             status if status.is_success() => Ok(()),
             status => Err(format!("status {status}")),
@@ -159,20 +158,15 @@ fn query(arguments: &impl Serialize) -> Result<String, serde_json::Error> {
 fn read<A: DeserializeOwned>(method: Method, answer: &Response<Bytes>) -> Result<A, ApiError> {
     let failed = |class, why: String| ApiError { method, class, why };
     let status = answer.status();
-    let pause = answer.headers().get(header::RETRY_AFTER);
-    let pause = pause.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let pause = retry_after(answer.headers());
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(failed(Class::limited(pause), "too often".to_owned()));
     }
     let later = status.is_server_error();
     let Ok(value) = serde_json::from_slice::<Value>(answer.body()) else {
         // Something between Slack and here answered, or half of an answer came.
-        let class = if later || status.is_success() {
-            Class::Later
-        } else {
-            Class::Refused
-        };
-        return Err(failed(class, format!("status {status} and no JSON")));
+        let why = format!("status {status} and no JSON");
+        return Err(failed(Class::Later, why));
     };
     if value.get("ok") != Some(&Value::Bool(true)) {
         let code = value

@@ -4,6 +4,7 @@
 //! Slack reads no link, mention, image, emoji or entity out of them. There is no type here for text
 //! that is markup, so none can be sent by mistake.
 
+use approvals_channel::{Kind, Paragraph, Piece, Style};
 use serde::Serialize;
 
 /// A block of a message or of a form.
@@ -64,20 +65,34 @@ pub(crate) enum Rich {
     Quote { elements: Vec<Inline> },
 }
 
-impl Rich {
-    /// What stands in it.
-    pub(crate) fn elements(&self) -> &[Inline] {
-        match self {
-            Self::Section { elements }
-            | Self::Preformatted { elements }
-            | Self::Quote { elements } => elements,
+impl From<Paragraph> for Rich {
+    fn from(Paragraph { kind, pieces }: Paragraph) -> Self {
+        let elements = pieces.into_iter().map(Inline::from).collect();
+        match kind {
+            Kind::Line => Self::Section { elements },
+            Kind::Frame => Self::Preformatted { elements },
+            Kind::Quote => Self::Quote { elements },
         }
     }
+}
 
-    /// How much room its text takes.
-    pub(crate) fn size(&self) -> usize {
-        self.elements().iter().map(Inline::size).sum()
+/// Lines that follow each other as one paragraph of several lines, as Slack's own editor writes
+/// them. A value has no line feed of its own: it is escaped.
+pub(crate) fn joined(paragraphs: impl IntoIterator<Item = Rich>) -> Vec<Rich> {
+    let mut all: Vec<Rich> = Vec::new();
+    for paragraph in paragraphs {
+        match (paragraph, all.last_mut()) {
+            (Rich::Section { mut elements }, Some(Rich::Section { elements: before })) => {
+                match elements.first_mut() {
+                    Some(Inline::Text { text, .. }) => text.insert(0, '\n'),
+                    _ => before.push(Inline::from(Piece::plain("\n"))),
+                }
+                before.append(&mut elements);
+            }
+            (paragraph, _) => all.push(paragraph),
+        }
     }
+    all
 }
 
 /// A piece of a paragraph.
@@ -88,7 +103,7 @@ pub(crate) enum Inline {
     Text {
         text: String,
         #[serde(skip_serializing_if = "Option::is_none")]
-        style: Option<Style>,
+        style: Option<Looks>,
     },
     /// Notifies a user: an id that was configured or that the directory knows.
     User { user_id: String },
@@ -96,64 +111,23 @@ pub(crate) enum Inline {
     Usergroup { usergroup_id: String },
 }
 
-impl Inline {
-    pub(crate) fn plain(text: impl Into<String>) -> Self {
-        Self::styled(text, None)
-    }
-
-    pub(crate) fn bold(text: impl Into<String>) -> Self {
-        Self::styled(text, Some(Style::Bold))
-    }
-
-    pub(crate) fn italic(text: impl Into<String>) -> Self {
-        Self::styled(text, Some(Style::Italic))
-    }
-
-    pub(crate) fn code(text: impl Into<String>) -> Self {
-        Self::styled(text, Some(Style::Code))
-    }
-
-    fn styled(text: impl Into<String>, style: Option<Style>) -> Self {
-        let text = text.into();
-        if text.is_empty() {
-            return Self::Text {
-                text: "(empty)".to_owned(),
-                style: Some(Style::Italic),
-            };
-        }
+impl From<Piece> for Inline {
+    fn from(Piece { text, style }: Piece) -> Self {
+        let style = style.map(Looks);
         Self::Text { text, style }
     }
-
-    fn size(&self) -> usize {
-        match self {
-            Self::Text { text, .. } => units(text),
-            Self::User { .. } | Self::Usergroup { .. } => 16,
-        }
-    }
 }
 
-/// How many UTF-16 units a text has: what is longest of all that Slack may count in.
-pub(crate) fn units(text: &str) -> usize {
-    if text.is_ascii() {
-        return text.len();
-    }
-    text.chars().map(char::len_utf16).sum()
-}
-
-/// How a piece of text looks.
+/// How a piece of text looks, as Slack writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
-    Bold,
-    Italic,
-    Code,
-}
+pub(crate) struct Looks(Style);
 
-impl Serialize for Style {
+impl Serialize for Looks {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = match self {
-            Self::Bold => "bold",
-            Self::Italic => "italic",
-            Self::Code => "code",
+        let name = match self.0 {
+            Style::Bold => "bold",
+            Style::Italic => "italic",
+            Style::Code => "code",
         };
         serializer.collect_map([(name, true)])
     }

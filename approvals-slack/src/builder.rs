@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use approvals_channel::{Http, HttpError, Https, LinkError, Memory, PageLink};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::Api;
 use crate::channel::{Inner, Slack};
+use crate::destination::{Place, Routes};
 use crate::endpoints::Endpoints;
-use crate::http_client::{Http, HttpError, Https};
+use crate::forms_opened::FormsOpened;
 use crate::id::AppId;
 use crate::people::Installation;
-use crate::routes::{Place, Routes};
 use crate::signature::SigningSecrets;
 
 /// Slack says "several hundred a minute" for all messages of an app in a workspace.
@@ -40,10 +41,8 @@ pub enum SettingsError {
     )]
     NoDirectory,
     /// The link is not one.
-    #[error(
-        "{0:?} is no link: write where all requests are shown, as `https://approvals.example.com/requests/`"
-    )]
-    Link(String),
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// Messages per minute are limited to none.
     #[error("a limit of 0 messages a minute would post nothing")]
     NoPosts,
@@ -194,9 +193,7 @@ impl SlackBuilder {
         if reviewers && self.directory.is_none() {
             return Err(SettingsError::NoDirectory);
         }
-        if let Some(link) = &self.link {
-            check_link(link)?;
-        }
+        let link = self.link.as_deref().map(PageLink::new).transpose()?;
         let http = match self.http {
             Some(http) => http,
             None => Arc::new(Https::new()?),
@@ -208,25 +205,14 @@ impl SlackBuilder {
             app: self.app,
             installations: self.installations,
             routes: self.routes,
-            link: self.link,
+            link,
             directory: self.directory,
             secrets: self.secrets,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             people: crate::people::People::default(),
             replays: crate::replay::Replays::default(),
-            memory: crate::copies::Memory::default(),
+            memory: Memory::default(),
+            forms_opened: FormsOpened::default(),
         })))
     }
-}
-
-/// A button's address has at most 3,000 characters, and an id follows.
-fn check_link(link: &str) -> Result<(), SettingsError> {
-    let uri: Result<http::Uri, _> = link.parse();
-    let known = uri.is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some()
-    });
-    if known && link.len() <= 2_000 {
-        return Ok(());
-    }
-    Err(SettingsError::Link(link.to_owned()))
 }

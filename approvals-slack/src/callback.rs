@@ -5,15 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use approvals_channel::ballot::{Seen, is_code};
 use approvals_core::Choice;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::button::{Press, Seen};
+use crate::button::Press;
 use crate::channel::{Inner, Slack};
 use crate::click::Click;
-use crate::form::{self, Remembered, is_code};
+use crate::form::{self, Remembered};
 use crate::id::{ConversationId, UserId};
 use crate::payload::{Interaction, Twice, View, only};
 use crate::people::Installation;
@@ -218,7 +219,7 @@ fn pressed(click: Click, interaction: Interaction) -> Result<Answer, Refusal> {
     let seen = seen.ok_or_else(|| bad("a button that says nothing"))?;
     let work: Later = match press {
         Press::Vote(choice) => Box::new(move |inner| {
-            Box::pin(async move { inner.vote(click, seen, choice, None).await })
+            Box::pin(async move { inner.vote(click, seen, choice, None, false).await })
         }),
         Press::Form(choice) => {
             let trigger = interaction
@@ -267,7 +268,7 @@ fn submission(mut click: Click, view: &View) -> Result<Answer, Refusal> {
     let conversation = conversation.and_then(|id| ConversationId::new(&id).ok());
     click.message = conversation.zip(ts);
     let work: Later = Box::new(move |inner| {
-        Box::pin(async move { inner.vote(click, seen, choice, comment).await })
+        Box::pin(async move { inner.vote(click, seen, choice, comment, code).await })
     });
     Ok(Answer {
         json: None,

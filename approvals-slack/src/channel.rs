@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use approvals_channel::pages::pages;
+use approvals_channel::{Memory, PageLink, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record,
@@ -9,13 +11,12 @@ use approvals_core::{
 use async_trait::async_trait;
 
 use crate::api::Api;
-use crate::copies::Memory;
+use crate::destination::Routes;
+use crate::forms_opened::FormsOpened;
 use crate::id::AppId;
-use crate::message;
-use crate::pages::pages;
+use crate::message::{self, ROOM};
 use crate::people::{Installation, People};
 use crate::replay::Replays;
-use crate::routes::Routes;
 use crate::signature::SigningSecrets;
 
 /// The Slack channel. Made by [`SlackBuilder`](crate::SlackBuilder); cheap to clone, and all clones
@@ -30,13 +31,14 @@ pub(crate) struct Inner {
     pub(crate) app: AppId,
     pub(crate) installations: Vec<Installation>,
     pub(crate) routes: Routes,
-    pub(crate) link: Option<String>,
+    pub(crate) link: Option<PageLink>,
     pub(crate) directory: Option<Arc<dyn Directory>>,
     pub(crate) secrets: SigningSecrets,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: People,
     pub(crate) replays: Replays,
     pub(crate) memory: Memory,
+    pub(crate) forms_opened: FormsOpened,
 }
 
 impl Slack {
@@ -55,15 +57,15 @@ impl Slack {
 #[async_trait]
 impl Approver for Slack {
     fn coverage(&self, presentation: &Presentation<'_>) -> Coverage {
-        pages(presentation).coverage
+        pages(presentation, ROOM).coverage
     }
 
     async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
-        self.0.present(notice.record()).await
+        present(self.0.as_ref(), notice.record()).await
     }
 
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
-        self.0.follow(notice, receipt).await.map(drop)
+        follow(self.0.as_ref(), notice, receipt).await.map(drop)
     }
 
     async fn follow(
@@ -71,6 +73,6 @@ impl Approver for Slack {
         notice: &Notice,
         receipt: &Receipt,
     ) -> Result<Option<Receipt>, ApproverError> {
-        self.0.follow(notice, receipt).await
+        follow(self.0.as_ref(), notice, receipt).await
     }
 }

@@ -1,12 +1,12 @@
 //! Whether the app's token is for where the settings say.
 
+use approvals_channel::Rank;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::channel::Slack;
 use crate::method::Method;
 use crate::people::Installation;
-use crate::schedule::Rank;
 
 /// What is wrong between the settings and Slack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,21 +3,21 @@
 
 use std::sync::Arc;
 
-use approvals_core::{CastVote, Choice, Phase, Record, VoteError};
+use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, without_code};
+use approvals_channel::{Copy, Handle, Rank};
+use approvals_core::{Choice, Phase, Record, VoteError};
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
 use crate::block::Modal;
-use crate::button::Seen;
 use crate::channel::Inner;
-use crate::copies::Copy;
 use crate::error::Class;
 use crate::form::{Remembered, form};
+use crate::forms_opened::Turn;
 use crate::id::{ConversationId, UserId};
 use crate::message::{Body, answer};
 use crate::method::Method;
 use crate::people::Installation;
-use crate::schedule::Rank;
 
 /// Who clicked, and where: verified by Slack's signature.
 #[derive(Debug, Clone)]
@@ -31,9 +31,6 @@ pub(crate) struct Click {
     /// Where they are answered, where Slack says: an address that was checked.
     pub(crate) answer_at: Option<Uri>,
 }
-
-/// The text of a private answer whose vote did not count.
-const NOT_COUNTED: &str = "Your answer did not count.";
 
 #[derive(Serialize)]
 struct Ephemeral<'a> {
@@ -63,13 +60,21 @@ struct Done {}
 impl Inner {
     /// Opens the form of a choice. A trigger is good for three seconds, so this comes first.
     pub(crate) async fn open(&self, click: Click, seen: Seen, choice: Choice, trigger: String) {
+        match self.forms_opened.one_more(&click.user) {
+            Turn::Opened => {}
+            Turn::TooMany => {
+                let why = "You opened many forms within a minute: wait a minute.";
+                return self.tell(&click, NOT_COUNTED, why).await;
+            }
+            Turn::Ignored => return,
+        }
         let record = match self.desk.look(seen.request).await {
             Ok(record) => record,
-            Err(error) => return self.tell(&click, &told(&error)).await,
+            Err(error) => return self.tell(&click, heading(&error), &told(&error)).await,
         };
         if record.state.phase() != Phase::Pending {
-            self.tell(&click, &told(&VoteError::Settled(Arc::clone(&record))))
-                .await;
+            let settled = told(&VoteError::Settled(Arc::clone(&record)));
+            self.tell(&click, NOT_COUNTED, &settled).await;
             return self.heal(&click, &record).await;
         }
         let (conversation, ts) = match &click.message {
@@ -100,6 +105,7 @@ impl Inner {
         tracing::warn!(request = %seen.request, why, "a form was not opened");
         self.tell(
             &click,
+            NOT_COUNTED,
             &format!("The form could not be opened ({why}): press the button again."),
         )
         .await;
@@ -112,7 +118,15 @@ impl Inner {
         seen: Seen,
         choice: Choice,
         comment: Option<String>,
+        code_typed: bool,
     ) {
+        if !code_typed {
+            match without_code(&self.desk, &seen, choice).await {
+                Ok(None) => {}
+                Ok(Some(why)) => return self.tell(&click, NOT_COUNTED, why).await,
+                Err(error) => return self.tell(&click, NOT_COUNTED, &told(&error)).await,
+            }
+        }
         let foreign = match &click.installation {
             Installation::Workspace(team) => {
                 click.team.as_deref().is_some_and(|of| of != team.as_str())
@@ -130,23 +144,13 @@ impl Inner {
             Ok(clicker) => clicker,
             Err(why) => {
                 tracing::warn!(request = %seen.request, user = %click.user, %why, "a click of nobody who may vote");
-                return self.tell(&click, &why.to_string()).await;
+                return self.tell(&click, NOT_COUNTED, &why.to_string()).await;
             }
         };
-        let cast = CastVote {
-            request: seen.request,
-            tenant: clicker.tenant,
-            user: clicker.user,
-            choice,
-            comment,
-            proposal: None,
-            digest: seen.digest,
-            shown: seen.shown,
-            revision: seen.revision,
-        };
+        let cast = seen.vote((clicker.tenant, clicker.user), choice, comment);
         let voted = self.desk.vote(cast).await;
         if let Err(error) = &voted {
-            self.tell(&click, &told(error)).await;
+            self.tell(&click, heading(error), &told(error)).await;
         }
         let record = match voted {
             Ok(record) | Err(VoteError::Settled(record)) => record,
@@ -159,28 +163,52 @@ impl Inner {
     }
 
     /// Has the message that was clicked show what stands, where nobody else sees to that: a copy
-    /// whose posting was never answered is in no receipt.
+    /// whose posting was never answered is in no receipt. From then on it is followed like those
+    /// that are.
     async fn heal(&self, click: &Click, record: &Arc<Record>) {
         let Some((conversation, ts)) = &click.message else {
             return;
         };
-        if self.memory.is_known(conversation.as_str(), ts) {
+        let known = || self.memory.is_known(conversation.as_str(), ts);
+        if known() {
+            return;
+        }
+        match self.desk.receipt(record.id()).await {
+            Ok(receipt) => {
+                let handle = receipt.as_ref().and_then(Handle::read);
+                let copies = handle.map(|handle| handle.copies).unwrap_or_default();
+                let followed = copies
+                    .iter()
+                    .map(|copy| (&copy.conversation, &copy.message));
+                followed
+                    .for_each(|(conversation, message)| self.memory.know(conversation, message));
+            }
+            Err(error) => {
+                tracing::warn!(request = %record.id(), ts, %error, "a copy that was clicked was not looked for");
+                return;
+            }
+        }
+        if known() {
             return;
         }
         let copy = Copy {
             to: conversation.as_str().to_owned(),
             conversation: conversation.as_str().to_owned(),
-            ts: ts.clone(),
+            message: ts.clone(),
             calls: Vec::new(),
+            unfinished: None,
+            reminded: record.reminded,
         };
-        if let Err(error) = self.change(record, &copy, Rank::NOW).await {
+        self.memory.take_in(record.id(), copy.clone());
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        if let Err(error) = self.change_at(record, &copy, rank).await {
             tracing::warn!(request = %record.id(), ts, %error, "a copy that was clicked was not updated");
         }
     }
 
     /// Says something to whoever clicked, and to nobody else.
-    async fn tell(&self, click: &Click, why: &str) {
-        let body = answer(NOT_COUNTED, why);
+    async fn tell(&self, click: &Click, heading: &str, why: &str) {
+        let body = answer(heading, why);
         if let Some(address) = &click.answer_at {
             let ephemeral = Ephemeral {
                 response_type: "ephemeral",
@@ -207,20 +235,5 @@ impl Inner {
         if let Err(error) = told.await {
             tracing::warn!(%error, "whoever clicked could not be told why it did not count");
         }
-    }
-}
-
-/// Why a vote did not count, for whoever cast it: without what only operators should read.
-fn told(error: &VoteError) -> String {
-    match error {
-        VoteError::Store(_) => {
-            "The store did not answer, so nobody knows yet whether it counted: look at the message \
-             in a moment, and press again if it shows no vote of yours."
-                .to_owned()
-        }
-        VoteError::Directory(_) => {
-            "Who you are could not be found out now, so it did not count: try again.".to_owned()
-        }
-        other => other.to_string(),
     }
 }

@@ -1,11 +1,11 @@
 //! The form in which somebody says why, or types the code of a critical call.
 
+use approvals_channel::ballot::{self, Seen, title, wants_code, wants_comment};
+use approvals_channel::{Paragraph, Piece, label};
 use approvals_core::{Choice, Record};
 use serde::{Deserialize, Serialize};
 
-use crate::block::{Block, Field, Inline, Modal, Plain, Rich};
-use crate::button::{self, Seen, title, wants_code, wants_comment};
-use crate::facts::label;
+use crate::block::{Block, Field, Modal, Plain};
 
 /// The form's own id.
 pub(crate) const CALLBACK: &str = "approvals.form";
@@ -39,7 +39,7 @@ impl Remembered {
     fn written(&self) -> String {
         let wire = Wire {
             seen: self.seen.to_string(),
-            choice: button::word(self.choice).to_owned(),
+            choice: ballot::word(self.choice).to_owned(),
             code: self.code,
             conversation: self.conversation.clone(),
             ts: self.ts.clone(),
@@ -52,7 +52,7 @@ impl Remembered {
         let wire: Wire = serde_json::from_str(text).ok()?;
         Some(Self {
             seen: Seen::parse(&wire.seen)?,
-            choice: button::choice(&wire.choice)?,
+            choice: ballot::choice(&wire.choice)?,
             code: wire.code,
             conversation: wire.conversation,
             ts: wire.ts,
@@ -66,13 +66,13 @@ pub(crate) fn form(record: &Record, mut remembered: Remembered) -> Modal {
     remembered.code = wants_code(asked.risk, choice);
     let facts = vec![
         label(title(choice)),
-        Inline::code(asked.call.action().as_str()),
-        Inline::plain(format!("  risk {}, code ", asked.risk)),
-        Inline::code(remembered.seen.digest.short_code()),
+        Piece::code(asked.call.action().as_str()),
+        Piece::plain(format!("  risk {}, code ", asked.risk)),
+        Piece::code(remembered.seen.digest.short_code()),
     ];
     let mut blocks = vec![Block::RichText {
         block_id: "what".to_owned(),
-        elements: vec![Rich::Section { elements: facts }],
+        elements: vec![Paragraph::line(facts).into()],
     }];
     if remembered.code {
         blocks.push(Block::Input {
@@ -108,10 +108,4 @@ pub(crate) fn form(record: &Record, mut remembered: Remembered) -> Modal {
         close: Plain::new("Back"),
         blocks,
     }
-}
-
-/// Whether what was typed is the code of what was seen.
-pub(crate) fn is_code(typed: Option<&str>, seen: &Seen) -> bool {
-    let typed = typed.unwrap_or_default().to_ascii_lowercase();
-    typed == seen.digest.short_code()
 }

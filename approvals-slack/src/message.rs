@@ -1,14 +1,25 @@
 //! The messages of a request, as bodies for Slack.
 
+use approvals_channel::pages::{Pages, Room, pages};
+use approvals_channel::progress::{progress, title};
+use approvals_channel::{PageLink, Paragraph, Piece, label};
 use approvals_core::{Coverage, Presentation, Record};
 use serde::Serialize;
 
-use crate::block::{Block, Button, Inline, Plain, Rich};
+use crate::block::{Block, Button, Inline, Plain, Rich, joined};
 use crate::button::{Press, buttons};
-use crate::facts::{joined, label};
 use crate::id::{UserGroupId, UserId};
-use crate::pages::{Pages, pages};
-use crate::progress::{progress, title};
+
+/// What messages hold: at one a second the further ones are there while somebody reads the first.
+///
+/// Slack documents no limit for the blocks of a message as a whole. Messages of more than some eleven
+/// thousand characters of text, or sixteen thousand of JSON, were seen to be refused with
+/// `msg_blocks_too_long`; the first one has to hold votes and comments beside.
+pub(crate) const ROOM: Room = Room {
+    first: 6_500,
+    further: 9_500,
+    most: 12,
+};
 
 /// What a message consists of. `text` is what a notification and a screen reader say first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,13 +35,31 @@ pub(crate) enum Mention {
     Group(UserGroupId),
 }
 
+impl Mention {
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::User(user) => user.as_str(),
+            Self::Group(group) => group.as_str(),
+        }
+    }
+
+    /// The mentions of these ids.
+    pub(crate) fn all(ids: &[String]) -> Vec<Self> {
+        let mention = |id: &String| {
+            let group = || UserGroupId::new(id).ok().map(Self::Group);
+            UserId::new(id).ok().map(Self::User).or_else(group)
+        };
+        ids.iter().filter_map(mention).collect()
+    }
+}
+
 /// How a message is to look, beside what its record says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Face<'a> {
     /// Whom it calls.
     pub(crate) mentions: &'a [Mention],
     /// The beginning of the address where all of a request is shown; the request's id follows.
-    pub(crate) link: Option<&'a str>,
+    pub(crate) link: Option<&'a PageLink>,
     /// Whether the further messages are there. Without them there are no buttons.
     pub(crate) complete: bool,
 }
@@ -38,7 +67,7 @@ pub(crate) struct Face<'a> {
 /// The message that has the buttons, as its record stands.
 pub(crate) fn first(record: &Record, face: Face<'_>) -> Body {
     let presentation = Presentation::of(&record.asked);
-    first_of(record, pages(&presentation), face)
+    first_of(record, pages(&presentation, ROOM), face)
 }
 
 fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
@@ -56,7 +85,7 @@ fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
         text: Plain::new(title(&record.state)),
     }];
     let mut facts = calls(face.mentions);
-    facts.extend(first);
+    facts.extend(first.into_iter().map(Rich::from));
     if !further.is_empty() {
         let count = further.len();
         let note = match face.complete {
@@ -69,7 +98,7 @@ fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
         block_id: id("facts"),
         elements: joined(facts),
     });
-    let mut below = progress(record);
+    let mut below: Vec<Rich> = progress(record).into_iter().map(Rich::from).collect();
     let mut elements = Vec::new();
     match &coverage {
         Coverage::Partial { why } => {
@@ -106,7 +135,7 @@ fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
 
 /// All messages, the one that has the buttons first.
 pub(crate) fn all(record: &Record, face: Face<'_>) -> Vec<Body> {
-    let mut pages = pages(&Presentation::of(&record.asked));
+    let mut pages = pages(&Presentation::of(&record.asked), ROOM);
     let further = following(record, &mut pages);
     let first = first_of(record, pages, face);
     std::iter::once(first).chain(further).collect()
@@ -114,15 +143,15 @@ pub(crate) fn all(record: &Record, face: Face<'_>) -> Vec<Body> {
 
 /// The messages that follow in the thread.
 pub(crate) fn further(record: &Record) -> Vec<Body> {
-    let mut pages = pages(&Presentation::of(&record.asked));
+    let mut pages = pages(&Presentation::of(&record.asked), ROOM);
     following(record, &mut pages)
 }
 
 /// Takes the content of the further messages out, and leaves their number.
 fn following(record: &Record, pages: &mut Pages) -> Vec<Body> {
-    let further: Vec<Vec<Rich>> = pages.further.iter_mut().map(std::mem::take).collect();
+    let further: Vec<Vec<Paragraph>> = pages.further.iter_mut().map(std::mem::take).collect();
     let of = further.len();
-    let body = |(index, page): (usize, Vec<Rich>)| {
+    let body = |(index, page): (usize, Vec<Paragraph>)| {
         let number = index + 1;
         let text = format!("{}: {number} of {of} further messages", fallback(record));
         Body {
@@ -133,7 +162,7 @@ fn following(record: &Record, pages: &mut Pages) -> Vec<Body> {
                 },
                 Block::RichText {
                     block_id: format!("page-{number}"),
-                    elements: page,
+                    elements: joined(page.into_iter().map(Rich::from)),
                 },
             ],
             text,
@@ -180,7 +209,7 @@ pub(crate) fn answer(what: &str, why: &str) -> Body {
         blocks: vec![Block::RichText {
             block_id: "answer".to_owned(),
             elements: vec![Rich::Section {
-                elements: vec![label(what), Inline::plain(why)],
+                elements: vec![label(what).into(), Piece::plain(why).into()],
             }],
         }],
     }
@@ -201,7 +230,7 @@ fn calls(mentions: &[Mention]) -> Vec<Rich> {
     if mentions.is_empty() {
         return Vec::new();
     }
-    let mut elements = vec![label("For")];
+    let mut elements = vec![Inline::from(label("For"))];
     for mention in mentions {
         elements.push(match mention {
             Mention::User(user) => Inline::User {
@@ -211,24 +240,22 @@ fn calls(mentions: &[Mention]) -> Vec<Rich> {
                 usergroup_id: group.as_str().to_owned(),
             },
         });
-        elements.push(Inline::plain(" "));
+        elements.push(Piece::plain(" ").into());
     }
     vec![Rich::Section { elements }]
 }
 
 fn note_of(text: String) -> Rich {
-    Rich::Section {
-        elements: vec![Inline::italic(text)],
-    }
+    Paragraph::note(text).into()
 }
 
-fn open(link: &str, record: &Record) -> Button {
+fn open(link: &PageLink, record: &Record) -> Button {
     Button {
         action_id: Press::Link.action_id(),
         text: Plain::new("Open the request"),
         style: None,
         value: None,
-        url: Some(format!("{link}{}", record.id())),
+        url: Some(link.of(record.id())),
     }
 }
 

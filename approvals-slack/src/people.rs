@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use approvals_channel::Rank;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -11,7 +12,6 @@ use crate::api::Api;
 use crate::error::{ApiError, Class};
 use crate::id::{EnterpriseId, TeamId, UserId};
 use crate::method::Method;
-use crate::schedule::Rank;
 
 /// How long what Slack said about a user is believed.
 const FRESH: Duration = Duration::from_secs(60);
@@ -174,8 +174,12 @@ fn judge(installation: &Installation, asked: &UserId, user: &User) -> Judged {
         return Err(NoReviewer::Guest);
     }
     let stable = match (installation, &user.enterprise_user) {
+        (Installation::Workspace(_), _) => asked.as_str(),
         (Installation::Organisation(_), Some(EnterpriseUser { id: Some(id), .. })) => id.as_str(),
-        _ => asked.as_str(),
+        (Installation::Organisation(_), _) => {
+            let why = "no id in the organisation".to_owned();
+            return Err(NoReviewer::NotSaid(why));
+        }
     };
     Ok(Clicker {
         tenant: installation.tenant().to_owned(),

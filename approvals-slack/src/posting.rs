@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use approvals_core::{ApproverError, Phase, Receipt, Record};
+use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, Targets, Unposted, latest};
+use approvals_core::{ApproverError, ChannelDesk, Phase, Record};
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Inner;
-use crate::copies::{Copy, Handle, Posted};
 use crate::error::{ApiError, Class};
 use crate::id::ConversationId;
 use crate::message::{self, Body, Face, Mention};
 use crate::method::Method;
-use crate::reach::Target;
-use crate::schedule::Rank;
 
 /// The arguments of `chat.postMessage` and `chat.update`. Nothing is read as markup that is not, no
 /// address is unfolded, and no name is made a mention.
@@ -41,87 +40,122 @@ struct PostAnswer {
 #[derive(Deserialize)]
 struct Done {}
 
-/// How posting one copy ended.
-pub(crate) enum Ended {
-    Posted(Copy),
-    /// The request was over before it was posted.
-    Over,
-}
-
-impl Inner {
-    /// Posts every message of a request that is not there yet.
-    pub(crate) async fn present(&self, record: &Arc<Record>) -> Result<Receipt, ApproverError> {
-        let request = record.id();
-        let (mut posted, mut for_good, mut later) = (Vec::new(), Vec::new(), None);
-        for target in self.targets(record).await? {
-            match self.post(record, &target).await {
-                Ok(Ended::Posted(copy)) => posted.push(copy),
-                Ok(Ended::Over) => {}
-                Err(error) => {
-                    tracing::error!(%request, to = target.to, %error, "a message was not posted");
-                    match error.class {
-                        Class::Limited(_) | Class::Later => later = Some(error),
-                        _ => for_good.push(error),
-                    }
-                }
-            }
-        }
-        // What was posted is remembered here, and not posted again by this process.
-        if let Some(error) = later {
-            return Err(error.into());
-        }
-        self.memory.forget(request);
-        match for_good.into_iter().next() {
-            Some(error) if posted.is_empty() => Err(error.into()),
-            _ => Ok(Handle::of(posted, record).receipt()),
-        }
+#[async_trait]
+impl Posts for Inner {
+    fn desk(&self) -> &ChannelDesk {
+        &self.desk
     }
 
-    /// Posts one copy, or what is missing of it: first the message, then what does not fit in it,
-    /// and the buttons when all of it is there.
-    pub(crate) async fn post(
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    async fn targets(&self, record: &Record) -> Result<Targets, ApproverError> {
+        self.reach(record).await
+    }
+
+    async fn post(
         &self,
         record: &Arc<Record>,
         target: &Target,
-    ) -> Result<Ended, ApiError> {
-        let request = record.id();
-        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        begun: Option<Copy>,
+    ) -> Result<Option<Copy>, Unposted> {
         let further = message::further(record);
-        let mut posted = match self.memory.posted(request, &target.to) {
-            Some(posted) => posted,
-            None => {
-                let face = self.face(&target.calls, further.is_empty());
-                let sent = self.send(record, target, face, rank).await?;
-                let Some((conversation, ts)) = sent else {
-                    return Ok(Ended::Over);
-                };
-                let posted = Posted {
-                    conversation,
-                    ts,
-                    further: 0,
-                    complete: further.is_empty(),
-                };
-                self.memory.note(request, &target.to, &posted);
-                posted
-            }
+        let mut copy = match begun {
+            Some(copy) => copy,
+            None => match self.post_first(record, target, &further).await {
+                Ok(Some(copy)) => copy,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    return Err(Unposted {
+                        copy: None,
+                        error: error.into(),
+                    });
+                }
+            },
         };
-        for body in further.iter().skip(posted.further) {
-            self.reply(&posted, body, rank).await?;
-            posted.further += 1;
-            self.memory.note(request, &target.to, &posted);
+        match self.post_rest(record, &mut copy, &further).await {
+            Ok(()) => Ok(Some(copy)),
+            Err(error) => Err(Unposted {
+                copy: Some(copy),
+                error: error.into(),
+            }),
         }
-        let copy = Copy {
+    }
+
+    async fn change(&self, record: &Arc<Record>, copy: &Copy) -> Result<(), ApproverError> {
+        let changed = self.change_at(record, copy, rank(record)).await;
+        changed.map_err(ApiError::of_a_message)
+    }
+
+    async fn say(
+        &self,
+        record: &Record,
+        copy: &Copy,
+        what: Saying,
+        calls: &[String],
+    ) -> Result<(), ApproverError> {
+        let mentions = Mention::all(calls);
+        let body = match what {
+            Saying::AlsoAsked => message::calling(record, &mentions),
+            Saying::StillWaiting => message::reminding(record, &mentions),
+        };
+        let said = self.reply(copy, &body, rank(record)).await;
+        said.map_err(ApiError::of_a_message)
+    }
+}
+
+fn rank(record: &Record) -> Rank {
+    Rank::of(record.asked.risk, record.asked.asked_at)
+}
+
+impl Inner {
+    /// Posts the first message of a copy: with its buttons, where it has no further ones.
+    async fn post_first(
+        &self,
+        record: &Arc<Record>,
+        target: &Target,
+        further: &[Body],
+    ) -> Result<Option<Copy>, ApiError> {
+        let mentions = Mention::all(&target.calls);
+        let face = self.face(&mentions, further.is_empty());
+        let sent = self.send(record, target, face, rank(record)).await?;
+        let Some((conversation, message)) = sent else {
+            return Ok(None);
+        };
+        self.memory.know(conversation.as_str(), &message);
+        Ok(Some(Copy {
             to: target.to.clone(),
-            conversation: posted.conversation.as_str().to_owned(),
-            ts: posted.ts.clone(),
-            calls: target.calls.iter().map(named).collect(),
+            conversation: conversation.as_str().to_owned(),
+            message,
+            calls: target.calls.clone(),
+            unfinished: (!further.is_empty()).then_some(0),
+            reminded: 0,
+        }))
+    }
+
+    /// Posts what does not fit in the first message and is not there yet, and the buttons when all
+    /// of it is.
+    async fn post_rest(
+        &self,
+        record: &Arc<Record>,
+        copy: &mut Copy,
+        further: &[Body],
+    ) -> Result<(), ApiError> {
+        let Some(there) = copy.unfinished else {
+            return Ok(());
         };
-        if !posted.complete {
-            self.change(record, &copy, rank).await?;
-            posted.complete = true;
-            self.memory.note(request, &target.to, &posted);
+        for (index, body) in further.iter().enumerate().skip(there) {
+            self.reply(copy, body, rank(record)).await?;
+            copy.unfinished = Some(index + 1);
         }
-        Ok(Ended::Posted(copy))
+        let whole = Copy {
+            unfinished: None,
+            ..copy.clone()
+        };
+        self.change_at(record, &whole, rank(record)).await?;
+        *copy = whole;
+        Ok(())
     }
 
     /// Posts the message when its turn comes, as the request stands by then; `None` where it is over.
@@ -132,12 +166,11 @@ impl Inner {
         face: Face<'_>,
         rank: Rank,
     ) -> Result<Option<(ConversationId, String)>, ApiError> {
-        let line = target.line();
         loop {
             self.api
-                .turn(Method::PostMessage, line.as_ref(), rank)
+                .turn(Method::PostMessage, Some(&target.to), rank)
                 .await;
-            let record = self.latest(record).await;
+            let record = latest(&self.desk, record).await;
             if record.state.phase() != Phase::Pending {
                 return Ok(None);
             }
@@ -171,23 +204,19 @@ impl Inner {
     }
 
     /// Posts a further message into the thread.
-    pub(crate) async fn reply(
-        &self,
-        posted: &Posted,
-        body: &Body,
-        rank: Rank,
-    ) -> Result<(), ApiError> {
+    async fn reply(&self, copy: &Copy, body: &Body, rank: Rank) -> Result<(), ApiError> {
         let message = Message {
-            channel: posted.conversation.as_str(),
+            channel: &copy.conversation,
             ts: None,
-            thread_ts: Some(&posted.ts),
+            thread_ts: Some(&copy.message),
             body,
             parse: "none",
             unfurl_links: Some(false),
             unfurl_media: Some(false),
         };
         loop {
-            let line = Some(&posted.conversation);
+            // Whoever is written to directly has one line, whatever their conversation is called.
+            let line = Some(copy.to.as_str());
             self.api.turn(Method::PostMessage, line, rank).await;
             match self
                 .api
@@ -201,21 +230,22 @@ impl Inner {
     }
 
     /// Has one message show what the request is by the time that it is sent.
-    pub(crate) async fn change(
+    pub(crate) async fn change_at(
         &self,
         record: &Arc<Record>,
         copy: &Copy,
         rank: Rank,
     ) -> Result<(), ApiError> {
-        let mentions = copy.mentions();
+        let mentions = Mention::all(&copy.calls);
         loop {
             self.api.turn(Method::Update, None, rank).await;
-            let _alone = self.memory.alone(&copy.conversation, &copy.ts).await;
-            let record = self.latest(record).await;
-            let body = message::first(&record, self.face(&mentions, true));
+            let _alone = self.memory.alone(&copy.conversation, &copy.message).await;
+            let record = latest(&self.desk, record).await;
+            let whole = copy.unfinished.is_none();
+            let body = message::first(&record, self.face(&mentions, whole));
             let message = Message {
                 channel: &copy.conversation,
-                ts: Some(&copy.ts),
+                ts: Some(&copy.message),
                 thread_ts: None,
                 body: &body,
                 parse: "none",
@@ -229,26 +259,11 @@ impl Inner {
         }
     }
 
-    /// The record as it stands, or as it was known where the store does not say.
-    async fn latest(&self, known: &Arc<Record>) -> Arc<Record> {
-        match self.desk.look(known.id()).await {
-            Ok(record) if record.revision >= known.revision => record,
-            Ok(_) | Err(_) => Arc::clone(known),
-        }
-    }
-
     pub(crate) fn face<'a>(&'a self, mentions: &'a [Mention], complete: bool) -> Face<'a> {
         Face {
             mentions,
-            link: self.link.as_deref(),
+            link: self.link.as_ref(),
             complete,
         }
-    }
-}
-
-pub(crate) fn named(mention: &Mention) -> String {
-    match mention {
-        Mention::User(user) => user.as_str().to_owned(),
-        Mention::Group(group) => group.as_str().to_owned(),
     }
 }

@@ -2,34 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use approvals_core::directory::Members;
-use approvals_core::policy::{Agreement, Member, OnTimeout};
-use approvals_core::{ApproverError, Directory, PersonId, Record};
+use approvals_channel::audience::{self, MOST, few};
+use approvals_channel::{Rank, Target, Targets};
+use approvals_core::{ApproverError, ChannelIdentity, Directory, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Inner;
-use crate::id::{ConversationId, UserGroupId, UserId};
+use crate::destination::{Destination, Place};
+use crate::id::{UserGroupId, UserId};
 use crate::message::Mention;
 use crate::method::Method;
-use crate::routes::Place;
-use crate::schedule::Rank;
 
-/// The most people that one request goes to one by one. More are reached in a channel.
-const MOST: usize = 50;
-
-/// One message that is to be posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// The conversation, or the user: what Slack takes as one.
-    pub(crate) to: String,
-    /// Whom it calls.
-    pub(crate) calls: Vec<Mention>,
-}
-
-impl Target {
-    /// What its messages wait in line for.
-    pub(crate) fn line(&self) -> Option<ConversationId> {
-        ConversationId::new(&self.to).ok()
+/// One destination that cannot be reached keeps nobody else from being asked. What may be better
+/// later counts before what never will be.
+fn note(missing: &mut Option<ApproverError>, record: &Record, error: ApproverError) {
+    tracing::error!(request = %record.id(), %error, "a destination was not reached");
+    if missing.as_ref().is_none_or(ApproverError::is_for_good) {
+        *missing = Some(error);
     }
 }
 
@@ -45,7 +34,7 @@ struct GroupAnswer {
 
 impl Inner {
     /// Every message that this request needs, each conversation once.
-    pub(crate) async fn targets(&self, record: &Record) -> Result<Vec<Target>, ApproverError> {
+    pub(crate) async fn reach(&self, record: &Record) -> Result<Targets, ApproverError> {
         let asked = &record.asked;
         let Some(destinations) = self.routes.of(record) else {
             let policy = &asked.call.declaration().policy;
@@ -53,8 +42,7 @@ impl Inner {
                 "no route of the Slack channel is for this request of policy `{policy}`: add one"
             )));
         };
-        let wanted =
-            |d: &crate::routes::Destination| d.calls_reviewers || d.place == Place::Reviewers;
+        let wanted = |d: &Destination| d.calls_reviewers || d.place == Place::Reviewers;
         let reviewers = match &self.directory {
             Some(directory) if destinations.iter().any(wanted) => {
                 self.reviewers(directory.as_ref(), record).await?
@@ -64,10 +52,14 @@ impl Inner {
         let mut targets: Vec<Target> = Vec::new();
         let mut add = |to: &str, calls: Vec<Mention>| {
             if !targets.iter().any(|target| target.to == to) {
-                let to = to.to_owned();
-                targets.push(Target { to, calls });
+                let calls = calls.iter().map(|mention| mention.id().to_owned());
+                targets.push(Target {
+                    to: to.to_owned(),
+                    calls: calls.collect(),
+                });
             }
         };
+        let mut missing: Option<ApproverError> = None;
         for destination in destinations {
             let mut calls = destination.calls.clone();
             if destination.calls_reviewers {
@@ -77,23 +69,35 @@ impl Inner {
                 Place::Conversation(id) => add(id.as_str(), calls),
                 Place::User(id) => add(id.as_str(), calls),
                 Place::GroupMembers(group) => {
-                    for user in few(self.members(group, record).await?)? {
-                        add(user.as_str(), calls.clone());
+                    match self.members(group, record).await.and_then(few) {
+                        Ok(users) => users
+                            .iter()
+                            .for_each(|user| add(user.as_str(), calls.clone())),
+                        Err(error) => note(&mut missing, record, error),
                     }
                 }
-                Place::Reviewers => {
-                    for user in few(reviewers.clone())? {
-                        add(user.as_str(), calls.clone());
-                    }
-                }
+                Place::Reviewers => match few(reviewers.clone()) {
+                    Ok(users) => users
+                        .iter()
+                        .for_each(|user| add(user.as_str(), calls.clone())),
+                    Err(error) => note(&mut missing, record, error),
+                },
             }
+        }
+        if targets.is_empty()
+            && let Some(error) = missing
+        {
+            return Err(error);
         }
         if targets.is_empty() {
             let why = "nobody who is asked is known on this channel: link their identities, or \
                        route the request to a channel";
             return Err(ApproverError::for_good(why));
         }
-        Ok(targets)
+        Ok(Targets {
+            all: targets,
+            missing,
+        })
     }
 
     /// The members of a user group, as Slack lists them.
@@ -111,89 +115,20 @@ impl Inner {
         Ok(users.collect())
     }
 
-    /// The users of everybody who is asked now, as the directory lists and knows them. Whoever
-    /// cannot be listed is left out: they are reached elsewhere.
+    /// The users of everybody who is asked now, as the directory lists and knows them here.
     async fn reviewers(
         &self,
         directory: &dyn Directory,
         record: &Record,
     ) -> Result<BTreeSet<UserId>, ApproverError> {
-        let unsaid = |error: approvals_core::DirectoryError| ApproverError::new(error.to_string());
-        let mut people = BTreeSet::new();
-        for member in audience(record) {
-            match member {
-                Member::Person(person) => {
-                    people.insert(person);
-                }
-                Member::Group(group) => match directory.members(&group).await.map_err(unsaid)? {
-                    Members::Listed(members) => people.extend(members),
-                    Members::Unenumerable | Members::NoSuchGroup => {
-                        tracing::warn!(%group, "its members cannot be listed: nobody of it is written to");
-                    }
-                },
-            }
-        }
-        let mut users = BTreeSet::new();
-        // Whoever may not vote is not asked to.
-        for person in people.iter().filter(|person| !excluded(record, person)) {
-            let known = directory.identities(person, self.desk.channel()).await;
-            for identity in known.map_err(unsaid)? {
-                let here = self
-                    .installations
-                    .iter()
-                    .any(|i| i.tenant() == &*identity.tenant);
-                users.extend(UserId::new(&identity.user).ok().filter(|_| here));
-            }
-        }
-        Ok(users)
-    }
-}
-
-fn excluded(record: &Record, person: &PersonId) -> bool {
-    let confirms = record
-        .asked
-        .tracks
-        .iter()
-        .any(|track| matches!(track.agreement(), Agreement::Confirm { .. }));
-    record.excluded.contains(person) && !confirms
-}
-
-/// Everybody who is asked now: the open stages' audiences, wider where they were widened; of a
-/// confirmation, the people of the requester's chain.
-fn audience(record: &Record) -> BTreeSet<Member> {
-    let mut members = BTreeSet::new();
-    for (track, progress) in record.asked.tracks.iter().zip(&record.progress) {
-        if progress.met {
-            continue;
-        }
-        if let Agreement::Confirm { .. } = track.agreement() {
-            let people = record.asked.principals.iter().cloned();
-            members.extend(people.map(Member::Person));
-        }
-        let Some(stage) = track.stages().nth(progress.open.into()) else {
-            continue;
+        let known = audience::identities(directory, self.desk.channel(), record).await?;
+        let here = |identity: &&ChannelIdentity| {
+            let mut installations = self.installations.iter();
+            installations.any(|i| i.tenant() == &*identity.tenant)
         };
-        for quorum in stage.quorums().iter() {
-            members.extend(quorum.from().members().cloned());
-        }
-        let widened = 1_u16.checked_shl(progress.open.into()).unwrap_or(0);
-        if let OnTimeout::EscalateTo(audience) = stage.on_timeout()
-            && progress.widened & widened != 0
-        {
-            members.extend(audience.members().cloned());
-        }
+        let users = known.iter().filter(here);
+        Ok(users
+            .filter_map(|identity| UserId::new(&identity.user).ok())
+            .collect())
     }
-    members
-}
-
-fn few(users: BTreeSet<UserId>) -> Result<BTreeSet<UserId>, ApproverError> {
-    if users.len() > MOST {
-        let why = format!(
-            "{} people would be written to one by one, and {MOST} is the most: route the request \
-             to a channel that calls them",
-            users.len()
-        );
-        return Err(ApproverError::for_good(why));
-    }
-    Ok(users)
 }

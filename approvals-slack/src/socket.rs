@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use approvals_channel::Rank;
 use futures_util::{SinkExt, StreamExt};
 use hyper_rustls::ConfigBuilderExt;
 use secrecy::SecretString;
@@ -24,7 +25,6 @@ use crate::callback::{Answer, MOST_CALLBACK_BYTES};
 use crate::channel::{Inner, Slack};
 use crate::method::Method;
 use crate::payload::Interaction;
-use crate::schedule::Rank;
 
 /// How long after a failure it is tried again, at first and at most.
 const FIRST: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ pub(crate) fn append(
 ) -> Result<u64, Failure> {
     let now = transaction.now()?;
     let mut script = Script::default();
-    transaction.events(&mut script, events, now)?;
+    transaction.events(&mut script, events, &[], now)?;
     transaction.write(script)?;
     Ok(transaction.head.last_event)
 }
@@ -108,7 +108,7 @@ pub(crate) fn set_freeze(
     let now = transaction.now()?;
     let frozen = freeze.map(rows::json).transpose()?;
     let mut script = Script::default();
-    transaction.events(&mut script, std::slice::from_ref(event), now)?;
+    transaction.events(&mut script, std::slice::from_ref(event), &[], now)?;
     transaction.write(script)?;
     transaction.head.frozen = frozen;
     Ok(())

@@ -19,6 +19,10 @@ fn statements() -> Vec<(&'static str, String)> {
         phases: vec![Phase::Pending, Phase::InDoubt],
         ..filter.clone()
     };
+    let runs = Filter {
+        phases: vec![Phase::Executing],
+        ..filter.clone()
+    };
     let action = Filter {
         action: "db.export".parse().ok(),
         ..phases.clone()
@@ -29,6 +33,10 @@ fn statements() -> Vec<(&'static str, String)> {
     };
     let owed = Filter {
         review_owed: true,
+        ..filter.clone()
+    };
+    let changed = Filter {
+        changed: true,
         ..filter.clone()
     };
     let due = reading::due(Timestamp::from_millis(1), 10);
@@ -44,6 +52,10 @@ fn statements() -> Vec<(&'static str, String)> {
         ),
         ("swap: what a run leans on", swapping::LEANS_ON.to_owned()),
         ("read: a record", reading::RECORD.to_owned()),
+        (
+            "read: a record and its copies",
+            reading::RECORD_AND_COPIES.to_owned(),
+        ),
         (
             "due: what is due, abandoned and next",
             due.text().to_owned(),
@@ -65,11 +77,23 @@ fn statements() -> Vec<(&'static str, String)> {
         ),
         ("archive: what finished first", archive::FINISHED.to_owned()),
         ("list: all", page(&filter)),
+        ("list: all that changed", page(&changed)),
         ("list: by phase", page(&phases)),
+        ("list: what runs", page(&runs)),
         ("list: by action and phase", page(&action)),
         ("list: by requester and phase", page(&requester)),
         ("list: what owes a review", page(&owed)),
     ]
+}
+
+/// How many arguments a statement takes: those that have a number are bound once.
+fn arguments(sql: &str) -> usize {
+    let numbered = (1..10).filter(|n| sql.contains(&format!("?{n}"))).count();
+    if numbered > 0 {
+        numbered
+    } else {
+        sql.matches('?').count()
+    }
 }
 
 /// The plans as they are checked in.
@@ -89,7 +113,7 @@ fn every_lookup_goes_by_an_index_as_its_plan_says() {
     for (name, sql) in statements() {
         writeln!(plans, "{name}").unwrap();
         let mut explain = Script::new(format!("EXPLAIN QUERY PLAN {sql}"));
-        for _ in sql.matches('?') {
+        for _ in 0..arguments(&sql) {
             explain.bind(None::<i64>);
         }
         for row in explain.rows(&connection).unwrap() {

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::Opening;
+use approvals_core::store::encoding;
 use approvals_core::store::retention::FINISHED_IS_KEPT_FOR;
 use approvals_core::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, Seen, Snapshot, StoreError, Swap,
+    Swapped,
 };
 use approvals_core::{
     ChannelId, Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
@@ -20,7 +22,9 @@ use crate::builder::Builder;
 use crate::clock::StoreClock;
 use crate::decoded::Decoded;
 use crate::error::OpenError;
+use crate::opening::Worded;
 use crate::readers::Readers;
+use crate::rows::Row;
 use crate::script::Script;
 use crate::swapping::Written;
 use crate::work::{Done, Queued, Selection, Step, Work};
@@ -137,6 +141,19 @@ impl SqliteStore {
         }
     }
 
+    /// What a row says of a request, if it is there.
+    fn snapshot(&self, id: RequestId, row: &Row) -> Result<Option<Snapshot>, StoreError> {
+        let now = self.clock.now(rows::time(row, "latest")?)?;
+        let frozen = rows::value(row, "is_frozen")?;
+        let text: Option<&str> = rows::value(row, "record")?;
+        let record = text.map(|text| self.decoded.record(id, text)).transpose()?;
+        Ok(record.map(|record| Snapshot {
+            record,
+            now,
+            frozen,
+        }))
+    }
+
     /// Hands a change to the writer and waits until it is committed.
     async fn change(&self, work: Work) -> Result<Done, StoreError> {
         let closed = || StoreError::Unreachable("the store is closed".to_owned());
@@ -186,13 +203,13 @@ impl RequestStore for SqliteStore {
     ) -> Result<Opened, StoreError> {
         // Callers that come back with their keys are told without waiting for the writer.
         if let Some(key) = opening.key {
-            let rows = self.readers.few(opening::keyed(&opening, key)).await?;
-            let found = opening::found(&opening, &rows, &self.clock, &self.decoded)?;
-            if let Some(record) = found {
+            let known = self.known(key, opening.asked.digest).await?;
+            if let Some(record) = opening::found(&opening, &known) {
                 return Ok(Opened::Found(record));
             }
         }
-        let work = Work::Open(Box::new(opening), deliveries);
+        let worded = Worded::of(&opening)?;
+        let work = Work::Open(Box::new(opening), deliveries, worded);
         match self.change(work).await? {
             Done::Opened(opened, text) => {
                 if let Opened::Asked { record, .. } | Opened::Granted { record, .. } = &opened
@@ -206,22 +223,24 @@ impl RequestStore for SqliteStore {
         }
     }
 
+    async fn known(&self, key: Digest, digest: Digest) -> Result<Known, StoreError> {
+        let rows = self.readers.few(opening::keyed(key, digest)).await?;
+        opening::told(&rows, &self.clock, &self.decoded)
+    }
+
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
-        let row = self.readers.row(reading::record(id)).await?;
-        let now = self.clock.now(rows::time(&row, "latest")?)?;
-        let frozen = rows::value(&row, "is_frozen")?;
-        let text: Option<&str> = rows::value(&row, "record")?;
-        let record = text.map(|text| self.decoded.record(id, text)).transpose()?;
-        Ok(record.map(|record| Snapshot {
-            record,
-            now,
-            frozen,
-        }))
+        let row = self.readers.row(reading::of(reading::RECORD, id)).await?;
+        self.snapshot(id, &row)
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
-        let written = Written::of(&swap.record)?;
-        let text = Arc::clone(&written.text);
+        let known = self.decoded.text(&swap.record);
+        let mut written = Written::of(&swap.record, known.as_ref())?;
+        let events = swap.events.iter();
+        written.events = events
+            .map(|event| encoding::encode_event(&event.what))
+            .collect::<Result<_, _>>()?;
+        let text = written.text.clone();
         match self.change(Work::Swap(Box::new(swap), written)).await? {
             Done::Swapped(swapped) => {
                 if let Swapped::Done { record, .. } = &swapped {
@@ -290,12 +309,24 @@ impl RequestStore for SqliteStore {
 
     async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let mut script =
-            Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");
+            Script::new("SELECT copies FROM requests INDEXED BY requests_by_id WHERE id = ?");
         script.bind(id.to_bytes().to_vec());
         match self.readers.few(script).await?.first() {
-            Some(row) => rows::deliveries(row, "deliveries").map(Arc::from),
+            Some(row) => rows::copies(row).map(Arc::from),
             None => Ok(Arc::from([])),
         }
+    }
+
+    async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
+        let question = reading::of(reading::RECORD_AND_COPIES, id);
+        let row = self.readers.row(question).await?;
+        let Some(snapshot) = self.snapshot(id, &row)? else {
+            return Ok(None);
+        };
+        Ok(Some(Seen {
+            snapshot,
+            deliveries: rows::copies(&row)?.into(),
+        }))
     }
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {
@@ -389,6 +420,10 @@ impl RequestStore for SqliteStore {
 
     fn hints(&self) -> &Arc<Hints> {
         &self.hints
+    }
+
+    fn is_remote(&self) -> bool {
+        false
     }
 
     fn is_durable(&self) -> bool {

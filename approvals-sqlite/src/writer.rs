@@ -294,8 +294,8 @@ fn answer(batch: impl IntoIterator<Item = Queued>, attempted: Result<Answers, St
 
 fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> {
     Ok(match work {
-        Work::Open(opening, deliveries) => {
-            let (opened, text) = opening::open(transaction, opening, deliveries)?;
+        Work::Open(opening, deliveries, worded) => {
+            let (opened, text) = opening::open(transaction, opening, deliveries, worded)?;
             Done::Opened(opened, text)
         }
         Work::Swap(swap, written) => Done::Swapped(swapping::swap(transaction, swap, written)?),

@@ -38,7 +38,7 @@ use std::time::Duration;
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::{Opening, Record};
 use approvals_core::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, Seen, Snapshot, Swap, Swapped,
 };
 use approvals_core::{
     ChannelId, Digest, OwnerId, RequestId, RequestStore, SinkId, StoreError, Timestamp, async_trait,
@@ -92,6 +92,11 @@ macro_rules! methods {
             }
 
             /// As the inner store says.
+            fn is_remote(&self) -> bool {
+                self.inner().is_remote()
+            }
+
+            /// As the inner store says.
             fn is_durable(&self) -> bool {
                 self.inner().is_durable()
             }
@@ -110,6 +115,10 @@ macro_rules! methods {
                 WrapsStore::hints(&self.0)
             }
 
+            fn is_remote(&self) -> bool {
+                WrapsStore::is_remote(&self.0)
+            }
+
             fn is_durable(&self) -> bool {
                 WrapsStore::is_durable(&self.0)
             }
@@ -120,6 +129,7 @@ macro_rules! methods {
 methods! {
     Now now() -> Timestamp;
     Open open(opening: Opening, deliveries: Vec<Delivery>) -> Opened;
+    Known known(key: Digest, digest: Digest) -> Known;
     Read read(id: RequestId) -> Option<Snapshot>;
     CompareAndSwap compare_and_swap(swap: Swap) -> Swapped;
     Append append(events: Vec<NewEvent>) -> u64;
@@ -129,6 +139,7 @@ methods! {
     Seal seal(sink: &SinkId) -> Option<String>;
     SwapSeal swap_seal(sink: &SinkId, expected: Option<&str>, seal: &str) -> bool;
     Deliveries deliveries(id: RequestId) -> Arc<[Delivery]>;
+    ReadWithDeliveries read_with_deliveries(id: RequestId) -> Option<Seen>;
     NoteDelivery note_delivery(id: RequestId, delivery: Delivery) -> ();
     CopiesDue copies_due(channel: &ChannelId, limit: usize) -> Vec<RequestId>;
     Lease lease(duty: &Duty, owner: OwnerId, lease: Duration) -> bool;

@@ -19,6 +19,7 @@ pub mod parking;
 pub mod sampling;
 pub mod stages;
 pub mod table;
+pub mod trail;
 
 /// Why a bench stopped.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -10,14 +10,22 @@
 mod attack;
 mod crash;
 mod damage;
+mod delivery;
 mod every;
+mod evidence;
+mod exports;
 mod keys;
+mod kinds;
 mod log;
 mod oracles;
 mod proofs;
+#[cfg(feature = "index")]
+mod questions;
+mod refusing;
 mod schema;
 mod sensitive;
 mod shared;
+mod stories;
 mod support;
 mod verifier;
 mod witness;

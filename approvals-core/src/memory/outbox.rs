@@ -7,6 +7,9 @@ use crate::id::SinkId;
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
+/// How many events it keeps room for when it is empty again.
+const ROOM: usize = 256;
+
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// Events that some sink still needs: the last one has the number `last`.
@@ -76,7 +79,7 @@ impl Outbox {
         {
             self.events.pop_front();
         }
-        if self.events.capacity() > 4096 && self.events.len() * 8 < self.events.capacity() {
+        if self.events.capacity() > ROOM && self.events.len() * 8 < self.events.capacity() {
             self.events.shrink_to(self.events.len() * 2);
         }
         Ok(())

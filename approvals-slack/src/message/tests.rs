@@ -21,9 +21,10 @@ pub(super) fn bodies(record: &Record) -> Vec<Value> {
         Mention::User(UserId::new("U0ALICE").unwrap()),
         Mention::Group(group),
     ];
+    let link = PageLink::new(LINK).unwrap();
     let face = Face {
         mentions: &mentions,
-        link: Some(LINK),
+        link: Some(&link),
         complete: true,
     };
     let mut all = vec![first(record, face)];
@@ -133,14 +134,16 @@ fn assert_safe_and_whole(record: &Record) {
                 "rich_text_quote",
             ],
         );
-        assert!(units(&size) <= 16_000, "{} units", units(&size));
+        assert!(units(&size) <= 9_700, "{} units", units(&size));
+        let json = body["blocks"].to_string().chars().count();
+        assert!(json <= 15_500, "{json} characters of JSON");
         assert!(body["blocks"].as_array().unwrap().len() <= 50);
     }
     let votes = bodies
         .iter()
         .any(|body| body.to_string().contains("approvals.vote."));
     let lines = all_text(&bodies, &["rich_text_section"]);
-    match pages(&presentation).coverage {
+    match pages(&presentation, ROOM).coverage {
         Coverage::Whole => {
             let frames = all_text(&bodies, &["rich_text_preformatted"]);
             let quotes = all_text(&bodies, &["rich_text_quote"]);
@@ -173,7 +176,7 @@ fn assert_safe_and_whole(record: &Record) {
 }
 
 fn units(text: &str) -> usize {
-    crate::block::units(text)
+    approvals_channel::units(text)
 }
 
 proptest! {
@@ -205,8 +208,9 @@ fn a_text_of_100_kb_is_shown_whole_or_said_not_to_be() {
             ];
             let record = record_of(&texts.map(String::clone));
             assert_safe_and_whole(&record);
-            whole +=
-                usize::from(pages(&Presentation::of(&record.asked)).coverage == Coverage::Whole);
+            whole += usize::from(
+                pages(&Presentation::of(&record.asked), ROOM).coverage == Coverage::Whole,
+            );
         }
     }
     assert!((4..12).contains(&whole), "{whole}");
@@ -217,7 +221,7 @@ fn what_is_declared_before_posting_is_what_is_posted() {
     for (name, record) in awkward() {
         let presentation = Presentation::of(&record.asked);
         let bodies = bodies(&record);
-        let declared = pages(&presentation).coverage == Coverage::Whole;
+        let declared = pages(&presentation, ROOM).coverage == Coverage::Whole;
         let text = bodies[0].to_string();
         let yes = text.contains(".approve") || text.contains(".confirm");
         assert_eq!(declared, yes, "{name}");

@@ -167,9 +167,10 @@ impl Room {
         deliver(&self.slack, &self.workspace.callback(payload)).await
     }
 
-    /// Waits until something holds.
+    /// Waits until something holds: longer than the five minutes after which what failed is tried
+    /// again at the latest.
     pub(crate) async fn until(&self, holds: impl Fn() -> bool) {
-        for _ in 0..10_000 {
+        for _ in 0..20_000 {
             if holds() {
                 return;
             }

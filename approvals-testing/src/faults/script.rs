@@ -30,6 +30,7 @@ methods! {
     // `RequestStore`
     Now "now",
     Open "open",
+    Known "known",
     Read "read",
     CompareAndSwap "compare_and_swap",
     Append "append",
@@ -39,6 +40,7 @@ methods! {
     Seal "seal",
     SwapSeal "swap_seal",
     Deliveries "deliveries",
+    ReadWithDeliveries "read_with_deliveries",
     NoteDelivery "note_delivery",
     CopiesDue "copies_due",
     Lease "lease",

@@ -98,3 +98,15 @@ fn every_interleaving_with_a_policy_that_changes_holds_the_invariants() {
     };
     explore("policy changes", Setting::tightened(apply, may));
 }
+
+/// Whoever has not answered is reminded at every tick, while a stage opens, is widened and closes.
+#[test]
+fn every_interleaving_with_reminders_holds_the_invariants() {
+    let may = May {
+        withdraw_votes: true,
+        bob_leaves: true,
+        two_gates: true,
+        ..May::default()
+    };
+    explore("reminders", Setting::reminded(apply, may));
+}

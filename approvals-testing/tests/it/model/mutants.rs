@@ -8,7 +8,7 @@ use std::sync::Arc;
 use approvals_core::review::{
     Choice, Claim, Command, Phase, Record, Refused, State, Transition, VoterNow, apply,
 };
-use approvals_core::{NonEmpty, People, PersonId, Requirement, Timestamp};
+use approvals_core::{NonEmpty, People, PersonId, Requirement, Timestamp, What};
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::properties::sentence;
@@ -168,6 +168,42 @@ fn accepts_late_votes(record: &Record, command: &Command, now: Timestamp) -> Jud
 #[test]
 fn the_model_catches_a_late_vote_that_is_accepted() {
     caught(two_stages_of(accepts_late_votes, CALM), Breach::LateVote);
+}
+
+/// Takes a reminder for more time to decide.
+fn reminds_instead_of_expiring(record: &Record, command: &Command, now: Timestamp) -> Judged {
+    let mut transition = apply(record, command, now)?;
+    if transition
+        .events
+        .iter()
+        .any(|event| matches!(event, What::Reminded { .. }))
+    {
+        for progress in &mut transition.record.progress {
+            progress.deadline = progress.deadline.plus(ticks(1));
+        }
+    }
+    Ok(transition)
+}
+
+#[test]
+fn the_model_catches_a_reminder_that_extends_a_deadline() {
+    let setting = Setting::reminded(reminds_instead_of_expiring, CALM);
+    caught(setting, Breach::LateVote);
+}
+
+/// Forgets that it reminded.
+fn reminds_again_at_once(record: &Record, command: &Command, now: Timestamp) -> Judged {
+    let mut transition = apply(record, command, now)?;
+    if matches!(command, Command::Due) && transition.record.state.phase() == Phase::Pending {
+        transition.record.progress.clone_from(&record.progress);
+    }
+    Ok(transition)
+}
+
+#[test]
+fn the_model_catches_a_reminder_that_comes_again_at_once() {
+    let setting = Setting::reminded(reminds_again_at_once, CALM);
+    caught(setting, Breach::RemindedTwice);
 }
 
 fn starts_twice(record: &Record, command: &Command, now: Timestamp) -> Judged {

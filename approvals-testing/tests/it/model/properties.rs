@@ -44,6 +44,8 @@ never! {
     TwoOutcomes: "one outcome stands",
     NothingOwed: "a broken glass owes a review",
     OwnReviewAfterwards: "somebody else reviews a broken glass",
+    RemindedTooLate: "nobody is reminded of what is decided or overdue",
+    RemindedTwice: "people are reminded once at a time",
 }
 
 macro_rules! reached {
@@ -135,6 +137,16 @@ fn reachable_here(setting: &Setting) -> Vec<Property<Setting>> {
             "a stage opens again": world => {
                 world.truth.second_stage
                     && world.record.progress.iter().any(|progress| progress.open == 0)
+            },
+        });
+    }
+    if setting.reminds() {
+        all.extend(reached! {
+            "people are reminded, and agree then": world => {
+                in_phase(world, Phase::Approved) && world.truth.reminded.is_some()
+            },
+            "people are reminded again in another stage or of another deadline": world => {
+                world.truth.reminded > Some(1)
             },
         });
     }

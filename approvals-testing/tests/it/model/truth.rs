@@ -9,7 +9,7 @@ use approvals_core::review::{Choice, Command, Phase};
 use approvals_core::{What, review::Transition};
 
 use super::world::{
-    DEADLINE, Directory, ENG, EXECUTE, HUMANS, Human, LEADS, LEASE, STAGE, Setting, TrueSeat,
+    DEADLINE, Directory, ENG, EXECUTE, HUMANS, Human, LEADS, LEASE, Setting, TrueSeat,
 };
 
 /// What must never happen. Each is a property of the exploration.
@@ -53,6 +53,10 @@ pub(super) enum Breach {
     NothingOwed,
     /// Whoever broke the glass reviewed it, or somebody of the chain.
     OwnReviewAfterwards,
+    /// People were reminded of what was decided or overdue.
+    RemindedTooLate,
+    /// People were reminded again at once.
+    RemindedTwice,
 }
 
 /// A reviewer's last word that took effect.
@@ -83,6 +87,8 @@ pub(super) struct Truth {
     pub(super) again: [bool; 4],
     /// In the order of the last words, where it matters.
     pub(super) order: Vec<Human>,
+    /// How long a stage takes votes.
+    stage: u8,
     /// Until when the open stage takes votes.
     pub(super) due: u8,
     pub(super) widened: bool,
@@ -95,6 +101,8 @@ pub(super) struct Truth {
     pub(super) outcome: bool,
     pub(super) glass: Option<Human>,
     pub(super) reviewed: bool,
+    /// When people were reminded last.
+    pub(super) reminded: Option<u8>,
     breaches: u32,
 }
 
@@ -124,13 +132,12 @@ pub(super) enum By {
 
 impl Truth {
     pub(super) fn new(setting: &Setting) -> Self {
-        // A track of one stage has two ticks, and the principal three.
-        let one_stage = setting.seats.iter().all(|seat| seat.stage == 0);
         Self {
             words: [Word::Nothing; 4],
             again: [false; 4],
             order: Vec::new(),
-            due: STAGE + u8::from(one_stage),
+            stage: setting.stage,
+            due: setting.stage,
             widened: false,
             second_stage: false,
             approved_at: None,
@@ -141,6 +148,7 @@ impl Truth {
             outcome: false,
             glass: None,
             reviewed: false,
+            reminded: None,
             breaches: 0,
         }
     }
@@ -216,12 +224,19 @@ impl Truth {
             }
             What::Widened { .. } => {
                 self.widened = true;
-                self.due = (tick + STAGE).min(DEADLINE);
+                self.due = (tick + self.stage).min(DEADLINE);
                 None
             }
             What::StageOpened { .. } => {
                 self.second_stage = true;
-                self.due = (tick + STAGE).min(DEADLINE);
+                self.due = (tick + self.stage).min(DEADLINE);
+                None
+            }
+            What::Reminded { .. } => {
+                let decided = self.approved_at.is_some() || self.ended.is_some();
+                self.note(Breach::RemindedTooLate, decided || tick >= self.due);
+                self.note(Breach::RemindedTwice, self.reminded == Some(tick));
+                self.reminded = Some(tick);
                 None
             }
             What::LeaseLost { .. } => {

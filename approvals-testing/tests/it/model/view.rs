@@ -23,7 +23,7 @@ struct View<'a> {
     phase: Phase,
     execute_by: u8,
     claim: Option<(approvals_core::OwnerId, u8)>,
-    progress: Vec<(u8, bool, u16, u8)>,
+    progress: Vec<(u8, bool, u16, u8, Option<u8>)>,
     votes: Vec<Voted>,
     excluded: Vec<&'a PersonId>,
     owed: Option<&'a PersonId>,
@@ -80,7 +80,8 @@ impl World {
         let pending = phase == Phase::Pending;
         let progress = record.progress.iter().map(|p| {
             let deadline = if pending { tick_of(p.deadline) } else { 0 };
-            (p.open, p.met, p.widened, deadline)
+            let remind_at = p.remind_at.filter(|_| pending && !p.met).map(tick_of);
+            (p.open, p.met, p.widened, deadline, remind_at)
         });
         let ordered = !self.truth.order.is_empty();
         let mut votes: Vec<Voted> = record

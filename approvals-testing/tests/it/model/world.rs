@@ -15,6 +15,8 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 /// The stages' time, the widened stage's again, and a claim's lease, in ticks.
 pub(super) const STAGE: u8 = 1;
 pub(super) const LEASE: u8 = 1;
+/// The stages' time where people are reminded: between two ticks there is a moment for it.
+pub(super) const REMINDED_STAGE: u8 = 2;
 /// How long an approval may wait, in ticks.
 pub(super) const EXECUTE: u8 = 2;
 /// The absolute deadline, in ticks after the request.
@@ -142,6 +144,8 @@ pub(super) struct Setting {
     pub(super) glass: u8,
     /// Policy's answer at the claim, before and after it changes.
     pub(super) verdicts: [Verdict; 2],
+    /// How long a stage takes votes, and takes them again when it is widened, in ticks.
+    pub(super) stage: u8,
     pub(super) may: May,
     pub(super) owners: [OwnerId; 2],
     pub(super) voters: &'static [Human],
@@ -292,6 +296,7 @@ impl Setting {
                 Verdict::Review(tracks.clone(), reasons()),
                 Verdict::Review(tracks, reasons()),
             ],
+            stage: STAGE,
             may,
             owners: [OwnerId::from_bytes([1; 16]), OwnerId::from_bytes([2; 16])],
             voters: &HUMANS,
@@ -306,6 +311,7 @@ impl Setting {
         Self {
             asked: asked(tracks.clone(), false),
             seats: one_stage_seats(),
+            stage: STAGE + 1,
             confirm: true,
             glass: 0,
             verdicts: [
@@ -323,11 +329,46 @@ impl Setting {
         Self {
             asked: asked(tracks, false),
             seats: one_stage_seats(),
+            stage: STAGE + 1,
             glass: 0,
             verdicts: [verdict.clone(), verdict],
             voters: &[Human::Bob, Human::Carol, Human::Dave],
             ..Self::two_stages(apply, may)
         }
+    }
+
+    /// Two engineers within two ticks, widened for two more, then a lead within two; whoever has not
+    /// answered is reminded at every tick.
+    pub(super) fn reminded(apply: Apply, may: May) -> Self {
+        let stage = |quorum| {
+            Stage::of(quorum)
+                .decide_within(ticks(REMINDED_STAGE))
+                .unwrap()
+        };
+        let engineer =
+            stage(Quorum::of(1, ["eng"]).unwrap()).escalate_to(Audience::of(["security"]).unwrap());
+        let lead = stage(Quorum::of(1, ["leads"]).unwrap());
+        let requirement = within(Requirement::review(engineer).then(lead).unwrap())
+            .remind_every(ticks(1))
+            .unwrap();
+        let tracks = NonEmpty::of(Arc::new(requirement));
+        let verdict = Verdict::Review(tracks.clone(), reasons());
+        Self {
+            asked: asked(tracks, false),
+            seats: two_stage_seats(1),
+            glass: 0,
+            verdicts: [verdict.clone(), verdict],
+            stage: REMINDED_STAGE,
+            ..Self::two_stages(apply, may)
+        }
+    }
+
+    /// Whether people are reminded.
+    pub(super) fn reminds(&self) -> bool {
+        self.asked
+            .tracks
+            .iter()
+            .any(|track| !track.reminders().are_none())
     }
 
     /// Policy asks for an engineer and a lead, and at the claim perhaps for two engineers and then
@@ -338,6 +379,7 @@ impl Setting {
         Self {
             asked: asked(now.clone(), false),
             seats: one_stage_seats(),
+            stage: STAGE + 1,
             glass: 0,
             verdicts: [
                 Verdict::Review(now, reasons()),

@@ -2,83 +2,6 @@
 
 use approvals_core::{NameError, PolicyName, PrincipalId, Record, Risk, Timestamp};
 
-use crate::id::{ConversationId, SlackIdError, UserGroupId, UserId};
-use crate::message::Mention;
-
-/// Where a request is posted, and whom the message calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    pub(crate) place: Place,
-    pub(crate) calls: Vec<Mention>,
-    pub(crate) calls_reviewers: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    Conversation(ConversationId),
-    User(UserId),
-    GroupMembers(UserGroupId),
-    Reviewers,
-}
-
-impl Destination {
-    const fn at(place: Place) -> Self {
-        Self {
-            place,
-            calls: Vec::new(),
-            calls_reviewers: false,
-        }
-    }
-
-    /// A channel, by its id. The app has to be a member of it.
-    ///
-    /// # Errors
-    /// [`SlackIdError`] when it is not the id of one: a name like `#ops` is not.
-    pub fn channel(id: &str) -> Result<Self, SlackIdError> {
-        Ok(Self::at(Place::Conversation(ConversationId::new(id)?)))
-    }
-
-    /// A direct message to one user.
-    ///
-    /// # Errors
-    /// [`SlackIdError`] when it is not the id of one.
-    pub fn user(id: &str) -> Result<Self, SlackIdError> {
-        Ok(Self::at(Place::User(UserId::new(id)?)))
-    }
-
-    /// A direct message to each member of a user group, as Slack lists them when the request is
-    /// posted. Whether they may vote is the directory's to say.
-    ///
-    /// # Errors
-    /// [`SlackIdError`] when it is not the id of one.
-    pub fn members_of(group: &str) -> Result<Self, SlackIdError> {
-        Ok(Self::at(Place::GroupMembers(UserGroupId::new(group)?)))
-    }
-
-    /// A direct message to everybody who is asked, as the directory lists them and knows them on
-    /// this channel.
-    #[must_use]
-    pub const fn reviewers() -> Self {
-        Self::at(Place::Reviewers)
-    }
-
-    /// Has the message call this user group.
-    ///
-    /// # Errors
-    /// [`SlackIdError`] when it is not the id of one.
-    pub fn calling_group(mut self, group: &str) -> Result<Self, SlackIdError> {
-        self.calls.push(Mention::Group(UserGroupId::new(group)?));
-        Ok(self)
-    }
-
-    /// Has the message call everybody who is asked, as the directory knows them on this channel.
-    #[must_use]
-    pub const fn calling_reviewers(mut self) -> Self {
-        self.calls_reviewers = true;
-        self
-    }
-}
-
 /// Which requests a route is for. Everything that is said has to hold; a route that says nothing is
 /// for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -170,41 +93,46 @@ fn holds((from, to): (u8, u8), at: Timestamp) -> bool {
 /// nowhere, and this channel has failed for it.
 ///
 /// ```
+/// use approvals_channel::{Route, Routes};
 /// use approvals_core::Risk;
-/// use approvals_slack::{Destination, Route, Routes};
 ///
-/// let routes = Routes::new()
-///     .to(
-///         Route::all().policy("prod-db")?.at_least(Risk::High),
-///         [Destination::channel("C0PRODDB")?.calling_group("S0ONCALL")?],
-///     )
-///     .to(Route::all().between(20, 6)?, [Destination::reviewers()])
-///     .to(Route::all(), [Destination::channel("C0APPROVALS")?]);
+/// let routes: Routes<&str> = Routes::new()
+///     .to(Route::all().policy("prod-db")?.at_least(Risk::High), ["on-call"])
+///     .to(Route::all().between(20, 6)?, ["night shift"])
+///     .to(Route::all(), ["approvals"]);
 /// # let _ = routes;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Routes(Vec<(Route, Vec<Destination>)>);
+pub struct Routes<D>(Vec<(Route, Vec<D>)>);
 
-impl Routes {
+impl<D> Default for Routes<D> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<D> Routes<D> {
     /// No routes yet.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a route, after those before it.
-    pub fn to(mut self, route: Route, destinations: impl IntoIterator<Item = Destination>) -> Self {
+    pub fn to(mut self, route: Route, destinations: impl IntoIterator<Item = D>) -> Self {
         self.0.push((route, destinations.into_iter().collect()));
         self
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Destination> {
+    /// Every destination of every route.
+    pub fn all(&self) -> impl Iterator<Item = &D> {
         self.0.iter().flat_map(|(_, destinations)| destinations)
     }
 
     /// Whether there is none, or one that leads nowhere.
-    pub(crate) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
             || self
                 .0
@@ -213,7 +141,8 @@ impl Routes {
     }
 
     /// Where this request goes; `None` where no route is for it.
-    pub(crate) fn of(&self, record: &Record) -> Option<&[Destination]> {
+    #[must_use]
+    pub fn of(&self, record: &Record) -> Option<&[D]> {
         let found = self.0.iter().find(|(route, _)| route.is_for(record));
         found.map(|(_, destinations)| destinations.as_slice())
     }

@@ -4,16 +4,20 @@ use approvals_core::review::Vote;
 use approvals_core::text::{Lines, escape};
 use approvals_core::{Choice, Record, State};
 
-use crate::block::{Inline, Rich, units};
-use crate::facts::label;
+use crate::writing::{Paragraph, Piece, label, room, room_of, units};
 
 /// The most of a comment that a message repeats. All of it is in the trail.
 const COMMENT: usize = 600;
+/// The most of all comments together: what is beside them has to fit as well.
+const COMMENTS: usize = 1_600;
+/// The most of what was said at the end.
+const LAST_WORD: usize = 400;
 /// The most votes that are listed.
 const VOTES: usize = 12;
 
 /// The title of a message.
-pub(crate) const fn title(state: &State) -> &'static str {
+#[must_use]
+pub const fn title(state: &State) -> &'static str {
     match state {
         State::Pending => "Approval wanted",
         State::Approved { .. } => "Approved",
@@ -31,7 +35,8 @@ pub(crate) const fn title(state: &State) -> &'static str {
 }
 
 /// The lines below what is asked.
-pub(crate) fn progress(record: &Record) -> Vec<Rich> {
+#[must_use]
+pub fn progress(record: &Record) -> Vec<Paragraph> {
     let mut lines = Vec::new();
     if record.state == State::Pending {
         lines.extend(tracks(record));
@@ -40,20 +45,23 @@ pub(crate) fn progress(record: &Record) -> Vec<Rich> {
     if hidden > 0 {
         lines.push(line(
             "Votes",
-            vec![Inline::plain(format!("{hidden} earlier ones"))],
+            vec![Piece::plain(format!("{hidden} earlier ones"))],
         ));
     }
-    lines.extend(record.votes.iter().skip(hidden).map(|vote| said(vote)));
+    let listed = record.votes.len().saturating_sub(hidden).max(1);
+    let most = COMMENT.min(COMMENTS / listed);
+    let votes = record.votes.iter().skip(hidden);
+    lines.extend(votes.map(|vote| said(vote, most)));
     lines.extend(outcome(&record.state));
     if let Some(person) = &record.review_owed {
         let text = format!("released by {person} alone: a review after the fact is owed");
-        lines.push(line("Mind", vec![Inline::plain(text)]));
+        lines.push(line("Mind", vec![Piece::plain(text)]));
     }
     lines
 }
 
 /// What is still wanted, a line each.
-fn tracks(record: &Record) -> Vec<Rich> {
+fn tracks(record: &Record) -> Vec<Paragraph> {
     let tracks = record.asked.tracks.iter().zip(&record.progress);
     let mut lines = Vec::new();
     for (index, (track, progress)) in tracks.enumerate() {
@@ -81,12 +89,12 @@ fn tracks(record: &Record) -> Vec<Rich> {
                 text.push_str("; others are asked as well by now");
             }
         }
-        lines.push(line("Wanted", vec![Inline::plain(text)]));
+        lines.push(line("Wanted", vec![Piece::plain(text)]));
     }
     lines
 }
 
-fn said(vote: &Vote) -> Rich {
+fn said(vote: &Vote, most: usize) -> Paragraph {
     let what = match vote.choice {
         Choice::Approve => "approves",
         Choice::Deny => "denies",
@@ -95,20 +103,20 @@ fn said(vote: &Vote) -> Rich {
         Choice::Withdrawn => "took the vote back",
     };
     let mut elements = vec![
-        Inline::code(vote.person.as_str()),
-        Inline::plain(format!(" {what}, {}", vote.at)),
+        Piece::code(vote.person.as_str()),
+        Piece::plain(format!(" {what}, {}", vote.at)),
     ];
-    elements.extend(comment(vote.comment.as_deref()));
+    elements.extend(comment(vote.comment.as_deref(), most));
     line("Vote", elements)
 }
 
 /// How it ended; nothing where it has not.
-fn outcome(state: &State) -> Option<Rich> {
+fn outcome(state: &State) -> Option<Paragraph> {
     let (at, by, why) = match state {
         State::Pending | State::Claimed { .. } | State::Executing { .. } => return None,
         State::Approved { at, execute_by } => {
             let text = format!("{at}, to be run by {execute_by}");
-            return Some(line("Approved", vec![Inline::plain(text)]));
+            return Some(line("Approved", vec![Piece::plain(text)]));
         }
         State::Succeeded { at, summary } | State::Failed { at, summary } => {
             (at, None, summary.as_deref())
@@ -120,47 +128,51 @@ fn outcome(state: &State) -> Option<Rich> {
         State::Revoked { at, by, reason } => (at, Some(by), Some(&**reason)),
         State::Expired { at } | State::Lapsed { at } => (at, None, None),
     };
-    let mut elements = vec![Inline::plain(at.to_string())];
+    let mut elements = vec![Piece::plain(at.to_string())];
     if let Some(by) = by {
-        elements.extend([Inline::plain(" by "), Inline::code(by.as_str())]);
+        elements.extend([Piece::plain(" by "), Piece::code(by.as_str())]);
     }
-    elements.extend(comment(why));
+    elements.extend(comment(why, LAST_WORD));
     if let State::Denied {
         proposal: Some(proposal),
         ..
     } = state
         && let Ok(json) = serde_json::to_string(&**proposal)
     {
-        elements.push(Inline::plain("; would agree to "));
-        elements.push(Inline::code(clipped(&json)));
+        elements.push(Piece::plain("; would agree to "));
+        elements.push(Piece::code(clipped(&json, LAST_WORD)));
     }
     Some(line("Ended", elements))
 }
 
 /// Somebody's words, escaped and in a style of their own.
-fn comment(text: Option<&str>) -> Vec<Inline> {
+fn comment(text: Option<&str>, most: usize) -> Vec<Piece> {
     match text {
         Some(text) if !text.is_empty() => {
-            vec![Inline::plain(": "), Inline::italic(clipped(text))]
+            vec![Piece::plain(": "), Piece::italic(clipped(text, most))]
         }
         Some(_) | None => Vec::new(),
     }
 }
 
 /// The beginning of a text, saying how much is not there.
-fn clipped(text: &str) -> String {
+fn clipped(text: &str, most: usize) -> String {
     let escaped = escape(text, Lines::Escape);
-    let size = units(&escaped);
-    if size <= COMMENT {
+    if room(&escaped) <= most {
         return escaped.into_owned();
     }
-    let kept: String = escaped.chars().take(COMMENT / 2).collect();
-    let left = size - units(&kept);
+    let mut taken = 0;
+    let fits = |character: &char| {
+        taken += room_of(*character);
+        taken <= most
+    };
+    let kept: String = escaped.chars().take_while(fits).collect();
+    let left = units(&escaped).saturating_sub(units(&kept));
     format!("{kept} […{left} more characters, see the trail]")
 }
 
-fn line(name: &str, mut rest: Vec<Inline>) -> Rich {
+fn line(name: &str, mut rest: Vec<Piece>) -> Paragraph {
     let mut elements = vec![label(name)];
     elements.append(&mut rest);
-    Rich::Section { elements }
+    Paragraph::line(elements)
 }

@@ -1,10 +1,11 @@
 //! The way out: one small trait, and what it is over the network.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -72,6 +73,28 @@ impl Http for Https {
         let body = read.map_err(|error| HttpError(error.to_string()))?;
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
+}
+
+/// Sends it and waits this long for the whole answer.
+///
+/// # Errors
+/// [`HttpError`] when no whole answer came back in time.
+pub async fn send_within(
+    http: &dyn Http,
+    patience: Duration,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, HttpError> {
+    match tokio::time::timeout(patience, http.send(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(HttpError("no answer in time".to_owned())),
+    }
+}
+
+/// How many seconds the service asks to wait; `None` where it says nothing that is a number.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok()
 }
 
 /// An error with what caused it, which is where the reason stands.

@@ -3,7 +3,7 @@
 use approvals_core::Presentation;
 use approvals_core::presentation::ShownArgument;
 
-use crate::block::{Inline, Rich, units};
+use crate::writing::{Kind, Paragraph, Piece, label, room_of, units};
 
 /// A value up to this size stands in the line of its name.
 const SHORT: usize = 160;
@@ -11,57 +11,33 @@ const SHORT: usize = 160;
 const FRAME: usize = 2_800;
 
 /// One fact: its name and its value, in one line or in frames below it.
-pub(crate) struct Fact {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
     /// The paragraphs, in order. A value that is long has several, each with its own name.
-    pub(crate) paragraphs: Vec<Rich>,
+    pub paragraphs: Vec<Paragraph>,
     /// What is in frames: names and sizes.
     long: Vec<(String, usize)>,
 }
 
 impl Fact {
-    /// The same in one line, where what is in frames is not shown, but how much of it there is.
-    pub(crate) fn withheld(&self) -> Rich {
-        let line = |(name, size): &(String, usize)| Rich::Section {
-            elements: vec![
-                label(name),
-                Inline::italic(format!("(NOT SHOWN HERE: {size} characters)")),
-            ],
+    /// The same in a line or two, where what is in frames is not shown, but how much of it there is.
+    #[must_use]
+    pub fn withheld(&self) -> Vec<Paragraph> {
+        let line = |(name, size): &(String, usize)| {
+            let size = Piece::italic(format!("(NOT SHOWN HERE: {size} characters)"));
+            Paragraph::line(vec![label(name), size])
         };
-        let mut lines = joined(self.long.iter().map(line).collect());
-        let first = lines.pop().or_else(|| self.paragraphs.first().cloned());
-        first.unwrap_or(Rich::Section {
-            elements: Vec::new(),
-        })
-    }
-}
-
-/// The name of what follows in the same line.
-pub(crate) fn label(name: &str) -> Inline {
-    Inline::bold(format!("{name}  "))
-}
-
-/// Lines that follow each other as one paragraph of several lines, as Slack's own editor writes
-/// them. A value has no line feed of its own: it is escaped.
-pub(crate) fn joined(paragraphs: Vec<Rich>) -> Vec<Rich> {
-    let mut all: Vec<Rich> = Vec::with_capacity(paragraphs.len());
-    for paragraph in paragraphs {
-        match (paragraph, all.last_mut()) {
-            (Rich::Section { mut elements }, Some(Rich::Section { elements: before })) => {
-                match elements.first_mut() {
-                    Some(Inline::Text { text, .. }) => text.insert(0, '\n'),
-                    _ => before.push(Inline::plain("\n")),
-                }
-                before.append(&mut elements);
-            }
-            (paragraph, _) => all.push(paragraph),
+        if self.long.is_empty() {
+            return self.paragraphs.first().cloned().into_iter().collect();
         }
+        self.long.iter().map(line).collect()
     }
-    all
 }
 
 /// Everything that a reviewer has to see, most important first. A field that is forgotten here is a
 /// compile error.
-pub(crate) fn facts(presentation: &Presentation<'_>) -> Vec<Fact> {
+#[must_use]
+pub fn facts(presentation: &Presentation<'_>) -> Vec<Fact> {
     let Presentation {
         action,
         arguments,
@@ -131,10 +107,10 @@ fn shown(kind: &str, argument: &ShownArgument<'_>) -> Fact {
     if short && argument.text.is_empty() && !argument.remark.is_empty() {
         let elements = vec![
             label(&name),
-            Inline::italic(format!("({})", argument.remark)),
+            Piece::italic(format!("({})", argument.remark)),
         ];
         return Fact {
-            paragraphs: vec![Rich::Section { elements }],
+            paragraphs: vec![Paragraph::line(elements)],
             long: Vec::new(),
         };
     }
@@ -149,8 +125,9 @@ fn claimed(claim: &str) -> Fact {
     let of = pieces.len();
     let paragraphs = pieces.into_iter().enumerate().flat_map(|(index, piece)| {
         let heading = heading(title, "", size, index, of);
-        let quote = Rich::Quote {
-            elements: vec![Inline::italic(piece)],
+        let quote = Paragraph {
+            kind: Kind::Quote,
+            pieces: vec![Piece::italic(piece)],
         };
         [heading, quote]
     });
@@ -178,20 +155,21 @@ fn fact(name: &str, said: &str, value: &str) -> Fact {
     let size = units(value);
     if size <= SHORT {
         let mut elements = Vec::with_capacity(3);
-        elements.extend([label(name), Inline::code(value)]);
+        elements.extend([label(name), Piece::code(value)]);
         if !said.is_empty() {
             elements.push(remark(said));
         }
         return Fact {
-            paragraphs: vec![Rich::Section { elements }],
+            paragraphs: vec![Paragraph::line(elements)],
             long: Vec::new(),
         };
     }
     let pieces = cut(value);
     let of = pieces.len();
     let paragraphs = pieces.into_iter().enumerate().flat_map(|(index, piece)| {
-        let frame = Rich::Preformatted {
-            elements: vec![Inline::plain(piece)],
+        let frame = Paragraph {
+            kind: Kind::Frame,
+            pieces: vec![Piece::plain(piece)],
         };
         [heading(name, said, size, index, of), frame]
     });
@@ -208,13 +186,13 @@ fn both(mut one: Fact, other: Fact) -> Fact {
 }
 
 /// A remark of ours, never mistaken for a value: those have another style.
-fn remark(said: &str) -> Inline {
-    Inline::italic(format!("  ({said})"))
+fn remark(said: &str) -> Piece {
+    Piece::italic(format!("  ({said})"))
 }
 
 /// The line above a frame.
-fn heading(name: &str, said: &str, size: usize, index: usize, of: usize) -> Rich {
-    let mut elements = vec![Inline::bold(name)];
+fn heading(name: &str, said: &str, size: usize, index: usize, of: usize) -> Paragraph {
+    let mut elements = vec![Piece::bold(name)];
     if !said.is_empty() {
         elements.push(remark(said));
     }
@@ -222,7 +200,7 @@ fn heading(name: &str, said: &str, size: usize, index: usize, of: usize) -> Rich
         let part = format!("{size} characters, part {} of {of}", index + 1);
         elements.push(remark(&part));
     }
-    Rich::Section { elements }
+    Paragraph::line(elements)
 }
 
 /// Cuts a text into pieces that fit a frame, never inside a character.
@@ -230,7 +208,7 @@ fn cut(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut size) = (0, 0);
     for (at, character) in text.char_indices() {
-        let one = character.len_utf16();
+        let one = room_of(character);
         if size + one > FRAME {
             pieces.extend(text.get(start..at));
             (start, size) = (at, 0);
@@ -244,13 +222,19 @@ fn cut(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::writing::room;
 
     #[test]
     fn a_text_that_is_cut_is_whole_when_its_pieces_are_put_together() {
-        for text in [String::new(), "a".repeat(FRAME), "💾é".repeat(5_000)] {
+        for text in [
+            String::new(),
+            "a".repeat(FRAME),
+            "💾é".repeat(5_000),
+            "\"\\".repeat(5_000),
+        ] {
             let pieces = cut(&text);
             assert_eq!(pieces.concat(), text);
-            assert!(pieces.iter().all(|piece| units(piece) <= FRAME));
+            assert!(pieces.iter().all(|piece| room(piece) <= FRAME));
         }
     }
 }

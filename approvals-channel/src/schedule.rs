@@ -1,11 +1,12 @@
-//! Who may call Slack next: never more often than Slack publishes, most urgent and oldest first.
+//! Who may call a service next: never more often than it publishes, most urgent and oldest first.
 //!
-//! Each call waits for its method's tier; a message also for its conversation (one a second) and for
-//! the workspace. A pause that Slack asks for holds for one method. Limits are windows that slide: of
-//! the last so many calls the first has to be a whole window ago.
+//! Calls wait in lines; each line has limits, which it may share with others. Limits are windows that
+//! slide: of the last so many calls the first has to be a whole window ago.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,23 +14,52 @@ use approvals_core::{Risk, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::id::ConversationId;
-use crate::method::Method;
+/// What a service publishes about how often it may be called.
+pub trait Pace: Debug + Send + Sync + 'static {
+    /// What calls wait in line for: two of one line are as good as each other.
+    type Line: Debug + Clone + Eq + Ord + Hash + Send;
+    /// A limit, which several lines may share.
+    type Limit: Debug + Clone + Eq + Hash + Send;
+    /// What the service asks to leave alone for a while.
+    type Pause: Debug + Clone + Eq + Hash + Send;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const SECOND: Duration = Duration::from_secs(1);
+    /// The limits of a line. One limit may have several windows.
+    fn limits(&self, line: &Self::Line) -> impl Iterator<Item = (Self::Limit, Window)>;
+
+    /// The pause that holds a line up.
+    fn pause(&self, line: &Self::Line) -> Self::Pause;
+}
+
+/// So many calls in so long a time, and no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// The calls.
+    pub calls: usize,
+    /// The time.
+    pub within: Duration,
+}
+
+impl Window {
+    /// So many calls within so many seconds.
+    #[must_use]
+    pub const fn of(calls: usize, seconds: u64) -> Self {
+        let within = Duration::from_secs(seconds);
+        Self { calls, within }
+    }
+}
 
 /// What comes first. Smaller is earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank(u64);
+pub struct Rank(u64);
 
 impl Rank {
     /// Somebody is waiting for this with a finger on the button.
-    pub(crate) const NOW: Self = Self(0);
+    pub const NOW: Self = Self(0);
 
     /// What was asked earlier comes earlier, and risk has a head start. A head start ends, so that
     /// nothing waits for ever behind what is more urgent.
-    pub(crate) fn of(risk: Risk, asked_at: Timestamp) -> Self {
+    #[must_use]
+    pub fn of(risk: Risk, asked_at: Timestamp) -> Self {
         let head_start = match risk {
             Risk::Low => 0,
             Risk::Medium => 60,
@@ -41,57 +71,54 @@ impl Rank {
     }
 }
 
-/// What calls wait in line for: a method, and where it is of one, a conversation.
-pub(crate) type Line = (Method, Option<Arc<str>>);
-
-/// A limit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Limit {
-    Method(Method),
-    Conversation(Arc<str>),
-    Workspace,
+/// Gives turns under the limits of a service. Each process counts for itself.
+#[derive(Debug)]
+pub struct Schedule<P: Pace> {
+    shared: Arc<Shared<P>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Schedule {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct Shared<P: Pace> {
+    state: Mutex<State<P>>,
     arrived: Notify,
-    posts_per_minute: usize,
+    pace: P,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    lines: HashMap<Line, BTreeMap<(Rank, u64), oneshot::Sender<()>>>,
-    windows: HashMap<Limit, VecDeque<Instant>>,
-    paused: HashMap<Method, Instant>,
+/// A place in a line: what is more urgent comes first, and then what came first.
+type Place = (Rank, u64);
+
+type Waiting = BTreeMap<Place, oneshot::Sender<()>>;
+
+#[derive(Debug)]
+struct State<P: Pace> {
+    lines: HashMap<P::Line, Waiting>,
+    windows: HashMap<(P::Limit, Window), VecDeque<Instant>>,
+    paused: HashMap<P::Pause, Instant>,
     count: u64,
     driven: bool,
 }
 
-impl Schedule {
-    pub(crate) fn new(posts_per_minute: usize) -> Self {
+impl<P: Pace> Schedule<P> {
+    /// A schedule under these limits, with nobody waiting.
+    pub fn new(pace: P) -> Self {
+        let state = State {
+            lines: HashMap::new(),
+            windows: HashMap::new(),
+            paused: HashMap::new(),
+            count: 0,
+            driven: false,
+        };
         Self {
             shared: Arc::new(Shared {
-                state: Mutex::default(),
+                state: Mutex::new(state),
                 arrived: Notify::new(),
-                posts_per_minute: posts_per_minute.max(1),
+                pace,
             }),
         }
     }
 
     /// Waits until this call may be made.
-    pub(crate) async fn turn(
-        &self,
-        method: Method,
-        conversation: Option<&ConversationId>,
-        rank: Rank,
-    ) {
-        let line = (method, conversation.map(|id| id.as_str().into()));
+    pub async fn turn(&self, line: P::Line, rank: Rank) {
         let (granted, waiting) = oneshot::channel();
         {
             let mut state = self.shared.state();
@@ -111,23 +138,23 @@ impl Schedule {
         let _ = waiting.await;
     }
 
-    /// Slack asked for a pause.
-    pub(crate) fn pause(&self, method: Method, pause: Duration) {
+    /// The service asked for a pause.
+    pub fn pause(&self, what: P::Pause, pause: Duration) {
         let until = Instant::now() + pause;
         let mut state = self.shared.state();
-        let known = state.paused.entry(method).or_insert(until);
+        let known = state.paused.entry(what).or_insert(until);
         *known = until.max(*known);
     }
 }
 
 /// Marks that nobody drives any more, also when the runtime ends first.
-struct Driving {
-    shared: Weak<Shared>,
+struct Driving<P: Pace> {
+    shared: Weak<Shared<P>>,
     /// It was marked already, and somebody else may drive by now.
     over: bool,
 }
 
-impl Drop for Driving {
+impl<P: Pace> Drop for Driving<P> {
     fn drop(&mut self) {
         if !self.over
             && let Some(shared) = self.shared.upgrade()
@@ -138,14 +165,14 @@ impl Drop for Driving {
 }
 
 /// Gives turns for as long as anybody waits.
-async fn drive(mut driving: Driving) {
+async fn drive<P: Pace>(mut driving: Driving<P>) {
     loop {
         let Some(shared) = driving.shared.upgrade() else {
             return;
         };
         let next = {
             let mut state = shared.state();
-            let next = state.pump(shared.posts_per_minute);
+            let next = state.pump(&shared.pace);
             if next.is_none() {
                 state.driven = false;
                 driving.over = true;
@@ -161,24 +188,24 @@ async fn drive(mut driving: Driving) {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<P: Pace> Shared<P> {
+    fn state(&self) -> MutexGuard<'_, State<P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl<P: Pace> State<P> {
     /// Gives every turn that can be given now, and says when to look again.
-    fn pump(&mut self, posts_per_minute: usize) -> Option<Instant> {
+    fn pump(&mut self, pace: &P) -> Option<Instant> {
         let now = Instant::now();
-        let mut heads: BinaryHeap<Reverse<((Rank, u64), Line)>> = self
+        let mut heads: BinaryHeap<Reverse<(Place, P::Line)>> = self
             .lines
             .iter()
             .filter_map(|(line, waiting)| Some(Reverse((*waiting.keys().next()?, line.clone()))))
             .collect();
         let mut next: Option<Instant> = None;
         while let Some(Reverse((place, line))) = heads.pop() {
-            let free = self.free_at(&line, posts_per_minute, now);
+            let free = self.free_at(pace, &line, now);
             if free > now {
                 next = Some(next.map_or(free, |next| next.min(free)));
                 continue;
@@ -194,7 +221,7 @@ impl State {
             }
             // Whoever gave up waiting takes no turn.
             if granted.is_some_and(|granted| granted.send(()).is_ok()) {
-                for limit in limits(&line) {
+                for limit in pace.limits(&line) {
                     self.windows.entry(limit).or_default().push_back(now);
                 }
             }
@@ -203,47 +230,35 @@ impl State {
         next
     }
 
-    fn free_at(&mut self, line: &Line, posts_per_minute: usize, now: Instant) -> Instant {
-        let paused = self.paused.get(&line.0).copied().unwrap_or(now);
-        limits(line).fold(paused.max(now), |free, limit| {
-            let (count, window) = match &limit {
-                Limit::Method(method) => (method.per_minute(), MINUTE),
-                Limit::Conversation(_) => (1, SECOND),
-                Limit::Workspace => (posts_per_minute, MINUTE),
-            };
+    fn free_at(&mut self, pace: &P, line: &P::Line, now: Instant) -> Instant {
+        let paused = self.paused.get(&pace.pause(line)).copied();
+        let paused = paused.unwrap_or(now).max(now);
+        pace.limits(line).fold(paused, |free, limit| {
+            let window = limit.1;
             let Some(calls) = self.windows.get_mut(&limit) else {
                 return free;
             };
-            while calls.front().is_some_and(|first| *first + window <= now) {
+            while calls
+                .front()
+                .is_some_and(|first| *first + window.within <= now)
+            {
                 calls.pop_front();
             }
-            let reached = calls.len() >= count;
+            let reached = calls.len() >= window.calls;
             match calls.front() {
-                Some(first) if reached => free.max(*first + window),
+                Some(first) if reached => free.max(*first + window.within),
                 _ => free,
             }
         })
     }
 
-    /// Lets go of limits of conversations that nobody has posted to for long.
+    /// Lets go of limits that nobody has come near to for long.
     fn forget(&mut self, now: Instant) {
         if self.windows.len() > 4_096 {
-            self.windows
-                .retain(|_, calls| calls.back().is_some_and(|last| *last + MINUTE > now));
+            self.windows.retain(|(_, window), calls| {
+                calls.back().is_some_and(|last| *last + window.within > now)
+            });
         }
         self.paused.retain(|_, until| *until > now);
     }
-}
-
-/// The limits of a call.
-fn limits((method, conversation): &Line) -> impl Iterator<Item = Limit> + use<> {
-    let post = *method == Method::PostMessage;
-    let conversation = conversation.as_ref().filter(|_| post);
-    [
-        (!post).then_some(Limit::Method(*method)),
-        post.then_some(Limit::Workspace),
-        conversation.map(|id| Limit::Conversation(Arc::clone(id))),
-    ]
-    .into_iter()
-    .flatten()
 }
