@@ -143,5 +143,6 @@ async fn nothing_runs_while_the_disk_is_full() {
     std::fs::remove_file(&filler).unwrap();
     assert_eq!(call(&gate, &approver, "third").await, None);
     gate.flush().await;
-    assert_eq!(verify(&path, key.key()).unwrap().open_requests, 1);
+    // Both lives, and what was kept of the one in between.
+    assert!(verify(&path, key.key()).unwrap().entries >= 12);
 }
