@@ -3,7 +3,7 @@
 use std::fmt;
 
 use approvals_core::{
-    Agreement, CastVote, Choice, Digest, Record, RequestId, Risk, State, VoteError,
+    Agreement, CastVote, ChannelDesk, Choice, Digest, Record, RequestId, Risk, State, VoteError,
 };
 
 /// What a message showed when it was pressed: the vote's request, revision, digest and
@@ -183,6 +183,36 @@ pub fn is_code(typed: Option<&str>, seen: &Seen) -> bool {
     let typed = typed.unwrap_or_default().trim().to_ascii_lowercase();
     typed == seen.digest.short_code()
 }
+
+/// Why a yes does not count that should have come with a code, and did not: whatever button it came
+/// from, the request says whether it takes one.
+///
+/// # Errors
+/// [`VoteError`] when the request cannot be looked at.
+pub async fn without_code(
+    desk: &ChannelDesk,
+    seen: &Seen,
+    choice: Choice,
+) -> Result<Option<&'static str>, VoteError> {
+    if !wants_code(Risk::Critical, choice) {
+        return Ok(None);
+    }
+    let record = desk.look(seen.request).await?;
+    let wanted = wants_code(record.asked.risk, choice);
+    Ok(wanted.then_some("A yes to a critical call takes typing its code: press the button again."))
+}
+
+/// What an answer that did not count is headed by; of a store that did not answer nobody knows.
+#[must_use]
+pub const fn heading(error: &VoteError) -> &'static str {
+    match error {
+        VoteError::Store(_) => "It is not known whether your answer counted.",
+        _ => NOT_COUNTED,
+    }
+}
+
+/// What an answer is headed by that did not count.
+pub const NOT_COUNTED: &str = "Your answer did not count.";
 
 /// Why a vote did not count, for whoever cast it: without what only operators should read.
 #[must_use]

@@ -20,6 +20,20 @@ pub struct Copy {
     /// Whom it calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<String>,
+    /// How many of its further messages are there, while some are not: it has no buttons then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<usize>,
+    /// The reminder that was given beside it last, by the revision that made it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reminded: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Where a request's tracks stand: which stage of each is open, and which were widened. Others may
@@ -45,6 +59,16 @@ impl Handle {
             v: 1,
             copies,
             stages: stages(record),
+        }
+    }
+
+    /// These messages, while somebody who is asked has none yet, or only a part of one.
+    #[must_use]
+    pub fn unfinished(copies: Vec<Copy>) -> Self {
+        Self {
+            v: 1,
+            copies,
+            stages: Stages::new(),
         }
     }
 
@@ -79,6 +103,27 @@ impl Handle {
             && record.state.phase() == Phase::Pending
             && self.stages != stages(record)
     }
+
+    /// Adds a message that is not among them.
+    pub(crate) fn adopt(&mut self, stray: Copy) {
+        let same = |copy: &Copy| copy.is(&stray.conversation, &stray.message);
+        if !self.copies.iter().any(same) {
+            self.copies.push(stray);
+        }
+    }
+
+    /// The same messages where the request stands now.
+    pub(crate) fn standing(self, record: &Record) -> Self {
+        Self::of(self.copies, record)
+    }
+}
+
+impl Copy {
+    /// Whether it is this message.
+    #[must_use]
+    pub fn is(&self, conversation: &str, message: &str) -> bool {
+        self.conversation == conversation && self.message == message
+    }
 }
 
 fn stages(record: &Record) -> Stages {
@@ -89,24 +134,30 @@ fn stages(record: &Record) -> Stages {
         .collect()
 }
 
-/// How many requests, and how many messages, are remembered.
+/// How many messages are remembered.
 const MOST: usize = 50_000;
 
-/// What this process knows about its messages. None of it is needed: without it, more copies are
-/// posted and more updates sent.
+/// What this process knows about its messages. None of it is needed: without it, more updates are
+/// sent.
 #[derive(Debug)]
-pub struct Memory<P> {
-    underway: Mutex<HashMap<RequestId, HashMap<String, P>>>,
-    known: Mutex<HashSet<(String, String)>>,
+pub struct Memory {
+    known: Mutex<Known>,
     /// Whoever changes a message has it alone, so that an older form never arrives after a newer one.
     changing: [tokio::sync::Mutex<()>; 64],
     hashing: RandomState,
 }
 
-impl<P> Default for Memory<P> {
+#[derive(Debug, Default)]
+struct Known {
+    /// Conversation and message.
+    followed: HashSet<(String, String)>,
+    /// Messages that were found in no receipt, until a receipt takes them up.
+    strays: HashMap<RequestId, Vec<Copy>>,
+}
+
+impl Default for Memory {
     fn default() -> Self {
         Self {
-            underway: Mutex::default(),
             known: Mutex::default(),
             changing: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             hashing: RandomState::new(),
@@ -114,50 +165,41 @@ impl<P> Default for Memory<P> {
     }
 }
 
-impl<P: Clone> Memory<P> {
-    fn underway(&self) -> MutexGuard<'_, HashMap<RequestId, HashMap<String, P>>> {
-        self.underway.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashSet<(String, String)>> {
+impl Memory {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How far a copy came when it was last tried.
-    #[must_use]
-    pub fn posted(&self, request: RequestId, to: &str) -> Option<P> {
-        self.underway().get(&request)?.get(to).cloned()
-    }
-
-    /// Notes how far a copy came.
-    pub fn note(&self, request: RequestId, to: &str, posted: &P) {
-        let mut underway = self.underway();
-        if underway.len() >= MOST {
-            underway.clear();
-        }
-        let copies = underway.entry(request).or_default();
-        copies.insert(to.to_owned(), posted.clone());
-    }
-
-    /// The store has it from here.
-    pub fn forget(&self, request: RequestId) {
-        self.underway().remove(&request);
     }
 
     /// This message is updated by its receipt.
     pub fn know(&self, conversation: &str, message: &str) {
         let mut known = self.known();
-        if known.len() >= MOST {
-            known.clear();
+        if known.followed.len() >= MOST {
+            known.followed.clear();
         }
-        known.insert((conversation.to_owned(), message.to_owned()));
+        let message = (conversation.to_owned(), message.to_owned());
+        known.followed.insert(message);
     }
 
     /// Whether somebody else sees to it that this message is updated.
     #[must_use]
     pub fn is_known(&self, conversation: &str, message: &str) -> bool {
-        let known = (conversation.to_owned(), message.to_owned());
-        self.known().contains(&known)
+        let message = (conversation.to_owned(), message.to_owned());
+        self.known().followed.contains(&message)
+    }
+
+    /// This message of a request is in no receipt: the next update takes it along.
+    pub fn take_in(&self, request: RequestId, stray: Copy) {
+        self.know(&stray.conversation, &stray.message);
+        let mut known = self.known();
+        if known.strays.len() >= MOST {
+            known.strays.clear();
+        }
+        known.strays.entry(request).or_default().push(stray);
+    }
+
+    /// The messages of a request that are in no receipt yet.
+    pub(crate) fn strays(&self, request: RequestId) -> Vec<Copy> {
+        self.known().strays.remove(&request).unwrap_or_default()
     }
 
     /// Has a message alone.

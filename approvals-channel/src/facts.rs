@@ -3,7 +3,7 @@
 use approvals_core::Presentation;
 use approvals_core::presentation::ShownArgument;
 
-use crate::writing::{Kind, Paragraph, Piece, label, units};
+use crate::writing::{Kind, Paragraph, Piece, label, room_of, units};
 
 /// A value up to this size stands in the line of its name.
 const SHORT: usize = 160;
@@ -208,7 +208,7 @@ fn cut(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut size) = (0, 0);
     for (at, character) in text.char_indices() {
-        let one = character.len_utf16();
+        let one = room_of(character);
         if size + one > FRAME {
             pieces.extend(text.get(start..at));
             (start, size) = (at, 0);
@@ -222,13 +222,19 @@ fn cut(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::writing::room;
 
     #[test]
     fn a_text_that_is_cut_is_whole_when_its_pieces_are_put_together() {
-        for text in [String::new(), "a".repeat(FRAME), "💾é".repeat(5_000)] {
+        for text in [
+            String::new(),
+            "a".repeat(FRAME),
+            "💾é".repeat(5_000),
+            "\"\\".repeat(5_000),
+        ] {
             let pieces = cut(&text);
             assert_eq!(pieces.concat(), text);
-            assert!(pieces.iter().all(|piece| units(piece) <= FRAME));
+            assert!(pieces.iter().all(|piece| room(piece) <= FRAME));
         }
     }
 }

@@ -28,29 +28,45 @@ pub enum Saying {
     StillWaiting,
 }
 
+/// Every message that a request needs.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    /// Each conversation once.
+    pub all: Vec<Target>,
+    /// What kept some of them from being found.
+    pub missing: Option<ApproverError>,
+}
+
+/// A message that was not posted, or not all of it.
+#[derive(Debug, Clone)]
+pub struct Unposted {
+    /// What there is of it.
+    pub copy: Option<Copy>,
+    /// Why that is all.
+    pub error: ApproverError,
+}
+
 /// What a service does for [`present`] and [`follow`]. Errors that are
 /// [for good](ApproverError::is_for_good) are not tried again.
 #[async_trait]
 pub trait Posts: Debug + Send + Sync {
-    /// How far posting one message has come, where that takes several steps.
-    type Posted: Clone + Send;
-
     /// The channel's desk.
     fn desk(&self) -> &ChannelDesk;
 
     /// What this process knows about its messages.
-    fn memory(&self) -> &Memory<Self::Posted>;
+    fn memory(&self) -> &Memory;
 
-    /// Every message that this request needs, each conversation once.
-    async fn targets(&self, record: &Record) -> Result<Vec<Target>, ApproverError>;
+    /// Every message that this request needs.
+    async fn targets(&self, record: &Record) -> Result<Targets, ApproverError>;
 
-    /// Posts one message, or what is missing of it, when its turn has come; `None` where the request
-    /// was over by then.
+    /// Posts one message when its turn has come, or what is missing of the one that there is; `None`
+    /// where the request was over by then.
     async fn post(
         &self,
         record: &Arc<Record>,
         target: &Target,
-    ) -> Result<Option<Copy>, ApproverError>;
+        begun: Option<Copy>,
+    ) -> Result<Option<Copy>, Unposted>;
 
     /// Has one message show what the request is by the time that it is sent.
     async fn change(&self, record: &Arc<Record>, copy: &Copy) -> Result<(), ApproverError>;
@@ -65,38 +81,53 @@ pub trait Posts: Debug + Send + Sync {
     ) -> Result<(), ApproverError>;
 }
 
-/// Posts every message of a request that is not there yet.
+/// What went wrong on the way: what may be better later counts before what never will be.
+#[derive(Debug, Default)]
+struct Failures {
+    later: Option<ApproverError>,
+    for_good: Option<ApproverError>,
+}
+
+impl Failures {
+    fn add(&mut self, error: ApproverError) {
+        let place = match error.is_for_good() {
+            true => &mut self.for_good,
+            false => &mut self.later,
+        };
+        place.get_or_insert(error);
+    }
+}
+
+/// Posts every message of a request.
 ///
 /// # Errors
-/// [`ApproverError`] when a message may be posted later, or none was and none will be.
+/// [`ApproverError`] when a message may be posted later, with the receipt of those that are there;
+/// or when none was and none will be.
 pub async fn present<P: Posts>(posts: &P, record: &Arc<Record>) -> Result<Receipt, ApproverError> {
-    let request = record.id();
-    let (mut posted, mut for_good, mut later) = (Vec::new(), None, None);
-    for target in posts.targets(record).await? {
-        match posts.post(record, &target).await {
-            Ok(Some(copy)) => {
-                posts.memory().know(&copy.conversation, &copy.message);
-                posted.push(copy);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::error!(%request, to = target.to, %error, "a message was not posted");
-                match error.is_for_good() {
-                    true => for_good = for_good.or(Some(error)),
-                    false => later = Some(error),
-                }
+    let Targets { all, missing } = posts.targets(record).await?;
+    let (mut copies, mut failures) = (Vec::new(), Failures::default());
+    missing.into_iter().for_each(|error| failures.add(error));
+    for target in all {
+        match posts.post(record, &target, None).await {
+            Ok(copy) => copies.extend(copy),
+            Err(unposted) => {
+                not_posted(record, &target, &unposted.error);
+                copies.extend(unposted.copy);
+                failures.add(unposted.error);
             }
         }
     }
-    // What was posted is remembered here, and not posted again by this process.
-    if let Some(error) = later {
-        return Err(error);
+    let whole = copies.iter().any(|copy| copy.unfinished.is_none());
+    match (failures.later, failures.for_good) {
+        (Some(error), _) if copies.is_empty() => Err(error),
+        (Some(error), _) => Err(error.partly(Handle::unfinished(copies).receipt())),
+        (None, Some(error)) if !whole => Err(error),
+        (None, _) => Ok(Handle::of(copies, record).receipt()),
     }
-    posts.memory().forget(request);
-    match for_good {
-        Some(error) if posted.is_empty() => Err(error),
-        _ => Ok(Handle::of(posted, record).receipt()),
-    }
+}
+
+fn not_posted(record: &Record, target: &Target, error: &ApproverError) {
+    tracing::error!(request = %record.id(), to = target.to, %error, "a message was not posted");
 }
 
 /// Has the messages of a receipt show what the request is by now, and puts it before whoever is
@@ -104,35 +135,41 @@ pub async fn present<P: Posts>(posts: &P, record: &Arc<Record>) -> Result<Receip
 /// where it changed.
 ///
 /// # Errors
-/// [`ApproverError`] when not everything was done.
+/// [`ApproverError`] when not everything was done, with the receipt of what was.
 pub async fn follow<P: Posts>(
     posts: &P,
     notice: &Notice,
     receipt: &Receipt,
 ) -> Result<Option<Receipt>, ApproverError> {
     let record = notice.record();
-    let Some(handle) = Handle::read(receipt) else {
+    let Some(known) = Handle::read(receipt) else {
         let channel = posts.desk().channel();
         let why = format!("the receipt is not one of this version's channel `{channel}`");
         return Err(ApproverError::for_good(why));
     };
-    let others = handle.asks_others(record);
-    let (further, copies) = if others {
-        go_on(posts, record, &handle.copies).await
+    let mut handle = known.clone();
+    let strays = posts.memory().strays(record.id());
+    strays.into_iter().for_each(|stray| handle.adopt(stray));
+    let further = if known.asks_others(record) {
+        let further = go_on(posts, record, &mut handle.copies).await;
+        if further.is_ok() {
+            handle = handle.standing(record);
+        }
+        further
     } else {
-        (Ok(()), handle.copies.clone())
+        Ok(())
     };
     // Those who were asked before are told, whatever became of the others.
-    update_all(posts, record, &copies).await?;
-    further?;
-    if notice.is_reminder() {
-        remind(posts, record, &copies).await?;
+    let mut done = update_all(posts, record, &handle.copies).await.and(further);
+    if done.is_ok() && notice.is_reminder() {
+        done = remind(posts, record, &mut handle.copies).await;
     }
-    if !others {
-        return Ok(None);
+    let changed = (handle != known).then(|| handle.receipt());
+    match (done, changed) {
+        (Ok(()), changed) => Ok(changed),
+        (Err(error), Some(receipt)) => Err(error.partly(receipt)),
+        (Err(error), None) => Err(error),
     }
-    posts.memory().forget(record.id());
-    Ok(Some(Handle::of(copies, record).receipt()))
 }
 
 /// The record as it stands, or as it was known where the store does not say.
@@ -144,18 +181,19 @@ pub async fn latest(desk: &ChannelDesk, known: &Arc<Record>) -> Arc<Record> {
 }
 
 /// Reminds beside each message, which notifies those who follow it, and calls those whom it called
-/// and who have not answered. Whoever has answered is left alone.
+/// and who have not answered. Whoever has answered is left alone, and who was reminded already.
 async fn remind<P: Posts>(
     posts: &P,
     record: &Record,
-    copies: &[Copy],
+    copies: &mut [Copy],
 ) -> Result<(), ApproverError> {
     let answered = |id: &str| {
         let here = |vote: &&Arc<Vote>| vote.identity.channel == *posts.desk().channel();
         let mut votes = record.votes.iter().filter(here);
         votes.any(|vote| &*vote.identity.user == id)
     };
-    for copy in copies.iter().filter(|copy| !answered(&copy.to)) {
+    let waiting = |copy: &&mut Copy| copy.reminded < record.reminded && !answered(&copy.to);
+    for copy in copies.iter_mut().filter(waiting) {
         let silent = |id: &&String| !answered(id);
         let calls: Vec<String> = copy.calls.iter().filter(silent).cloned().collect();
         let said = posts.say(record, copy, Saying::StillWaiting, &calls).await;
@@ -167,44 +205,56 @@ async fn remind<P: Posts>(
             }
             Err(error) => return Err(error),
         }
+        copy.reminded = record.reminded;
     }
     Ok(())
 }
 
-/// Posts to whoever is asked and has no message yet, and calls whoever is asked in a conversation
-/// that has one. Returns all messages by now.
+/// Posts to whoever is asked and has no message yet, or not all of it, and calls whoever is asked in
+/// a conversation that has one.
 async fn go_on<P: Posts>(
     posts: &P,
     record: &Arc<Record>,
-    known: &[Copy],
-) -> (Result<(), ApproverError>, Vec<Copy>) {
-    let mut copies = known.to_vec();
-    let targets = match posts.targets(record).await {
+    copies: &mut Vec<Copy>,
+) -> Result<(), ApproverError> {
+    let Targets { all, missing } = match posts.targets(record).await {
         Ok(targets) => targets,
         // Those who have a message can still answer.
         Err(error) if error.is_for_good() => {
             tracing::error!(request = %record.id(), %error, "nobody else was asked");
-            return (Ok(()), copies);
+            return Ok(());
         }
-        Err(error) => return (Err(error), copies),
+        Err(error) => return Err(error),
     };
-    let mut later = None;
-    for target in targets {
-        let done = match copies.iter_mut().find(|copy| copy.to == target.to) {
-            Some(copy) => call_in(posts, record, copy, &target).await,
-            None => posts
-                .post(record, &target)
-                .await
-                .map(|posted| copies.extend(posted)),
-        };
-        if let Err(error) = done {
-            tracing::error!(request = %record.id(), to = target.to, %error, "somebody else was not asked");
-            if !error.is_for_good() {
-                later = Some(error);
+    let mut failures = Failures::default();
+    missing.into_iter().for_each(|error| failures.add(error));
+    for target in all {
+        let place = copies.iter().position(|copy| copy.to == target.to);
+        match place.and_then(|place| copies.get_mut(place)) {
+            Some(copy) if copy.unfinished.is_none() => {
+                if let Err(error) = call_in(posts, record, copy, &target).await {
+                    not_posted(record, &target, &error);
+                    failures.add(error);
+                }
+            }
+            begun => {
+                let (posted, failed) = match posts.post(record, &target, begun.cloned()).await {
+                    Ok(copy) => (copy, None),
+                    Err(Unposted { copy, error }) => (copy, Some(error)),
+                };
+                match (place.and_then(|place| copies.get_mut(place)), posted) {
+                    (Some(begun), Some(copy)) => *begun = copy,
+                    (None, Some(copy)) => copies.push(copy),
+                    (Some(_) | None, None) => {}
+                }
+                if let Some(error) = failed {
+                    not_posted(record, &target, &error);
+                    failures.add(error);
+                }
             }
         }
     }
-    (later.map_or(Ok(()), Err), copies)
+    failures.later.map_or(Ok(()), Err)
 }
 
 /// Calls those who are asked since beside a message.
@@ -230,7 +280,7 @@ async fn update_all<P: Posts>(
     record: &Arc<Record>,
     copies: &[Copy],
 ) -> Result<(), ApproverError> {
-    let (mut changed, mut for_good, mut later) = (copies.is_empty(), None, None);
+    let (mut changed, mut failures) = (copies.is_empty(), Failures::default());
     for copy in copies {
         posts.memory().know(&copy.conversation, &copy.message);
         match posts.change(record, copy).await {
@@ -238,14 +288,11 @@ async fn update_all<P: Posts>(
             Err(error) => {
                 let (request, message) = (record.id(), &copy.message);
                 tracing::error!(%request, to = copy.to, message, %error, "a message was not updated");
-                match error.is_for_good() {
-                    true => for_good = Some(error),
-                    false => later = Some(error),
-                }
+                failures.add(error);
             }
         }
     }
-    match (later, for_good) {
+    match (failures.later, failures.for_good) {
         (Some(error), _) => Err(error),
         // Somebody took a message away, or the app from a conversation: the others tell.
         (None, Some(error)) if !changed => Err(error),

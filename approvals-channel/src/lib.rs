@@ -23,9 +23,9 @@ mod writing;
 
 pub use copies::{Copy, Handle, Memory};
 pub use facts::{Fact, facts};
-pub use following::{Posts, Saying, Target, follow, latest, present};
+pub use following::{Posts, Saying, Target, Targets, Unposted, follow, latest, present};
 pub use http_client::{Http, HttpError, Https, retry_after, send_within};
 pub use link::{LinkError, PageLink};
 pub use routes::{HoursError, Route, Routes};
 pub use schedule::{Pace, Rank, Schedule, Window};
-pub use writing::{Kind, Paragraph, Piece, Style, label, units};
+pub use writing::{Kind, Paragraph, Piece, Style, label, room, units};

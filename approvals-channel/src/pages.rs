@@ -5,7 +5,7 @@ use approvals_core::{Coverage, Presentation};
 use crate::facts::{Fact, facts};
 use crate::writing::{Kind, Paragraph};
 
-/// How much a service holds, in UTF-16 units of text.
+/// How much a service holds, as [`room`](crate::room) counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// In the first message, beside progress and buttons.
@@ -58,7 +58,7 @@ pub fn pages(presentation: &Presentation<'_>, room: Room) -> Pages {
 
 fn too_long(size: usize, room: Room) -> String {
     format!(
-        "it has {size} characters, and {} messages do not hold them",
+        "it takes {size} characters, and {} messages do not hold them",
         room.most + 1
     )
 }

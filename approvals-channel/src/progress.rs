@@ -4,10 +4,14 @@ use approvals_core::review::Vote;
 use approvals_core::text::{Lines, escape};
 use approvals_core::{Choice, Record, State};
 
-use crate::writing::{Paragraph, Piece, label, units};
+use crate::writing::{Paragraph, Piece, label, room, room_of, units};
 
 /// The most of a comment that a message repeats. All of it is in the trail.
 const COMMENT: usize = 600;
+/// The most of all comments together: what is beside them has to fit as well.
+const COMMENTS: usize = 1_600;
+/// The most of what was said at the end.
+const LAST_WORD: usize = 400;
 /// The most votes that are listed.
 const VOTES: usize = 12;
 
@@ -44,7 +48,10 @@ pub fn progress(record: &Record) -> Vec<Paragraph> {
             vec![Piece::plain(format!("{hidden} earlier ones"))],
         ));
     }
-    lines.extend(record.votes.iter().skip(hidden).map(|vote| said(vote)));
+    let listed = record.votes.len().saturating_sub(hidden).max(1);
+    let most = COMMENT.min(COMMENTS / listed);
+    let votes = record.votes.iter().skip(hidden);
+    lines.extend(votes.map(|vote| said(vote, most)));
     lines.extend(outcome(&record.state));
     if let Some(person) = &record.review_owed {
         let text = format!("released by {person} alone: a review after the fact is owed");
@@ -87,7 +94,7 @@ fn tracks(record: &Record) -> Vec<Paragraph> {
     lines
 }
 
-fn said(vote: &Vote) -> Paragraph {
+fn said(vote: &Vote, most: usize) -> Paragraph {
     let what = match vote.choice {
         Choice::Approve => "approves",
         Choice::Deny => "denies",
@@ -99,7 +106,7 @@ fn said(vote: &Vote) -> Paragraph {
         Piece::code(vote.person.as_str()),
         Piece::plain(format!(" {what}, {}", vote.at)),
     ];
-    elements.extend(comment(vote.comment.as_deref()));
+    elements.extend(comment(vote.comment.as_deref(), most));
     line("Vote", elements)
 }
 
@@ -125,7 +132,7 @@ fn outcome(state: &State) -> Option<Paragraph> {
     if let Some(by) = by {
         elements.extend([Piece::plain(" by "), Piece::code(by.as_str())]);
     }
-    elements.extend(comment(why));
+    elements.extend(comment(why, LAST_WORD));
     if let State::Denied {
         proposal: Some(proposal),
         ..
@@ -133,30 +140,34 @@ fn outcome(state: &State) -> Option<Paragraph> {
         && let Ok(json) = serde_json::to_string(&**proposal)
     {
         elements.push(Piece::plain("; would agree to "));
-        elements.push(Piece::code(clipped(&json)));
+        elements.push(Piece::code(clipped(&json, LAST_WORD)));
     }
     Some(line("Ended", elements))
 }
 
 /// Somebody's words, escaped and in a style of their own.
-fn comment(text: Option<&str>) -> Vec<Piece> {
+fn comment(text: Option<&str>, most: usize) -> Vec<Piece> {
     match text {
         Some(text) if !text.is_empty() => {
-            vec![Piece::plain(": "), Piece::italic(clipped(text))]
+            vec![Piece::plain(": "), Piece::italic(clipped(text, most))]
         }
         Some(_) | None => Vec::new(),
     }
 }
 
 /// The beginning of a text, saying how much is not there.
-fn clipped(text: &str) -> String {
+fn clipped(text: &str, most: usize) -> String {
     let escaped = escape(text, Lines::Escape);
-    let size = units(&escaped);
-    if size <= COMMENT {
+    if room(&escaped) <= most {
         return escaped.into_owned();
     }
-    let kept: String = escaped.chars().take(COMMENT / 2).collect();
-    let left = size - units(&kept);
+    let mut taken = 0;
+    let fits = |character: &char| {
+        taken += room_of(*character);
+        taken <= most
+    };
+    let kept: String = escaped.chars().take_while(fits).collect();
+    let left = units(&escaped).saturating_sub(units(&kept));
     format!("{kept} […{left} more characters, see the trail]")
 }
 

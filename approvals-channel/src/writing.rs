@@ -34,10 +34,11 @@ impl Paragraph {
         Self::line(vec![Piece::italic(text)])
     }
 
-    /// How much room its text takes, in UTF-16 units.
+    /// How much [`room`] its text takes, with what stands around each piece in a message.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.pieces.iter().map(|piece| units(&piece.text)).sum()
+        let pieces = self.pieces.iter();
+        pieces.map(|piece| WRAPPED + room(&piece.text)).sum()
     }
 }
 
@@ -107,4 +108,21 @@ pub fn units(text: &str) -> usize {
         return text.len();
     }
     text.chars().map(char::len_utf16).sum()
+}
+
+/// What a message holds around a piece: its kind and its style.
+const WRAPPED: usize = 48;
+
+/// How much room a text takes in the JSON of a message: its units, and one more for each character
+/// that is escaped there.
+#[must_use]
+pub fn room(text: &str) -> usize {
+    text.chars().map(room_of).sum()
+}
+
+pub(crate) const fn room_of(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        other => other.len_utf16(),
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::approver::Coverage;
+use crate::approver::{Coverage, Receipt};
 use crate::audit::{NewEvent, What};
 use crate::digest::Digest;
 use crate::directory::{ChainError, Directory, DirectoryError, Resolved, Whom};
 use crate::id::{ChannelId, PersonId, RequestId};
 use crate::principal::ChannelIdentity;
 use crate::review::{Ballot, Choice, Command, Proposal, Record, Refused, State};
-use crate::store::{Delivery, Outcome, RequestStore, Snapshot, StoreError, carry_out};
+use crate::store::{Delivery, Outcome, RequestStore, Seen, StoreError, carry_out};
 
 /// Accepts votes. Made first, from store and directory, so that a click after a restart finds one.
 ///
@@ -151,15 +151,28 @@ impl ChannelDesk {
         }
     }
 
+    /// Where this channel put a request, as far as that is noted: for a channel that is asked about
+    /// one of its messages and does not remember it.
+    ///
+    /// # Errors
+    /// [`VoteError`] when the store cannot answer.
+    pub async fn receipt(&self, request: RequestId) -> Result<Option<Receipt>, VoteError> {
+        let deliveries = self.desk.store.deliveries(request).await?;
+        let mut here = deliveries.iter().filter(|row| row.channel == self.channel);
+        Ok(here.find_map(|row| row.state.receipt().cloned()))
+    }
+
     /// Judges a vote. The channel has verified that this user, in this tenant, cast it.
     ///
     /// # Errors
     /// [`VoteError`] says to the voter why it does not count. Refused votes are recorded.
     pub async fn vote(&self, cast: CastVote) -> Result<Arc<Record>, VoteError> {
         let store = &self.desk.store;
-        let Some(snapshot) = store.read(cast.request).await? else {
+        let seen = store.read_with_deliveries(cast.request).await?;
+        let Some(seen) = seen else {
             return Err(VoteError::UnknownRequest(cast.request));
         };
+        let snapshot = &seen.snapshot;
         let identity = ChannelIdentity::new(self.channel.clone(), &cast.tenant, &cast.user);
         let asked = &snapshot.record.asked;
         let whom = Whom {
@@ -171,7 +184,7 @@ impl ChannelDesk {
         let voter = resolved.as_ref().ok().and_then(|found| found.voter());
         let person = voter.map(|voter| voter.person.clone());
         let judged = match resolved {
-            Ok(resolved) => self.judge(&cast, snapshot, &identity, resolved).await,
+            Ok(resolved) => self.judge(&cast, seen, &identity, resolved).await,
             Err(error) => Err(VoteError::Directory(error)),
         };
         // Of a store that did not answer nobody knows whether the vote counted.
@@ -189,7 +202,7 @@ impl ChannelDesk {
     async fn judge(
         &self,
         cast: &CastVote,
-        snapshot: Snapshot,
+        seen: Seen,
         identity: &ChannelIdentity,
         resolved: Resolved,
     ) -> Result<Arc<Record>, VoteError> {
@@ -199,7 +212,7 @@ impl ChannelDesk {
         // Who owns the agent may have changed since the request was made.
         let chain = resolved.chain.map_err(ChainError::Unknown);
         let excluded = chain.map_err(DirectoryError::from)?;
-        self.presented(cast).await?;
+        self.presented(cast, &seen.deliveries).await?;
         let ballot = Ballot {
             person: voter.person,
             identity: identity.clone(),
@@ -214,7 +227,7 @@ impl ChannelDesk {
         };
         let command = Command::Vote(Box::new(ballot));
         let store = self.desk.store.as_ref();
-        match carry_out(store, cast.request, &command, Some(snapshot)).await? {
+        match carry_out(store, cast.request, &command, Some(seen.snapshot)).await? {
             Outcome::Done { record, .. } => {
                 tracing::info!(
                     request = %record.id(), %identity, choice = ?cast.choice,
@@ -234,11 +247,10 @@ impl ChannelDesk {
     }
 
     /// Votes come only from where the request was put, and approvals only where all of it is shown.
-    async fn presented(&self, cast: &CastVote) -> Result<(), VoteError> {
-        let deliveries = self.desk.store.deliveries(cast.request).await?;
+    async fn presented(&self, cast: &CastVote, deliveries: &[Delivery]) -> Result<(), VoteError> {
         let here = deliveries.iter().find(|d| d.channel == self.channel);
         let Some(Delivery { coverage, .. }) = here else {
-            // A store forgets what is long over, also between two looks at it.
+            // A store forgets what is long over, also while the directory is asked.
             if self.desk.store.read(cast.request).await?.is_none() {
                 return Err(VoteError::UnknownRequest(cast.request));
             }

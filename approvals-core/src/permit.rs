@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::audit::{NewEvent, What};
 use crate::gate::Gate;
@@ -21,6 +24,8 @@ struct Started {
     gate: Gate,
     record: Arc<Record>,
     now: Timestamp,
+    /// When that was the time, or a moment later.
+    since: Instant,
     summary: Mutex<Option<Arc<str>>>,
 }
 
@@ -43,6 +48,7 @@ impl Permit {
             gate,
             record: Arc::clone(record),
             now,
+            since: Instant::now(),
             summary: Mutex::default(),
         })))
     }
@@ -106,7 +112,25 @@ impl Drop for Permit {
     }
 }
 
+/// A body that took less than this ended when it was started, as far as anybody cares.
+const BRIEF: Duration = Duration::from_secs(1);
+
 impl Started {
+    /// The store's time, which is asked for where it is likely to be another than at the start.
+    async fn ended_at(&self) -> Timestamp {
+        if self.since.elapsed() < BRIEF {
+            return self.now;
+        }
+        match self.gate.store().now().await {
+            Ok(now) => now.max(self.now),
+            // An outcome with the time of the start is better than none.
+            Err(error) => {
+                tracing::warn!(request = %self.record.id(), %error, "the time of an outcome is that of its start");
+                self.now
+            }
+        }
+    }
+
     async fn finish(self: Box<Self>, succeeded: bool, summary: Option<Arc<str>>) {
         let (request, fence) = (self.record.id(), self.record.fence);
         self.gate.no_longer_holds(request);
@@ -115,12 +139,12 @@ impl Started {
             succeeded,
             summary,
         };
+        let store = self.gate.store();
         let from = Snapshot {
             record: Arc::clone(&self.record),
-            now: self.now,
+            now: self.ended_at().await,
             frozen: false,
         };
-        let store = self.gate.store();
         match carry_out(store, request, &finish, Some(from)).await {
             Ok(Outcome::Done { .. }) => {}
             Ok(Outcome::Refused { refused, .. }) => {

@@ -258,7 +258,7 @@ fn captured(
         Ok(call) => match gate.decide_at_once(call) {
             AtOnce::Admitted(started) => Progress::Done(Ok(started)),
             AtOnce::Later(call, Some(Verdict::Review(tracks, reasons))) => Progress::Asks(
-                Box::pin(gate.ask_people(call, tracks, reasons, Asker::Stays)),
+                Box::pin(gate.ask_people(call, tracks, reasons, Asker::Stays, None)),
             ),
             AtOnce::Later(call, verdict) => {
                 Progress::Asks(Box::pin(

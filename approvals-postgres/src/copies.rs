@@ -5,6 +5,7 @@ use std::sync::Arc;
 use approvals_core::store::Delivery;
 use approvals_core::{ChannelId, RequestId, StoreError, Timestamp};
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::PostgresStore;
 use crate::clock::{stored, timed};
@@ -12,8 +13,16 @@ use crate::failure::Failure;
 use crate::read::{at_most, ids};
 
 /// A request that is not there, or no longer, has no copies to note.
-const NOTE: &str = "INSERT INTO deliveries (request, channel, body, due, due_kept) \
-     SELECT id, $2, $3, $4, 1 FROM requests WHERE id = $1 \
+///
+/// Where a copy shows a later revision, which stands last, and nothing else of it is another,
+/// nobody waits for the disk: most changes of a request come to that on every channel, and their flushes would keep the
+/// next commit of the request waiting.
+const NOTE: &str = "WITH same AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) \
+     FROM deliveries WHERE request = $1 AND channel = $2 \
+     AND regexp_replace(body, '\"revision\":[0-9]+}$', '') \
+     = regexp_replace($3, '\"revision\":[0-9]+}$', '')) \
+     INSERT INTO deliveries (request, channel, body, due, due_kept) \
+     SELECT id, $2, $3, $4, 1 FROM requests WHERE id = $1 AND (SELECT count(*) FROM same) >= 0 \
      ON CONFLICT (request, channel) DO UPDATE SET body = excluded.body, due = excluded.due, \
      due_kept = deliveries.due_kept + 1";
 
@@ -45,6 +54,18 @@ impl Noted {
     }
 }
 
+/// The copies of a request, where a row has them beside something else.
+pub(crate) fn all(id: RequestId, row: &PgRow) -> Result<Arc<[Delivery]>, StoreError> {
+    let bodies: Vec<String> = row.try_get("copies").map_err(Failure::of)?;
+    bodies.iter().map(|body| decoded(id, body)).collect()
+}
+
+/// What stands in a delivery's row.
+fn decoded(id: RequestId, body: &str) -> Result<Delivery, StoreError> {
+    serde_json::from_str(body)
+        .map_err(|e| StoreError::Invalid(format!("a delivery of {id} cannot be read: {e}")))
+}
+
 const BEFORE_ALL: Timestamp = Timestamp::from_millis(0);
 const AFTER_ALL: Timestamp = Timestamp::from_millis(u64::MAX);
 
@@ -54,12 +75,7 @@ impl PostgresStore {
             .rows(|| sqlx::query(OF).bind(id.to_bytes().to_vec()))
             .await?;
         rows.iter()
-            .map(|row| {
-                let body: &str = row.try_get("body").map_err(Failure::of)?;
-                serde_json::from_str(body).map_err(|e| {
-                    StoreError::Invalid(format!("a delivery of {id} cannot be read: {e}"))
-                })
-            })
+            .map(|row| decoded(id, row.try_get("body").map_err(Failure::of)?))
             .collect()
     }
 

@@ -6,15 +6,17 @@ use std::time::Duration;
 use approvals_core::RequestStore;
 use approvals_core::audit::NewEvent;
 use approvals_core::digest::Digest;
-use approvals_core::review::{Admission, Bucket, Opening, Standing, State, Transition, admit};
-use approvals_core::store::{Delivery, Opened, lookup};
+use approvals_core::review::{
+    Admission, Bucket, Opening, Record, Standing, State, Transition, admit,
+};
+use approvals_core::store::{Delivery, Known, Opened, lookup};
 use approvals_core::{StoreError, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::PostgresStore;
 use crate::clock::{Asked, timed};
-use crate::copies::Noted;
+use crate::copies::{self, Noted};
 use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
 use crate::literal::Prepared;
@@ -51,7 +53,49 @@ pub(crate) const STANDING: Prepared = Prepared {
     ),
 };
 
+/// What decides about a call that comes back: what a key names, what is executing or in doubt of
+/// the same digest, and the copies.
+pub(crate) const KNOWN: &str = timed!(
+    "SELECT clock, latest, now, k.request IS NOT NULL AS key_known, \
+     coalesce(r.record, a.record) AS keyed, k.request AS id, \
+     ARRAY(SELECT record FROM requests WHERE digest = $4 AND decides \
+     AND phase IN ('executing', 'in_doubt')) AS equal, \
+     ARRAY(SELECT body FROM deliveries WHERE request = k.request ORDER BY channel) AS copies \
+     FROM time LEFT JOIN keys k ON k.key = $3 LEFT JOIN requests r ON r.id = k.request \
+     LEFT JOIN archived a ON a.id = k.request"
+);
+
 impl PostgresStore {
+    pub(crate) async fn known_under(
+        &self,
+        key: Digest,
+        digest: Digest,
+    ) -> Result<Known, StoreError> {
+        let (row, now) = self
+            .timed_row(|asked| {
+                sqlx::query(KNOWN)
+                    .bind(asked.given)
+                    .bind(asked.told)
+                    .bind(key.as_bytes().to_vec())
+                    .bind(digest.as_bytes().to_vec())
+            })
+            .await?;
+        let keyed = keyed(&row)?;
+        let deliveries = match &keyed {
+            Some(record) => copies::all(record.id(), &row)?,
+            None => Arc::from([]),
+        };
+        Ok(Known {
+            now,
+            deliveries,
+            standing: Standing {
+                keyed,
+                same_digest: equal(&row, "equal", &digest)?,
+                ..Standing::default()
+            },
+        })
+    }
+
     pub(crate) async fn opened(
         &self,
         opening: &Opening,
@@ -170,7 +214,8 @@ fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn standing(opening: &Opening, row: &PgRow) -> Result<Standing, Failure> {
+/// The record that a key names.
+fn keyed(row: &PgRow) -> Result<Option<Arc<Record>>, Failure> {
     let keyed: Option<&str> = row.try_get("keyed")?;
     let keyed = keyed.map(|text| rows::record("the request of this key", text));
     let keyed = keyed.transpose()?;
@@ -179,6 +224,11 @@ fn standing(opening: &Opening, row: &PgRow) -> Result<Standing, Failure> {
             "the request of this key is gone: restore the store from a backup",
         ));
     }
+    Ok(keyed)
+}
+
+fn standing(opening: &Opening, row: &PgRow) -> Result<Standing, Failure> {
+    let keyed = keyed(row)?;
     let count = |column: &str| -> Result<u32, Failure> {
         let count: i64 = row.try_get(column)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use approvals_core::digest::Digest;
 use approvals_core::review::{Phase, Record};
-use approvals_core::store::{Due, Filter, Snapshot};
+use approvals_core::store::{Due, Filter, Seen, Snapshot};
 use approvals_core::{RequestId, StoreError, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::PostgresStore;
 use crate::clock::{Asked, timed};
+use crate::copies;
 use crate::failure::Failure;
 use crate::rows;
 use crate::transaction::Statement;
@@ -21,6 +22,13 @@ const READ: &str = timed!(
     "SELECT clock, latest, now, coalesce((SELECT record FROM requests WHERE id = $3), \
      (SELECT record FROM archived WHERE id = $3)) AS record, \
      EXISTS (SELECT FROM frozen) AS frozen FROM time"
+);
+
+const READ_WITH_COPIES: &str = timed!(
+    "SELECT clock, latest, now, coalesce((SELECT record FROM requests WHERE id = $3), \
+     (SELECT record FROM archived WHERE id = $3)) AS record, \
+     EXISTS (SELECT FROM frozen) AS frozen, \
+     ARRAY(SELECT body FROM deliveries WHERE request = $3 ORDER BY channel) AS copies FROM time"
 );
 
 /// `owners` steps from one gate that is waited for to the next: however many requests wait for
@@ -62,6 +70,11 @@ pub(crate) fn page_statement(filter: &Filter, after: Option<RequestId>, limit: u
     let action = filter.action.as_ref().map_or_else(String::new, |action| {
         format!(" AND action = '{}'", action.as_str().replace('\'', "''"))
     });
+    let changed = if filter.changed {
+        " AND revision > 1"
+    } else {
+        ""
+    };
     if filter.requester.is_some() || filter.review_owed {
         let phases = if phases.is_empty() {
             String::new()
@@ -76,19 +89,19 @@ pub(crate) fn page_statement(filter: &Filter, after: Option<RequestId>, limit: u
         return if filter.requester.is_some() {
             format!(
                 "SELECT id, record FROM requesters JOIN requests ON id = request \
-                 WHERE principal = $1 AND request > {after}{phases}{action}{owed} \
+                 WHERE principal = $1 AND request > {after}{phases}{action}{owed}{changed} \
                  ORDER BY request LIMIT {limit}"
             )
         } else {
             format!(
-                "SELECT id, record FROM requests WHERE id > {after}{phases}{action}{owed} \
+                "SELECT id, record FROM requests WHERE id > {after}{phases}{action}{owed}{changed} \
                  ORDER BY id LIMIT {limit}"
             )
         };
     }
     if phases.is_empty() && action.is_empty() {
         return format!(
-            "SELECT id, record FROM requests WHERE id > {after} ORDER BY id LIMIT {limit}"
+            "SELECT id, record FROM requests WHERE id > {after}{changed} ORDER BY id LIMIT {limit}"
         );
     }
     if phases.is_empty() {
@@ -98,7 +111,7 @@ pub(crate) fn page_statement(filter: &Filter, after: Option<RequestId>, limit: u
         .iter()
         .map(|phase| {
             format!(
-                "(SELECT id, record FROM requests WHERE phase = '{phase}'{action} AND id > {after} \
+                "(SELECT id, record FROM requests WHERE phase = '{phase}'{action} AND id > {after}{changed} \
                  ORDER BY id LIMIT {limit})"
             )
         })
@@ -149,22 +162,20 @@ impl PostgresStore {
     }
 
     pub(crate) async fn snapshot(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
+        let (row, now) = self.timed_row(|asked| about(READ, id, asked)).await?;
+        snapshot_of(id, &row, now)
+    }
+
+    pub(crate) async fn seen(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
         let (row, now) = self
-            .timed_row(|asked| {
-                sqlx::query(READ)
-                    .bind(asked.given)
-                    .bind(asked.told)
-                    .bind(id.to_bytes().to_vec())
-            })
+            .timed_row(|asked| about(READ_WITH_COPIES, id, asked))
             .await?;
-        let text: Option<&str> = row.try_get("record").map_err(Failure::of)?;
-        let Some(text) = text else {
+        let Some(snapshot) = snapshot_of(id, &row, now)? else {
             return Ok(None);
         };
-        Ok(Some(Snapshot {
-            record: rows::record(&id.to_string(), text)?,
-            now,
-            frozen: row.try_get("frozen").map_err(Failure::of)?,
+        Ok(Some(Seen {
+            snapshot,
+            deliveries: copies::all(id, &row)?,
         }))
     }
 
@@ -216,6 +227,26 @@ impl PostgresStore {
             })
             .collect()
     }
+}
+
+/// A question about one request.
+fn about<'q>(question: &'static str, id: RequestId, asked: Asked) -> Statement<'q> {
+    sqlx::query(question)
+        .bind(asked.given)
+        .bind(asked.told)
+        .bind(id.to_bytes().to_vec())
+}
+
+fn snapshot_of(id: RequestId, row: &PgRow, now: Timestamp) -> Result<Option<Snapshot>, StoreError> {
+    let text: Option<&str> = row.try_get("record").map_err(Failure::of)?;
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    Ok(Some(Snapshot {
+        record: rows::record(&id.to_string(), text)?,
+        now,
+        frozen: row.try_get("frozen").map_err(Failure::of)?,
+    }))
 }
 
 pub(crate) fn at_most(limit: usize) -> i64 {

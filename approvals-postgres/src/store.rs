@@ -7,7 +7,7 @@ use approvals_core::audit::{Event, NewEvent};
 use approvals_core::digest::Digest;
 use approvals_core::review::{Opening, Record};
 use approvals_core::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, Seen, Snapshot, Swap, Swapped,
 };
 use approvals_core::{ChannelId, OwnerId, RequestId, RequestStore, SinkId, StoreError, Timestamp};
 use async_trait::async_trait;
@@ -26,6 +26,10 @@ impl RequestStore for PostgresStore {
         deliveries: Vec<Delivery>,
     ) -> Result<Opened, StoreError> {
         self.opened(&opening, &deliveries).await
+    }
+
+    async fn known(&self, key: Digest, digest: Digest) -> Result<Known, StoreError> {
+        self.known_under(key, digest).await
     }
 
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
@@ -54,6 +58,10 @@ impl RequestStore for PostgresStore {
 
     async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         self.copies(id).await
+    }
+
+    async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
+        self.seen(id).await
     }
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {

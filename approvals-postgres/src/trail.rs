@@ -5,15 +5,16 @@ use approvals_core::{SinkId, StoreError};
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
+use tokio::time::Instant;
 
 use crate::PostgresStore;
-use crate::clock::{Asked, stored, unsigned};
-use crate::exchange::{Exchange, Judgment};
+use crate::clock::{Asked, unsigned};
+use crate::exchange::{Exchange, Judgment, last_row};
 use crate::failure::Failure;
-use crate::literal::Prepared;
+use crate::literal::{Prepared, Values};
 use crate::read::NOW;
 use crate::rows;
-use crate::transaction::{Ended, Locks, Work};
+use crate::transaction::{Attempt, Came, Ended, Locks, Work, within};
 
 /// The time, and how far the events are numbered.
 pub(crate) const NUMBERED: Prepared = Prepared {
@@ -35,12 +36,16 @@ pub(crate) const OFFER: &str = "SELECT s.acknowledged, e.number, e.id, e.at, e.r
 
 /// Moves a cursor, unless it would be moved ahead of the store. What every sink has then is kept no
 /// longer.
-const ACKNOWLEDGE: &str = "WITH moved AS (UPDATE sinks SET acknowledged = greatest(acknowledged, $2) \
+pub(crate) const ACKNOWLEDGE: Prepared = Prepared {
+    name: "approvals_acknowledge",
+    types: "text, bigint",
+    sql: "WITH moved AS (UPDATE sinks SET acknowledged = greatest(acknowledged, $2) \
      WHERE sink = $1 AND $2 <= (SELECT last_event FROM head) RETURNING sink, acknowledged), \
      forgotten AS (DELETE FROM events WHERE number <= (SELECT min(coalesce(m.acknowledged, \
      s.acknowledged)) FROM sinks s LEFT JOIN moved m ON m.sink = s.sink)) \
      SELECT last_event, EXISTS (SELECT FROM sinks WHERE sink = $1) AS known, \
-     EXISTS (SELECT FROM moved) AS moved FROM head";
+     EXISTS (SELECT FROM moved) AS moved FROM head",
+};
 
 impl PostgresStore {
     pub(crate) async fn appended(&self, events: &[NewEvent]) -> Result<u64, StoreError> {
@@ -88,7 +93,7 @@ impl PostgresStore {
         // Where a crash undoes it, the events are offered again: a sink knows what it has.
         let locks = Locks::default().sinks().forgettable();
         let acknowledge = Acknowledge { sink, number };
-        self.transaction(&locks, &acknowledge).await
+        self.attempts(&locks, &acknowledge).await
     }
 }
 
@@ -153,24 +158,28 @@ struct Acknowledge<'a> {
 }
 
 #[async_trait]
-impl Work for Acknowledge<'_> {
+impl Attempt for Acknowledge<'_> {
     type Done = ();
 
-    async fn attempt(
+    /// All of it in one round trip: what is refused has changed nothing.
+    async fn make(
         &self,
         _store: &PostgresStore,
         connection: &mut PgConnection,
-    ) -> Result<Ended<()>, Failure> {
-        let row = sqlx::query(ACKNOWLEDGE)
-            .bind(self.sink.as_str())
-            .bind(stored(self.number))
-            .fetch_one(connection)
-            .await?;
+        begin: &str,
+        deadline: Instant,
+    ) -> Result<Came<()>, Failure> {
+        let values = Values::default()
+            .text(self.sink.as_str())
+            .count(self.number);
+        let statements = format!("{begin}; {}; COMMIT", ACKNOWLEDGE.execute(&values));
+        // Moved once or twice, a cursor stands where it stands: one that was lost is sent again.
+        let row = within(deadline, last_row(connection, statements)).await?;
         if !row.try_get("known")? {
             return Err(unregistered(self.sink).into());
         }
         if row.try_get("moved")? {
-            return Ok(Ended::Commit(()));
+            return Ok(Came::Committed(()));
         }
         let last = unsigned(row.try_get("last_event")?);
         Err(Failure::invalid(format!(

@@ -134,7 +134,7 @@ const LOCK_ROW: Prepared = Prepared {
 };
 
 /// What every connection keeps prepared.
-pub(crate) const PREPARED: [&Prepared; 11] = [
+pub(crate) const PREPARED: [&Prepared; 12] = [
     &LOCK,
     &SHARE,
     &LOCK_ROW,
@@ -145,6 +145,7 @@ pub(crate) const PREPARED: [&Prepared; 11] = [
     &crate::at_once::SWAP,
     &crate::open::STANDING,
     &crate::trail::NUMBERED,
+    &crate::trail::ACKNOWLEDGE,
     &crate::operate::FREEZE,
 ];
 

@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use crate::endpoints::Endpoints;
 use crate::error::{ApiError, Class};
-use crate::id::ConversationId;
 use crate::method::Method;
 use crate::pace::{Line, WebApi};
 
@@ -54,7 +53,7 @@ impl Api {
     }
 
     /// Waits until a call may be made. For callers that look once more before they make it.
-    pub(crate) async fn turn(&self, method: Method, at: Option<&ConversationId>, rank: Rank) {
+    pub(crate) async fn turn(&self, method: Method, at: Option<&str>, rank: Rank) {
         let line = Line::of(method, at);
         self.schedule.turn(line, rank).await;
     }
@@ -163,12 +162,8 @@ fn read<A: DeserializeOwned>(method: Method, answer: &Response<Bytes>) -> Result
     let later = status.is_server_error();
     let Ok(value) = serde_json::from_slice::<Value>(answer.body()) else {
         // Something between Slack and here answered, or half of an answer came.
-        let class = if later || status.is_success() {
-            Class::Later
-        } else {
-            Class::Refused
-        };
-        return Err(failed(class, format!("status {status} and no JSON")));
+        let why = format!("status {status} and no JSON");
+        return Err(failed(Class::Later, why));
     };
     if value.get("ok") != Some(&Value::Bool(true)) {
         let code = value

@@ -219,7 +219,7 @@ fn pressed(click: Click, interaction: Interaction) -> Result<Answer, Refusal> {
     let seen = seen.ok_or_else(|| bad("a button that says nothing"))?;
     let work: Later = match press {
         Press::Vote(choice) => Box::new(move |inner| {
-            Box::pin(async move { inner.vote(click, seen, choice, None).await })
+            Box::pin(async move { inner.vote(click, seen, choice, None, false).await })
         }),
         Press::Form(choice) => {
             let trigger = interaction
@@ -268,7 +268,7 @@ fn submission(mut click: Click, view: &View) -> Result<Answer, Refusal> {
     let conversation = conversation.and_then(|id| ConversationId::new(&id).ok());
     click.message = conversation.zip(ts);
     let work: Later = Box::new(move |inner| {
-        Box::pin(async move { inner.vote(click, seen, choice, comment).await })
+        Box::pin(async move { inner.vote(click, seen, choice, comment, code).await })
     });
     Ok(Answer {
         json: None,

@@ -15,7 +15,6 @@ use crate::destination::Routes;
 use crate::id::AppId;
 use crate::message::{self, ROOM};
 use crate::people::{Installation, People};
-use crate::posting::Posted;
 use crate::replay::Replays;
 use crate::signature::SigningSecrets;
 
@@ -37,7 +36,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: People,
     pub(crate) replays: Replays,
-    pub(crate) memory: Memory<Posted>,
+    pub(crate) memory: Memory,
 }
 
 impl Slack {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use approvals_channel::ballot::{Seen, told};
-use approvals_channel::{Copy, Rank};
+use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, without_code};
+use approvals_channel::{Copy, Handle, Rank};
 use approvals_core::{Choice, Phase, Record, VoteError};
 use http::Uri;
 use serde::{Deserialize, Serialize};
@@ -30,9 +30,6 @@ pub(crate) struct Click {
     /// Where they are answered, where Slack says: an address that was checked.
     pub(crate) answer_at: Option<Uri>,
 }
-
-/// The text of a private answer whose vote did not count.
-const NOT_COUNTED: &str = "Your answer did not count.";
 
 #[derive(Serialize)]
 struct Ephemeral<'a> {
@@ -64,11 +61,11 @@ impl Inner {
     pub(crate) async fn open(&self, click: Click, seen: Seen, choice: Choice, trigger: String) {
         let record = match self.desk.look(seen.request).await {
             Ok(record) => record,
-            Err(error) => return self.tell(&click, &told(&error)).await,
+            Err(error) => return self.tell(&click, heading(&error), &told(&error)).await,
         };
         if record.state.phase() != Phase::Pending {
-            self.tell(&click, &told(&VoteError::Settled(Arc::clone(&record))))
-                .await;
+            let settled = told(&VoteError::Settled(Arc::clone(&record)));
+            self.tell(&click, NOT_COUNTED, &settled).await;
             return self.heal(&click, &record).await;
         }
         let (conversation, ts) = match &click.message {
@@ -99,6 +96,7 @@ impl Inner {
         tracing::warn!(request = %seen.request, why, "a form was not opened");
         self.tell(
             &click,
+            NOT_COUNTED,
             &format!("The form could not be opened ({why}): press the button again."),
         )
         .await;
@@ -111,7 +109,15 @@ impl Inner {
         seen: Seen,
         choice: Choice,
         comment: Option<String>,
+        code_typed: bool,
     ) {
+        if !code_typed {
+            match without_code(&self.desk, &seen, choice).await {
+                Ok(None) => {}
+                Ok(Some(why)) => return self.tell(&click, NOT_COUNTED, why).await,
+                Err(error) => return self.tell(&click, NOT_COUNTED, &told(&error)).await,
+            }
+        }
         let foreign = match &click.installation {
             Installation::Workspace(team) => {
                 click.team.as_deref().is_some_and(|of| of != team.as_str())
@@ -129,13 +135,13 @@ impl Inner {
             Ok(clicker) => clicker,
             Err(why) => {
                 tracing::warn!(request = %seen.request, user = %click.user, %why, "a click of nobody who may vote");
-                return self.tell(&click, &why.to_string()).await;
+                return self.tell(&click, NOT_COUNTED, &why.to_string()).await;
             }
         };
         let cast = seen.vote((clicker.tenant, clicker.user), choice, comment);
         let voted = self.desk.vote(cast).await;
         if let Err(error) = &voted {
-            self.tell(&click, &told(error)).await;
+            self.tell(&click, heading(error), &told(error)).await;
         }
         let record = match voted {
             Ok(record) | Err(VoteError::Settled(record)) => record,
@@ -148,12 +154,32 @@ impl Inner {
     }
 
     /// Has the message that was clicked show what stands, where nobody else sees to that: a copy
-    /// whose posting was never answered is in no receipt.
+    /// whose posting was never answered is in no receipt. From then on it is followed like those
+    /// that are.
     async fn heal(&self, click: &Click, record: &Arc<Record>) {
         let Some((conversation, ts)) = &click.message else {
             return;
         };
-        if self.memory.is_known(conversation.as_str(), ts) {
+        let known = || self.memory.is_known(conversation.as_str(), ts);
+        if known() {
+            return;
+        }
+        match self.desk.receipt(record.id()).await {
+            Ok(receipt) => {
+                let handle = receipt.as_ref().and_then(Handle::read);
+                let copies = handle.map(|handle| handle.copies).unwrap_or_default();
+                let followed = copies
+                    .iter()
+                    .map(|copy| (&copy.conversation, &copy.message));
+                followed
+                    .for_each(|(conversation, message)| self.memory.know(conversation, message));
+            }
+            Err(error) => {
+                tracing::warn!(request = %record.id(), ts, %error, "a copy that was clicked was not looked for");
+                return;
+            }
+        }
+        if known() {
             return;
         }
         let copy = Copy {
@@ -161,15 +187,19 @@ impl Inner {
             conversation: conversation.as_str().to_owned(),
             message: ts.clone(),
             calls: Vec::new(),
+            unfinished: None,
+            reminded: record.reminded,
         };
-        if let Err(error) = self.change_at(record, &copy, Rank::NOW).await {
+        self.memory.take_in(record.id(), copy.clone());
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        if let Err(error) = self.change_at(record, &copy, rank).await {
             tracing::warn!(request = %record.id(), ts, %error, "a copy that was clicked was not updated");
         }
     }
 
     /// Says something to whoever clicked, and to nobody else.
-    async fn tell(&self, click: &Click, why: &str) {
-        let body = answer(NOT_COUNTED, why);
+    async fn tell(&self, click: &Click, heading: &str, why: &str) {
+        let body = answer(heading, why);
         if let Some(address) = &click.answer_at {
             let ephemeral = Ephemeral {
                 response_type: "ephemeral",

@@ -102,6 +102,22 @@ impl Class {
     }
 }
 
+impl ApiError {
+    /// The same of a message that is there: only where it is gone, or out of reach, trying again is
+    /// pointless. A token that was changed is good again when an operator has seen to it, and
+    /// until then the message shows what no longer stands.
+    pub(crate) fn of_a_message(self) -> ApproverError {
+        match self.class {
+            Class::Destination | Class::Message => ApproverError::for_good(self.to_string()),
+            Class::Limited(_)
+            | Class::Later
+            | Class::Credential
+            | Class::Trigger
+            | Class::Refused => ApproverError::new(self.to_string()),
+        }
+    }
+}
+
 impl From<ApiError> for ApproverError {
     fn from(error: ApiError) -> Self {
         match error.class {

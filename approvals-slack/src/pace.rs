@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use approvals_channel::{Pace, Window};
 
-use crate::id::ConversationId;
 use crate::method::Method;
 
 /// The limits of one workspace.
@@ -15,13 +14,14 @@ pub(crate) struct WebApi {
     pub(crate) posts_per_minute: usize,
 }
 
-/// What calls wait in line for: a method, and where it is of one, a conversation.
+/// What calls wait in line for: a method, and where it is of one, a conversation or whoever is
+/// written to directly.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Line(Method, Option<Arc<str>>);
 
 impl Line {
-    pub(crate) fn of(method: Method, conversation: Option<&ConversationId>) -> Self {
-        Self(method, conversation.map(|id| id.as_str().into()))
+    pub(crate) fn of(method: Method, conversation: Option<&str>) -> Self {
+        Self(method, conversation.map(Into::into))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, latest};
-use approvals_core::{ApproverError, ChannelDesk, Phase, Record, RequestId};
+use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, Targets, Unposted, latest};
+use approvals_core::{ApproverError, ChannelDesk, Phase, Record};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -40,30 +40,17 @@ struct PostAnswer {
 #[derive(Deserialize)]
 struct Done {}
 
-/// How far one copy has been posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Posted {
-    pub(crate) conversation: ConversationId,
-    pub(crate) ts: String,
-    /// How many of its further messages are there.
-    pub(crate) further: usize,
-    /// Whether it has its buttons.
-    pub(crate) complete: bool,
-}
-
 #[async_trait]
 impl Posts for Inner {
-    type Posted = Posted;
-
     fn desk(&self) -> &ChannelDesk {
         &self.desk
     }
 
-    fn memory(&self) -> &Memory<Posted> {
+    fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    async fn targets(&self, record: &Record) -> Result<Vec<Target>, ApproverError> {
+    async fn targets(&self, record: &Record) -> Result<Targets, ApproverError> {
         self.reach(record).await
     }
 
@@ -71,13 +58,34 @@ impl Posts for Inner {
         &self,
         record: &Arc<Record>,
         target: &Target,
-    ) -> Result<Option<Copy>, ApproverError> {
-        Ok(self.post_all(record, target).await?)
+        begun: Option<Copy>,
+    ) -> Result<Option<Copy>, Unposted> {
+        let further = message::further(record);
+        let mut copy = match begun {
+            Some(copy) => copy,
+            None => match self.post_first(record, target, &further).await {
+                Ok(Some(copy)) => copy,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    return Err(Unposted {
+                        copy: None,
+                        error: error.into(),
+                    });
+                }
+            },
+        };
+        match self.post_rest(record, &mut copy, &further).await {
+            Ok(()) => Ok(Some(copy)),
+            Err(error) => Err(Unposted {
+                copy: Some(copy),
+                error: error.into(),
+            }),
+        }
     }
 
     async fn change(&self, record: &Arc<Record>, copy: &Copy) -> Result<(), ApproverError> {
-        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
-        Ok(self.change_at(record, copy, rank).await?)
+        let changed = self.change_at(record, copy, rank(record)).await;
+        changed.map_err(ApiError::of_a_message)
     }
 
     async fn say(
@@ -87,78 +95,67 @@ impl Posts for Inner {
         what: Saying,
         calls: &[String],
     ) -> Result<(), ApproverError> {
-        let Ok(conversation) = ConversationId::new(&copy.conversation) else {
-            return Ok(());
-        };
-        let posted = Posted {
-            conversation,
-            ts: copy.message.clone(),
-            further: 0,
-            complete: true,
-        };
         let mentions = Mention::all(calls);
         let body = match what {
             Saying::AlsoAsked => message::calling(record, &mentions),
             Saying::StillWaiting => message::reminding(record, &mentions),
         };
-        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
-        Ok(self.reply(&posted, &body, rank).await?)
+        let said = self.reply(copy, &body, rank(record)).await;
+        said.map_err(ApiError::of_a_message)
     }
 }
 
+fn rank(record: &Record) -> Rank {
+    Rank::of(record.asked.risk, record.asked.asked_at)
+}
+
 impl Inner {
-    /// Posts one copy, or what is missing of it: first the message, then what does not fit in it,
-    /// and the buttons when all of it is there.
-    async fn post_all(
+    /// Posts the first message of a copy: with its buttons, where it has no further ones.
+    async fn post_first(
         &self,
         record: &Arc<Record>,
         target: &Target,
+        further: &[Body],
     ) -> Result<Option<Copy>, ApiError> {
-        let request = record.id();
-        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
-        let further = message::further(record);
-        let mut posted = match self.memory.posted(request, &target.to) {
-            Some(posted) => posted,
-            None => {
-                let mentions = Mention::all(&target.calls);
-                let face = self.face(&mentions, further.is_empty());
-                let sent = self.send(record, target, face, rank).await?;
-                let Some((conversation, ts)) = sent else {
-                    return Ok(None);
-                };
-                let posted = Posted {
-                    conversation,
-                    ts,
-                    further: 0,
-                    complete: further.is_empty(),
-                };
-                self.note(request, target, &posted);
-                posted
-            }
+        let mentions = Mention::all(&target.calls);
+        let face = self.face(&mentions, further.is_empty());
+        let sent = self.send(record, target, face, rank(record)).await?;
+        let Some((conversation, message)) = sent else {
+            return Ok(None);
         };
-        for body in further.iter().skip(posted.further) {
-            self.reply(&posted, body, rank).await?;
-            posted.further += 1;
-            self.note(request, target, &posted);
-        }
-        let copy = Copy {
+        self.memory.know(conversation.as_str(), &message);
+        Ok(Some(Copy {
             to: target.to.clone(),
-            conversation: posted.conversation.as_str().to_owned(),
-            message: posted.ts.clone(),
+            conversation: conversation.as_str().to_owned(),
+            message,
             calls: target.calls.clone(),
-        };
-        if !posted.complete {
-            self.change_at(record, &copy, rank).await?;
-            posted.complete = true;
-            self.note(request, target, &posted);
-        }
-        Ok(Some(copy))
+            unfinished: (!further.is_empty()).then_some(0),
+            reminded: 0,
+        }))
     }
 
-    fn note(&self, request: RequestId, target: &Target, posted: &Posted) {
-        let conversation = posted.conversation.as_str();
-        self.memory.know(conversation, &posted.ts);
-        self.memory.note(request, &target.to, posted);
+    /// Posts what does not fit in the first message and is not there yet, and the buttons when all
+    /// of it is.
+    async fn post_rest(
+        &self,
+        record: &Arc<Record>,
+        copy: &mut Copy,
+        further: &[Body],
+    ) -> Result<(), ApiError> {
+        let Some(there) = copy.unfinished else {
+            return Ok(());
+        };
+        for (index, body) in further.iter().enumerate().skip(there) {
+            self.reply(copy, body, rank(record)).await?;
+            copy.unfinished = Some(index + 1);
+        }
+        let whole = Copy {
+            unfinished: None,
+            ..copy.clone()
+        };
+        self.change_at(record, &whole, rank(record)).await?;
+        *copy = whole;
+        Ok(())
     }
 
     /// Posts the message when its turn comes, as the request stands by then; `None` where it is over.
@@ -169,10 +166,9 @@ impl Inner {
         face: Face<'_>,
         rank: Rank,
     ) -> Result<Option<(ConversationId, String)>, ApiError> {
-        let line = ConversationId::new(&target.to).ok();
         loop {
             self.api
-                .turn(Method::PostMessage, line.as_ref(), rank)
+                .turn(Method::PostMessage, Some(&target.to), rank)
                 .await;
             let record = latest(&self.desk, record).await;
             if record.state.phase() != Phase::Pending {
@@ -208,18 +204,19 @@ impl Inner {
     }
 
     /// Posts a further message into the thread.
-    async fn reply(&self, posted: &Posted, body: &Body, rank: Rank) -> Result<(), ApiError> {
+    async fn reply(&self, copy: &Copy, body: &Body, rank: Rank) -> Result<(), ApiError> {
         let message = Message {
-            channel: posted.conversation.as_str(),
+            channel: &copy.conversation,
             ts: None,
-            thread_ts: Some(&posted.ts),
+            thread_ts: Some(&copy.message),
             body,
             parse: "none",
             unfurl_links: Some(false),
             unfurl_media: Some(false),
         };
         loop {
-            let line = Some(&posted.conversation);
+            // Whoever is written to directly has one line, whatever their conversation is called.
+            let line = Some(copy.to.as_str());
             self.api.turn(Method::PostMessage, line, rank).await;
             match self
                 .api
@@ -244,7 +241,8 @@ impl Inner {
             self.api.turn(Method::Update, None, rank).await;
             let _alone = self.memory.alone(&copy.conversation, &copy.message).await;
             let record = latest(&self.desk, record).await;
-            let body = message::first(&record, self.face(&mentions, true));
+            let whole = copy.unfinished.is_none();
+            let body = message::first(&record, self.face(&mentions, whole));
             let message = Message {
                 channel: &copy.conversation,
                 ts: Some(&copy.message),

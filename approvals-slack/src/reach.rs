@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use approvals_channel::audience::{self, MOST, few};
-use approvals_channel::{Rank, Target};
+use approvals_channel::{Rank, Target, Targets};
 use approvals_core::{ApproverError, ChannelIdentity, Directory, Record};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,15 @@ use crate::destination::{Destination, Place};
 use crate::id::{UserGroupId, UserId};
 use crate::message::Mention;
 use crate::method::Method;
+
+/// One destination that cannot be reached keeps nobody else from being asked. What may be better
+/// later counts before what never will be.
+fn note(missing: &mut Option<ApproverError>, record: &Record, error: ApproverError) {
+    tracing::error!(request = %record.id(), %error, "a destination was not reached");
+    if missing.as_ref().is_none_or(ApproverError::is_for_good) {
+        *missing = Some(error);
+    }
+}
 
 #[derive(Serialize)]
 struct GroupArgument<'a> {
@@ -25,7 +34,7 @@ struct GroupAnswer {
 
 impl Inner {
     /// Every message that this request needs, each conversation once.
-    pub(crate) async fn reach(&self, record: &Record) -> Result<Vec<Target>, ApproverError> {
+    pub(crate) async fn reach(&self, record: &Record) -> Result<Targets, ApproverError> {
         let asked = &record.asked;
         let Some(destinations) = self.routes.of(record) else {
             let policy = &asked.call.declaration().policy;
@@ -50,6 +59,7 @@ impl Inner {
                 });
             }
         };
+        let mut missing: Option<ApproverError> = None;
         for destination in destinations {
             let mut calls = destination.calls.clone();
             if destination.calls_reviewers {
@@ -59,23 +69,35 @@ impl Inner {
                 Place::Conversation(id) => add(id.as_str(), calls),
                 Place::User(id) => add(id.as_str(), calls),
                 Place::GroupMembers(group) => {
-                    for user in few(self.members(group, record).await?)? {
-                        add(user.as_str(), calls.clone());
+                    match self.members(group, record).await.and_then(few) {
+                        Ok(users) => users
+                            .iter()
+                            .for_each(|user| add(user.as_str(), calls.clone())),
+                        Err(error) => note(&mut missing, record, error),
                     }
                 }
-                Place::Reviewers => {
-                    for user in few(reviewers.clone())? {
-                        add(user.as_str(), calls.clone());
-                    }
-                }
+                Place::Reviewers => match few(reviewers.clone()) {
+                    Ok(users) => users
+                        .iter()
+                        .for_each(|user| add(user.as_str(), calls.clone())),
+                    Err(error) => note(&mut missing, record, error),
+                },
             }
+        }
+        if targets.is_empty()
+            && let Some(error) = missing
+        {
+            return Err(error);
         }
         if targets.is_empty() {
             let why = "nobody who is asked is known on this channel: link their identities, or \
                        route the request to a channel";
             return Err(ApproverError::for_good(why));
         }
-        Ok(targets)
+        Ok(Targets {
+            all: targets,
+            missing,
+        })
     }
 
     /// The members of a user group, as Slack lists them.

@@ -34,6 +34,7 @@ pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> S
     let mut page = Page {
         script: Script::new("SELECT id, record FROM ("),
         between: "",
+        changed: filter.changed,
         after: after.map_or(Vec::new(), |id| id.to_bytes().to_vec()),
         limit: i64::try_from(limit).unwrap_or(i64::MAX),
     };
@@ -65,6 +66,7 @@ pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> S
 struct Page {
     script: Script,
     between: &'static str,
+    changed: bool,
     after: Vec<u8>,
     limit: i64,
 }
@@ -81,7 +83,14 @@ impl Page {
 
     /// Ends a part, which is not longer than the page.
     fn end(&mut self) {
+        self.if_changed();
         self.script.add(" ORDER BY r.id LIMIT ?)").bind(self.limit);
+    }
+
+    fn if_changed(&mut self) {
+        if self.changed {
+            self.script.add(" AND r.revision > 1");
+        }
     }
 
     fn finish(mut self) -> Script {
@@ -119,7 +128,8 @@ impl Page {
         script.bind(principal.to_owned()).bind(finished).bind(after);
         phase_in(script, phases);
         action_is(script, filter);
-        script.add(" ORDER BY p.request LIMIT ?)").bind(limit);
+        self.if_changed();
+        self.script.add(" ORDER BY p.request LIMIT ?)").bind(limit);
     }
 
     fn that_owe(&mut self, filter: &Filter) {

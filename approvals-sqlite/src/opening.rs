@@ -5,7 +5,7 @@ use std::sync::Arc;
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Admission, Bucket, Opening, Standing, Transition, admit};
 use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, bucket, proposals};
-use approvals_core::store::{Delivery, Opened, StoreError};
+use approvals_core::store::{Delivery, Known, Opened, StoreError};
 use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
 
 use crate::clock::StoreClock;
@@ -42,7 +42,7 @@ SELECT 'proposal', NULL, proposal, person, NULL, NULL, NULL
 FROM proposals INDEXED BY proposals_by_chain WHERE chain = ? AND at > ?";
 
 /// What the lookup found.
-struct Known {
+struct Looked {
     standing: Standing,
     exists: bool,
     asks: Traffic,
@@ -50,52 +50,60 @@ struct Known {
 
 /// What decides about an opening whose key names a request already, in a snapshot that is only read.
 pub(crate) const KEYED: &str = "
-SELECT 'latest' AS kind, NULL AS id, NULL AS text, latest FROM meta
+SELECT 'latest' AS kind, NULL AS id, NULL AS text, latest, NULL AS deliveries FROM meta
 UNION ALL
-SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL
+SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL, coalesce(r.deliveries, '[]')
 FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
 WHERE k.key = ?
 UNION ALL
-SELECT 'equal', id, record, NULL FROM requests INDEXED BY requests_by_digest
+SELECT 'equal', id, record, NULL, NULL FROM requests INDEXED BY requests_by_digest
 WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')";
 
-pub(crate) fn keyed(opening: &Opening, key: Digest) -> Script {
+pub(crate) fn keyed(key: Digest, digest: Digest) -> Script {
     let mut script = Script::new(KEYED);
     script
         .bind(key.as_bytes().to_vec())
-        .bind(opening.asked.digest.as_bytes().to_vec());
+        .bind(digest.as_bytes().to_vec());
     script
 }
 
-/// What an opening with a key finds under it, where nothing is to be written. A key names its
-/// request for good, and what was found is judged again before anything is done with it.
-pub(crate) fn found(
-    opening: &Opening,
+/// What these rows tell.
+pub(crate) fn told(
     rows: &[Row],
     clock: &StoreClock,
     decoded: &Decoded,
-) -> Result<Option<Arc<Record>>, StoreError> {
+) -> Result<Known, StoreError> {
     let mut standing = Standing::default();
     let mut latest = Timestamp::from_millis(0);
+    let mut deliveries = Vec::new();
     for row in rows {
         match rows::value::<&str>(row, "kind")? {
             "latest" => latest = rows::time(row, "latest")?,
             "keyed" => {
                 let text = rows::value(row, "text")?;
                 standing.keyed = Some(decoded.record(rows::id(row, "id")?, text)?);
+                deliveries = rows::deliveries(row, "deliveries")?;
             }
             _ => standing
                 .same_digest
                 .extend(rows::record(row, "text")?.map(Arc::new)),
         }
     }
-    if standing.keyed.is_none() {
-        return Ok(None);
-    }
-    Ok(match admit(opening, &standing, clock.now(latest)?) {
+    Ok(Known {
+        now: clock.now(latest)?,
+        standing,
+        deliveries: deliveries.into(),
+    })
+}
+
+/// What an opening with a key finds under it, where nothing is to be written. A key names its
+/// request for good, and what was found is judged again before anything is done with it.
+pub(crate) fn found(opening: &Opening, known: &Known) -> Option<Arc<Record>> {
+    known.standing.keyed.as_ref()?;
+    match admit(opening, &known.standing, known.now) {
         Admission::Found(record) => Some(record),
         Admission::Refuse(_) | Admission::Ask(_) | Admission::UseGrant { .. } => None,
-    })
+    }
 }
 
 /// Judges and carries out an opening. Returned with it is the text of a record that was made.
@@ -107,7 +115,7 @@ pub(crate) fn open(
     let now = transaction.now()?;
     let bucket = bucket(&opening.asked);
     let rows = standing(opening, bucket, now).rows(transaction.connection)?;
-    let Known {
+    let Looked {
         standing,
         exists,
         mut asks,
@@ -182,8 +190,8 @@ fn standing(opening: &Opening, bucket: Digest, now: Timestamp) -> Script {
     script
 }
 
-fn known(rows: &[Row], now: Timestamp) -> Result<Known, StoreError> {
-    let mut known = Known {
+fn known(rows: &[Row], now: Timestamp) -> Result<Looked, StoreError> {
+    let mut known = Looked {
         standing: Standing::default(),
         exists: false,
         asks: Traffic::default(),

@@ -31,6 +31,10 @@ fn statements() -> Vec<(&'static str, String)> {
         review_owed: true,
         ..filter.clone()
     };
+    let changed = Filter {
+        changed: true,
+        ..filter.clone()
+    };
     let due = reading::due(Timestamp::from_millis(1), 10);
     vec![
         (
@@ -44,6 +48,10 @@ fn statements() -> Vec<(&'static str, String)> {
         ),
         ("swap: what a run leans on", swapping::LEANS_ON.to_owned()),
         ("read: a record", reading::RECORD.to_owned()),
+        (
+            "read: a record and its copies",
+            reading::RECORD_AND_COPIES.to_owned(),
+        ),
         (
             "due: what is due, abandoned and next",
             due.text().to_owned(),
@@ -61,6 +69,7 @@ fn statements() -> Vec<(&'static str, String)> {
         ),
         ("archive: what finished first", archive::FINISHED.to_owned()),
         ("list: all", page(&filter)),
+        ("list: all that changed", page(&changed)),
         ("list: by phase", page(&phases)),
         ("list: by action and phase", page(&action)),
         ("list: by requester and phase", page(&requester)),

@@ -16,8 +16,18 @@ FROM meta m
 LEFT JOIN requests r INDEXED BY requests_by_id ON r.id = ?
 LEFT JOIN tombstones t ON t.id = ?";
 
-pub(crate) fn record(id: RequestId) -> Script {
-    let mut script = Script::new(RECORD);
+/// The same with the copies, which stand beside the record.
+pub(crate) const RECORD_AND_COPIES: &str = "
+SELECT m.latest, m.frozen IS NOT NULL AS is_frozen,
+    coalesce(r.id, t.id) AS id, coalesce(r.record, t.record) AS record,
+    coalesce(r.deliveries, '[]') AS deliveries
+FROM meta m
+LEFT JOIN requests r INDEXED BY requests_by_id ON r.id = ?
+LEFT JOIN tombstones t ON t.id = ?";
+
+/// [`RECORD`] or [`RECORD_AND_COPIES`] of a request.
+pub(crate) fn of(question: &'static str, id: RequestId) -> Script {
+    let mut script = Script::new(question);
     script
         .bind(id.to_bytes().to_vec())
         .bind(id.to_bytes().to_vec());

@@ -9,7 +9,8 @@ use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::Opening;
 use approvals_core::store::retention::FINISHED_IS_KEPT_FOR;
 use approvals_core::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, StoreError, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, Seen, Snapshot, StoreError, Swap,
+    Swapped,
 };
 use approvals_core::{
     ChannelId, Digest, OwnerId, Record, RequestId, RequestStore, SinkId, Timestamp, async_trait,
@@ -21,6 +22,7 @@ use crate::clock::StoreClock;
 use crate::decoded::Decoded;
 use crate::error::OpenError;
 use crate::readers::Readers;
+use crate::rows::Row;
 use crate::script::Script;
 use crate::swapping::Written;
 use crate::work::{Done, Queued, Selection, Step, Work};
@@ -137,6 +139,19 @@ impl SqliteStore {
         }
     }
 
+    /// What a row says of a request, if it is there.
+    fn snapshot(&self, id: RequestId, row: &Row) -> Result<Option<Snapshot>, StoreError> {
+        let now = self.clock.now(rows::time(row, "latest")?)?;
+        let frozen = rows::value(row, "is_frozen")?;
+        let text: Option<&str> = rows::value(row, "record")?;
+        let record = text.map(|text| self.decoded.record(id, text)).transpose()?;
+        Ok(record.map(|record| Snapshot {
+            record,
+            now,
+            frozen,
+        }))
+    }
+
     /// Hands a change to the writer and waits until it is committed.
     async fn change(&self, work: Work) -> Result<Done, StoreError> {
         let closed = || StoreError::Unreachable("the store is closed".to_owned());
@@ -186,9 +201,8 @@ impl RequestStore for SqliteStore {
     ) -> Result<Opened, StoreError> {
         // Callers that come back with their keys are told without waiting for the writer.
         if let Some(key) = opening.key {
-            let rows = self.readers.few(opening::keyed(&opening, key)).await?;
-            let found = opening::found(&opening, &rows, &self.clock, &self.decoded)?;
-            if let Some(record) = found {
+            let known = self.known(key, opening.asked.digest).await?;
+            if let Some(record) = opening::found(&opening, &known) {
                 return Ok(Opened::Found(record));
             }
         }
@@ -206,17 +220,14 @@ impl RequestStore for SqliteStore {
         }
     }
 
+    async fn known(&self, key: Digest, digest: Digest) -> Result<Known, StoreError> {
+        let rows = self.readers.few(opening::keyed(key, digest)).await?;
+        opening::told(&rows, &self.clock, &self.decoded)
+    }
+
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
-        let row = self.readers.row(reading::record(id)).await?;
-        let now = self.clock.now(rows::time(&row, "latest")?)?;
-        let frozen = rows::value(&row, "is_frozen")?;
-        let text: Option<&str> = rows::value(&row, "record")?;
-        let record = text.map(|text| self.decoded.record(id, text)).transpose()?;
-        Ok(record.map(|record| Snapshot {
-            record,
-            now,
-            frozen,
-        }))
+        let row = self.readers.row(reading::of(reading::RECORD, id)).await?;
+        self.snapshot(id, &row)
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
@@ -273,6 +284,18 @@ impl RequestStore for SqliteStore {
             Some(row) => rows::deliveries(row, "deliveries").map(Arc::from),
             None => Ok(Arc::from([])),
         }
+    }
+
+    async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
+        let question = reading::of(reading::RECORD_AND_COPIES, id);
+        let row = self.readers.row(question).await?;
+        let Some(snapshot) = self.snapshot(id, &row)? else {
+            return Ok(None);
+        };
+        Ok(Some(Seen {
+            snapshot,
+            deliveries: rows::deliveries(&row, "deliveries")?.into(),
+        }))
     }
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {

@@ -38,7 +38,7 @@ use std::time::Duration;
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::{Opening, Record};
 use approvals_core::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, Snapshot, Swap, Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, Seen, Snapshot, Swap, Swapped,
 };
 use approvals_core::{
     ChannelId, Digest, OwnerId, RequestId, RequestStore, SinkId, StoreError, Timestamp, async_trait,
@@ -120,6 +120,7 @@ macro_rules! methods {
 methods! {
     Now now() -> Timestamp;
     Open open(opening: Opening, deliveries: Vec<Delivery>) -> Opened;
+    Known known(key: Digest, digest: Digest) -> Known;
     Read read(id: RequestId) -> Option<Snapshot>;
     CompareAndSwap compare_and_swap(swap: Swap) -> Swapped;
     Append append(events: Vec<NewEvent>) -> u64;
@@ -127,6 +128,7 @@ methods! {
     Events events(sink: &SinkId, limit: usize) -> Vec<Event>;
     Acknowledge acknowledge(sink: &SinkId, number: u64) -> ();
     Deliveries deliveries(id: RequestId) -> Arc<[Delivery]>;
+    ReadWithDeliveries read_with_deliveries(id: RequestId) -> Option<Seen>;
     NoteDelivery note_delivery(id: RequestId, delivery: Delivery) -> ();
     CopiesDue copies_due(channel: &ChannelId, limit: usize) -> Vec<RequestId>;
     Lease lease(duty: &Duty, owner: OwnerId, lease: Duration) -> bool;

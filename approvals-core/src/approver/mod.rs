@@ -126,6 +126,7 @@ impl Receipt {
 pub struct ApproverError {
     why: String,
     for_good: bool,
+    receipt: Option<Receipt>,
 }
 
 impl ApproverError {
@@ -135,6 +136,7 @@ impl ApproverError {
         Self {
             why: why.into(),
             for_good: false,
+            receipt: None,
         }
     }
 
@@ -144,7 +146,22 @@ impl ApproverError {
         Self {
             why: why.into(),
             for_good: true,
+            receipt: None,
         }
+    }
+
+    /// The same where some people see the request all the same: where they do. What is missing is
+    /// then made up for by [`Approver::follow`], with this receipt, and not by posting anew.
+    #[must_use]
+    pub fn partly(mut self, receipt: Receipt) -> Self {
+        self.receipt = Some(receipt);
+        self
+    }
+
+    /// Where some people see the request, if the channel said so.
+    #[must_use]
+    pub const fn receipt(&self) -> Option<&Receipt> {
+        self.receipt.as_ref()
     }
 
     /// Whether trying again is pointless.
@@ -194,7 +211,8 @@ pub trait Approver: fmt::Debug + Send + Sync {
 
     /// Puts a request before people. After an error it is called again, unless that is
     /// [for good](ApproverError::for_good); also by another process. If people saw it all the same,
-    /// copies answer the same request.
+    /// copies answer the same request. An error that says [where some see
+    /// it](ApproverError::partly) is followed by [`follow`](Self::follow) instead.
     ///
     /// # Errors
     /// [`ApproverError`] when people may not see it.
@@ -213,7 +231,8 @@ pub trait Approver: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`ApproverError`] when a message may still show the former state, or when somebody who is
-    /// asked by now may not see it. The receipt stays; it is called again as `update` would be.
+    /// asked by now may not see it. It is called again as `update` would be, with the receipt that
+    /// the error [brings along](ApproverError::partly), or else with the same.
     async fn follow(
         &self,
         notice: &Notice,

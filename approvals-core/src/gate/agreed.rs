@@ -28,6 +28,11 @@ impl Agreed {
         }
     }
 
+    /// Of a call whose request was found: the arguments as they are, before anything is masked.
+    pub(super) fn of(call: &Call) -> Self {
+        Self::Hashed(Box::new(call.arguments().digest()))
+    }
+
     /// The same without the call.
     pub(super) fn hashed(&self) -> Self {
         match self {

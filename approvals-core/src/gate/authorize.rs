@@ -7,9 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use super::Gate;
 use super::current::is_detached;
+use super::detached::still_pending;
 use super::errors::of_chain;
 use super::review::{Asker, Ticket};
-use super::run::Approved;
+use super::run::{Agreement, Approved};
 use super::shared::Named;
 use crate::audit::{NewEvent, What};
 use crate::call::{Arguments, Call, Capturing};
@@ -19,6 +20,7 @@ use crate::id::{Environment, GroupId};
 use crate::permit::Permit;
 use crate::policy::{Facts, Verdict};
 use crate::principal::{PrincipalKind, Requester};
+use crate::store::Known;
 use crate::time::Timestamp;
 
 /// A call that may run: policy allows it, or people agreed to it. Dropping it gives back whatever
@@ -125,15 +127,19 @@ impl Ticket {
         let (gate, mut ticket) = (self.gate().clone(), self);
         let detached = is_detached();
         async move {
-            let mut watch = gate.shared().store().hints().watch(ticket.request);
-            loop {
-                if let Some(approved) = Box::pin(gate.claim_if_agreed(&mut ticket)).await? {
-                    return Ok(Admitted(Ready::Approved(Box::new(approved))));
-                }
-                if detached {
-                    return Err(Box::pin(gate.still_pending(ticket.request)).await);
-                }
+            if let Some(watch) = ticket.watch_what_is_new() {
                 watch.changed().await;
+            }
+            loop {
+                match Box::pin(gate.claim_if_agreed(&mut ticket)).await? {
+                    Agreement::Reached(approved) => {
+                        return Ok(Admitted(Ready::Approved(approved)));
+                    }
+                    Agreement::NotYet(record) if detached => return Err(still_pending(&record)),
+                    // Nothing of it is kept while it waits.
+                    Agreement::NotYet(_) => {}
+                }
+                ticket.watch().changed().await;
             }
         }
     }
@@ -207,11 +213,14 @@ impl Gate {
         call: Call,
         verdict: Option<Verdict>,
     ) -> Result<Step, ApprovalError> {
-        let (call, verdict) = match verdict {
-            Some(verdict) => (call, verdict),
+        let (call, verdict, known) = match verdict {
+            Some(verdict) => (call, verdict, None),
             None => {
                 self.shared().refuse_if_frozen().await?;
-                Box::pin(self.judge_or_refuse(call)).await?
+                let (call, known) = Box::pin(self.known_or_refuse(call)).await?;
+                let judged = Box::pin(self.judge_or_refuse(call, known.now));
+                let (call, verdict) = judged.await?;
+                (call, verdict, Some(known))
             }
         };
         match verdict {
@@ -230,18 +239,31 @@ impl Gate {
                 Err(error)
             }
             Verdict::Review(tracks, reasons) => {
-                let asking = self.clone().ask_people(call, tracks, reasons, Asker::Stays);
+                let gate = self.clone();
+                let asking = gate.ask_people(call, tracks, reasons, Asker::Stays, known);
                 Box::pin(asking).await
             }
         }
     }
 
-    /// What policy says now. That it cannot say is recorded.
+    /// The store's time and what the call's key names. That the store cannot say is recorded.
+    pub(super) async fn known_or_refuse(&self, call: Call) -> Result<(Call, Known), ApprovalError> {
+        match self.known(&call).await {
+            Ok(known) => Ok((call, known)),
+            Err(error) => {
+                self.refused(call, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What policy says at this time. That it cannot say is recorded.
     pub(super) async fn judge_or_refuse(
         &self,
         call: Call,
+        now: Timestamp,
     ) -> Result<(Call, Verdict), ApprovalError> {
-        match self.judge_now(&call).await {
+        match self.judge(&call, now).await {
             Ok(verdict) => Ok((call, verdict)),
             Err(error) => {
                 self.refused(call, &error).await;
@@ -260,12 +282,6 @@ impl Gate {
             call: Some(Arc::new(call.into_masked())),
         };
         self.record_refused(NewEvent::new(what)).await;
-    }
-
-    async fn judge_now(&self, call: &Call) -> Result<Verdict, ApprovalError> {
-        let now = self.shared().store().now().await;
-        let now = now.map_err(|e| ApprovalError::unavailable("the store", e))?;
-        self.judge(call, now).await
     }
 
     /// What policy says about a call at this time.

@@ -41,17 +41,27 @@ pub(super) fn retry(attempts: u32, now: Timestamp) -> Retry {
     }
 }
 
-/// What is noted of a copy that could not be posted.
+/// What is noted of a copy that could not be posted, or not everywhere.
 pub(super) fn failed(
     before: &DeliveryState,
     error: &ApproverError,
     now: Timestamp,
 ) -> DeliveryState {
-    DeliveryState::Failed {
-        why: error.to_string(),
-        retry: (!error.is_for_good()).then(|| retry(before.attempts().saturating_add(1), now)),
+    let why = error.to_string();
+    let again = (!error.is_for_good()).then(|| retry(before.attempts().saturating_add(1), now));
+    match (error.receipt().cloned(), again) {
+        (Some(receipt), Some(retry)) => DeliveryState::Outdated {
+            receipt,
+            why,
+            retry,
+        },
+        (Some(receipt), None) => DeliveryState::Delivered(receipt),
+        (None, retry) => DeliveryState::Failed { why, retry },
     }
 }
+
+/// Of a copy that is not there for everybody yet, whatever stands is newer.
+pub(super) const NOT_EVERYWHERE: u64 = 0;
 
 /// When due copies are looked for again. Whoever has it locked is looking.
 pub(super) type Pace = tokio::sync::Mutex<Option<Instant>>;
@@ -147,7 +157,7 @@ async fn mind_local(
 ) {
     let shown = matches!(delivery.state, DeliveryState::Delivered(_));
     if shown && delivery.revision < record.revision {
-        update_copies(shared, record, |on| on.id == channel.id).await;
+        update_copies(shared, record.id(), |on| on.id == channel.id).await;
     } else if record.state.phase().is_final() {
         shared.local.forget(&channel.id, record.id());
     }
@@ -163,12 +173,16 @@ async fn work_on(turn: Turn, record: &Arc<Record>, delivery: &Delivery, now: Tim
             let over = record.state.phase() != Phase::Pending;
             let state = attempted(&delivery.state, over, now);
             // Noted before posting: another process does not post it as well.
+            let noted = Delivery {
+                state: state.clone(),
+                ..known.clone()
+            };
             if !note(shared, request, known, delivery.revision, state).await || over {
                 return;
             }
             tracing::info!(%request, channel = %channel.id, "a request is put before people again");
             let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(present_on(turn, notice)));
+            run_or_spawn(Box::pin(present_on(turn, notice, noted)));
         }
         DeliveryState::Outdated { receipt, .. } => {
             if delivery.revision >= record.revision || now >= record.changed_at.plus(LATEST) {

@@ -7,8 +7,8 @@ use super::Gate;
 use super::agreed::Agreed;
 use super::authorize::{Admitted, Ready, Step, denied_by_policy};
 use super::current::scope_detached;
-use super::errors::from_state;
 use super::review::{Asker, Ticket};
+use super::run::Agreement;
 use crate::call::Call;
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
@@ -82,7 +82,8 @@ impl Gate {
     async fn ask_detached(&self, call: Call) -> Result<Option<RequestId>, ApprovalError> {
         let call = call.judged_anew().map_err(ApprovalError::invalid)?;
         self.shared().refuse_if_frozen().await?;
-        match self.judge_or_refuse(call).await? {
+        let (call, known) = self.known_or_refuse(call).await?;
+        match self.judge_or_refuse(call, known.now).await? {
             (_, Verdict::Allow(_)) => Ok(None),
             (call, Verdict::Deny(reasons)) => {
                 let error = denied_by_policy(&reasons.to_string());
@@ -90,9 +91,9 @@ impl Gate {
                 Err(error)
             }
             (call, Verdict::Review(tracks, reasons)) => {
-                let asking = self
-                    .clone()
-                    .ask_people(call, tracks, reasons, Asker::ComesBack);
+                let asking =
+                    self.clone()
+                        .ask_people(call, tracks, reasons, Asker::ComesBack, Some(known));
                 match asking.await? {
                     // What policy asks people about is never simply admitted.
                     Step::Admitted(_) => Ok(None),
@@ -126,7 +127,8 @@ impl Gate {
     async fn take_up(&self, request: RequestId, call: Call) -> Result<Admitted, ApprovalError> {
         let call = call.judged_anew().map_err(ApprovalError::invalid)?;
         self.shared().refuse_if_frozen().await?;
-        let record = self.request(request).await?;
+        let seen = self.seen(request).await?;
+        let record = &seen.snapshot.record;
         // Invariant 3, before anything is told: another call learns nothing about this one.
         if record.asked.digest != call.digest() {
             return Err(ApprovalError::new(
@@ -140,18 +142,21 @@ impl Gate {
                 "its request belongs to a call that waits for it itself: name the call by a key, or ask with `Gate::ask`",
             ));
         }
-        let (call, unmasked) = call.mask();
-        let agreed = Agreed::new(&Arc::new(call), unmasked, false);
-        let mut ticket = Ticket::found(self.clone(), request, agreed);
+        let mut ticket = Ticket::found(self.clone(), request, Agreed::of(&call));
         if record.state.phase() == Phase::Pending {
             self.look_by(record.due_at());
-            self.present_where_missing(&record).await?;
+            let presented = self.present_where_missing(record, Some(&seen.deliveries));
+            if !presented.await? {
+                self.judge_pending(record, &seen.deliveries).await?;
+                return Err(still_pending(record));
+            }
         }
         match self.claim_if_agreed(&mut ticket).await? {
-            Some(approved) => Ok(Admitted(Ready::Approved(Box::new(
-                approved.without_waiting(),
-            )))),
-            None => Err(self.still_pending(request).await),
+            Agreement::Reached(approved) => {
+                let approved = Box::new(approved.without_waiting());
+                Ok(Admitted(Ready::Approved(approved)))
+            }
+            Agreement::NotYet(record) => Err(still_pending(&record)),
         }
     }
 
@@ -187,21 +192,15 @@ impl Gate {
         }
         Ok(found)
     }
+}
 
-    /// A call that does not wait is told that it would have to.
-    pub(super) async fn still_pending(&self, request: RequestId) -> ApprovalError {
-        let message = match self.request(request).await {
-            Err(error) => return error,
-            Ok(record) if record.state.phase() == Phase::Pending => {
-                "people are asked, and have not decided yet".to_owned()
-            }
-            // It ended just now.
-            Ok(record) if record.state.phase().is_final() => return from_state(&record),
-            Ok(record) => format!(
-                "somebody else is at it: its request is {}",
-                record.state.phase()
-            ),
-        };
-        ApprovalError::new(Kind::Pending, message).request(request)
-    }
+/// A call that does not wait is told that it would have to.
+pub(super) fn still_pending(record: &Record) -> ApprovalError {
+    let phase = record.state.phase();
+    let message = if phase == Phase::Pending {
+        "people are asked, and have not decided yet".to_owned()
+    } else {
+        format!("somebody else is at it: its request is {phase}")
+    };
+    ApprovalError::new(Kind::Pending, message).request(record.id())
 }

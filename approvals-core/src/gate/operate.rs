@@ -10,7 +10,7 @@ use crate::error::{ApprovalError, Kind};
 use crate::id::{PersonId, RequestId};
 use crate::review::{Command, Record, Refused, WithdrawnBy};
 use crate::shared_set::People;
-use crate::store::{Filter, Freeze, Outcome, RequestStore, StoreError, carry_out};
+use crate::store::{Filter, Freeze, Outcome, RequestStore, Seen, StoreError, carry_out};
 
 fn unavailable(error: StoreError) -> ApprovalError {
     ApprovalError::unavailable("the store", error)
@@ -172,6 +172,13 @@ impl Gate {
             Some(snapshot) => Ok(snapshot.record),
             None => Err(unknown(request)),
         }
+    }
+
+    /// The same with its copies.
+    pub(super) async fn seen(&self, request: RequestId) -> Result<Seen, ApprovalError> {
+        let seen = self.store().read_with_deliveries(request).await;
+        let seen = seen.map_err(unavailable)?;
+        seen.ok_or_else(|| unknown(request))
     }
 
     /// Up to `limit` requests that the filter wants, by id, after `after`.

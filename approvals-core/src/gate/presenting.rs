@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use super::delivering::{all_failed, failed};
+use super::delivering::{NOT_EVERYWHERE, all_failed, failed};
 use super::local::LocalCopy;
 use super::shared::{Channel, Shared};
 use super::unpanicked::{Panicked, Unpanicked};
@@ -48,26 +48,38 @@ pub(super) fn coverage(approver: &dyn Approver, presentation: &Presentation<'_>)
 }
 
 impl Gate {
-    /// Puts a request before people on every channel.
-    pub(super) fn present(&self, record: &Arc<Record>) {
-        for channel in &self.shared().channels {
-            if let Some(turn) = Turn::take(self.shared(), record.id(), channel) {
+    /// Puts a request before people on every channel, as it was intended just now.
+    pub(super) fn present(&self, record: &Arc<Record>, intended: Vec<Delivery>) {
+        for known in intended {
+            let mut channels = self.shared().channels.iter();
+            if let Some(channel) = channels.find(|channel| channel.id == known.channel)
+                && let Some(turn) = Turn::take(self.shared(), record.id(), channel)
+            {
                 if channel.approver.is_local() {
                     self.shared().local.intend(&channel.id, record.id());
                 }
                 let notice = Notice::new(Arc::clone(record));
-                run_or_spawn(Box::pin(present_on(turn, notice)));
+                run_or_spawn(Box::pin(present_on(turn, notice, known)));
             }
         }
     }
 
     /// Puts a keyed request before people on every channel where that has not happened yet. Several
-    /// callers may have it, and whoever opened it may have died before it did this.
+    /// callers may have it, and whoever opened it may have died before it did this. Says whether it
+    /// was missing anywhere.
+    ///
+    /// `known` is what was noted of its copies a moment ago: what was posted by then is not missing.
     pub(super) async fn present_where_missing(
         &self,
         record: &Arc<Record>,
-    ) -> Result<(), ApprovalError> {
+        known: Option<&[Delivery]>,
+    ) -> Result<bool, ApprovalError> {
         let shared = self.shared();
+        let posted =
+            |row: &Delivery| row.state != DeliveryState::Intended && !shared.is_local(&row.channel);
+        if known.is_some_and(|known| known.iter().all(posted)) {
+            return Ok(false);
+        }
         let unavailable = |e| ApprovalError::unavailable("the store", e).request(record.id());
         let turns: Vec<Turn> = shared
             .channels
@@ -76,14 +88,16 @@ impl Gate {
             .collect();
         let deliveries = shared.store().deliveries(record.id()).await;
         let deliveries = deliveries.map_err(unavailable)?;
-        let missing = |turn: &Turn| {
+        let missing = |turn: Turn| {
             let mut rows = deliveries.iter();
-            rows.find(|row| row.channel == turn.channel.id)
-                .is_some_and(|row| turn.is_missing(record, row))
+            let row = rows.find(|row| row.channel == turn.channel.id)?;
+            let missing = turn.is_missing(record, row);
+            let known = here(shared, &turn.channel, record.id(), row);
+            known.filter(|_| missing).map(|known| (turn, known))
         };
-        let turns: Vec<Turn> = turns.into_iter().filter(missing).collect();
+        let turns: Vec<(Turn, Delivery)> = turns.into_iter().filter_map(missing).collect();
         if turns.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         // Invariant 11: requested before presented, also by another process that died since.
         if shared.sinks.any_required() {
@@ -91,11 +105,11 @@ impl Gate {
             let number = number.map_err(unavailable)?;
             shared.sinks.acknowledged(shared.store(), number).await?;
         }
-        for turn in turns {
+        for (turn, known) in turns {
             let notice = Notice::new(Arc::clone(record));
-            run_or_spawn(Box::pin(present_on(turn, notice)));
+            run_or_spawn(Box::pin(present_on(turn, notice, known)));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Has the worker look no later than this.
@@ -161,8 +175,9 @@ impl Drop for Turn {
     }
 }
 
-/// Puts a request before people on one channel, and notes how that went.
-pub(super) async fn present_on(turn: Turn, notice: Notice) {
+/// Puts a request before people on one channel, and notes how that went. `known` is what is noted
+/// of that copy, which whoever has the turn alone changes.
+pub(super) async fn present_on(turn: Turn, notice: Notice, known: Delivery) {
     let (shared, channel) = (&turn.shared, &turn.channel);
     let request = notice.asked().id;
     let presented = answer(Unpanicked(channel.approver.present(&notice)).await);
@@ -171,14 +186,14 @@ pub(super) async fn present_on(turn: Turn, notice: Notice) {
         tracing::error!(%request, channel = %channel.id, %error, "a channel failed");
     }
     // What cannot be noted is due again a while after it was asked or tried.
-    if let Err(error) = note_presented(shared, channel, &notice, presented).await {
+    if let Err(error) = note_presented(shared, &notice, known, presented).await {
         tracing::error!(%request, channel = %channel.id, %error, "a delivery was not noted");
     }
     // A vote may have come while the channel was still at it: the copy shows less than what stands,
     // and whoever updates messages found none.
     match shared.store().read(request).await {
         Ok(Some(now)) if now.record.revision > notice.revision() => {
-            update_copies(shared, &now.record, |on| on.id == channel.id).await;
+            update_copies(shared, request, |on| on.id == channel.id).await;
         }
         Ok(_) => {}
         Err(error) => tracing::error!(%request, %error, "messages were not updated"),
@@ -205,19 +220,22 @@ async fn refuse_if_unseen(shared: &Shared, request: RequestId) -> Result<(), Sto
 
 async fn note_presented(
     shared: &Shared,
-    channel: &Channel,
     notice: &Notice,
+    known: Delivery,
     presented: Result<Receipt, ApproverError>,
 ) -> Result<(), StoreError> {
     let request = notice.asked().id;
-    let Some(known) = delivery(shared, channel, request).await? else {
-        return Ok(());
-    };
     let state = match presented {
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => failed(&known.state, &error, shared.store().now().await?),
     };
-    note(shared, request, known, notice.revision(), state).await;
+    let revision = match &state {
+        DeliveryState::Outdated { .. } => NOT_EVERYWHERE,
+        DeliveryState::Intended | DeliveryState::Failed { .. } | DeliveryState::Delivered(_) => {
+            notice.revision()
+        }
+    };
+    note(shared, request, known, revision, state).await;
     Ok(())
 }
 

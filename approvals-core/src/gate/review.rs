@@ -8,6 +8,7 @@ use super::allow::worker_gone;
 use super::authorize::{Step, count};
 use super::current::is_detached;
 use super::delivering::all_failed;
+use super::detached::still_pending;
 use super::errors::{from_refusal, from_state, of_chain};
 use super::presenting::coverage;
 use super::{Gate, Job};
@@ -21,9 +22,11 @@ use crate::id::{PersonId, RequestId};
 use crate::non_empty::NonEmpty;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
-use crate::review::{Asked, Command, Opening, Phase, Record, State, WithdrawnBy};
+use crate::review::{self, Asked, Command, Opening, Phase, Record, Standing, State, WithdrawnBy};
 use crate::shared_set::SharedSet;
-use crate::store::{Delivery, DeliveryState, Opened, Outcome, Snapshot, StoreError, carry_out};
+use crate::store::{
+    Delivery, DeliveryState, Known, Opened, Outcome, Seen, Snapshot, StoreError, Watch, carry_out,
+};
 use crate::time::Timestamp;
 
 /// A request that somebody in this process waits for. Dropping it while the request is pending
@@ -37,6 +40,21 @@ pub(crate) struct Ticket {
     withdraws: bool,
     /// Whether it counts among those that wait for people.
     waits: bool,
+    /// Whether it is to be told how long people took: once, by whoever asked them.
+    times: bool,
+    watch: Option<Watch>,
+    /// Whether nobody else knew of the request when this began to watch it: there is no need to look
+    /// before anything has become of it.
+    is_new: bool,
+}
+
+/// What is found of a request that somebody wants to run.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// It is approved.
+    Approved(Snapshot),
+    /// It has to be waited for: for people, or for somebody who runs the same logical call.
+    NotYet(Arc<Record>),
 }
 
 /// Whether whoever asks stays to hear what people say.
@@ -68,6 +86,34 @@ impl Ticket {
             agreed,
             withdraws: false,
             waits: false,
+            times: false,
+            watch: None,
+            is_new: false,
+        }
+    }
+
+    /// Watches the request, from the first call on.
+    pub(super) fn watch(&mut self) -> &mut Watch {
+        let hints = self.gate.shared().store().hints();
+        self.watch.get_or_insert_with(|| hints.watch(self.request))
+    }
+
+    /// Watches the request. The watch is returned where nothing can have become of it that the
+    /// watch does not tell.
+    pub(super) fn watch_what_is_new(&mut self) -> Option<&mut Watch> {
+        let (is_new, gone) = (self.is_new, &self.gate.shared().worker_gone);
+        // Whoever goes later tells all who watch.
+        let waits = is_new && !gone.load(Ordering::Acquire);
+        let watch = self.watch();
+        waits.then_some(watch)
+    }
+
+    /// Tells whoever watches the metrics how long people took, once they have decided.
+    pub(super) fn time(&mut self, record: &Record) {
+        if self.times && record.state.phase() != Phase::Pending {
+            self.times = false;
+            let taken = record.changed_at.since(record.asked.asked_at);
+            metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
         }
     }
 
@@ -110,6 +156,7 @@ impl Gate {
         tracks: NonEmpty<Arc<Requirement>>,
         reasons: Reasons,
         asker: Asker,
+        known: Option<Known>,
     ) -> impl Future<Output = Result<Step, ApprovalError>> + Send {
         async move {
             let shared = self.shared();
@@ -122,12 +169,17 @@ impl Gate {
             let principals = people_behind(shared.directory(), call.requester())
                 .await
                 .map_err(of_chain)?;
-            let now = shared
-                .store()
-                .now()
-                .await
-                .map_err(|e| ApprovalError::unavailable("the store", e))?;
+            let known = match known {
+                Some(known) => known,
+                None => self.known(&call).await?,
+            };
+            if let Some(Ok(record)) = review::keyed(&call, &known.standing, known.now) {
+                let joined = Box::pin(self.join(&call, record, known, asker));
+                return Ok(Step::Asked(joined.await?));
+            }
+            let now = known.now;
             let mut ticket;
+            let intended;
             let asked;
             let opened = {
                 let asking = self.opening(call, tracks, reasons, principals, now);
@@ -153,8 +205,19 @@ impl Gate {
                     agreed: Agreed::new(call, unmasked, !shared.store().is_durable()),
                     withdraws: opening.waiter.is_some(),
                     waits: false,
+                    times: false,
+                    watch: None,
+                    is_new: opening.waiter.is_some(),
                 };
+                if ticket.is_new {
+                    ticket.watch();
+                }
                 asked = Arc::clone(&opening.asked);
+                intended = if ticket.withdraws {
+                    deliveries.clone()
+                } else {
+                    Vec::new()
+                };
                 shared.store().open(opening, deliveries)
             };
             let opened = opened
@@ -168,20 +231,23 @@ impl Gate {
                 }
                 Opened::Found(record) => {
                     ticket.request = record.id();
+                    (ticket.watch, ticket.is_new) = (None, false);
                     ticket.agreed = ticket.agreed.hashed();
                     ticket.settle();
                     if record.state.phase() == Phase::Pending {
                         self.look_by(record.due_at());
-                        Box::pin(self.present_where_missing(&record)).await?;
+                        Box::pin(self.present_where_missing(&record, None)).await?;
                     }
                 }
                 Opened::Granted { record, .. } => {
+                    ticket.is_new = false;
                     tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
                 }
                 Opened::Asked { record, last_event } => {
                     metrics::counter!("approvals_requests_total").increment(1);
                     metrics::gauge!("approvals_pending").increment(1.0);
                     ticket.waits = true;
+                    ticket.times = true;
                     tracing::info!(
                         request = %record.id(), action = %asked.call.action(),
                         requester = %asked.call.requester(), digest = %asked.digest, "requested"
@@ -195,14 +261,51 @@ impl Gate {
                     }
                     self.look_by(record.due_at());
                     if ticket.withdraws {
-                        self.present(&record);
+                        self.present(&record, intended);
                     } else {
-                        Box::pin(self.present_where_missing(&record)).await?;
+                        Box::pin(self.present_where_missing(&record, None)).await?;
                     }
                 }
             }
             Ok(Step::Asked(ticket))
         }
+    }
+
+    /// The store's time, and what a key names already.
+    pub(super) async fn known(&self, call: &Call) -> Result<Known, ApprovalError> {
+        let store = self.shared().store();
+        let known = match key_of(call) {
+            Some(key) => store.known(key, call.digest()).await,
+            None => store.now().await.map(|now| Known {
+                now,
+                standing: Standing::default(),
+                deliveries: Arc::from([]),
+            }),
+        };
+        known.map_err(|e| ApprovalError::unavailable("the store", e))
+    }
+
+    /// Joins the request that a call's key names, whose digest is the call's. Nothing is made ready
+    /// that only a new request needs: a call that comes back costs little more than its look.
+    async fn join(
+        &self,
+        call: &Call,
+        record: Arc<Record>,
+        known: Known,
+        asker: Asker,
+    ) -> Result<Ticket, ApprovalError> {
+        let ticket = Ticket::found(self.clone(), record.id(), Agreed::of(call));
+        if record.state.phase() == Phase::Pending {
+            self.look_by(record.due_at());
+            let deliveries = known.deliveries;
+            let presented = self.present_where_missing(&record, Some(&deliveries));
+            // Whoever waits looks again when it has begun to watch.
+            if !presented.await? && asker == Asker::Stays && is_detached() {
+                self.judge_pending(&record, &deliveries).await?;
+                return Err(still_pending(&record));
+            }
+        }
+        Ok(ticket)
     }
 
     /// A call that would go away and that nothing would find again.
@@ -250,12 +353,7 @@ impl Gate {
             .iter()
             .map(|track| track.risk())
             .fold(call.risk(), crate::call::Risk::max);
-        let key = call.key().map(|key| {
-            let chain: Vec<String> = call.requester().chain().map(ToString::to_string).collect();
-            // Names have no line feed, so the parts cannot run into each other.
-            let text = format!("{}\n{}\n{key}", chain.join("\n"), call.action());
-            Digest::of(Domain::Key, text.as_bytes())
-        });
+        let key = key_of(&call);
         let keyed = key.is_some();
         let (call, unmasked) = call.mask();
         let mut asked = Asked {
@@ -334,22 +432,23 @@ impl Gate {
         Ok(deliveries)
     }
 
-    /// The request as it is approved; `None` while it has to be waited for.
-    pub(super) async fn look(&self, request: RequestId) -> Result<Option<Snapshot>, ApprovalError> {
-        let snapshot = self.read(request).await?;
-        match &snapshot.record.state {
-            State::Approved { .. } => {
-                decided(&snapshot.record);
-                return Ok(Some(snapshot));
-            }
-            State::Pending => {
-                // Invariant 9: without the worker no deadline would ever come.
-                if self.shared().worker_gone.load(Ordering::Acquire) {
-                    self.take_back(request, WithdrawnBy::Requester).await;
-                    return Err(worker_gone().request(request));
-                }
-                self.refuse_if_unreachable(&snapshot.record).await?;
-            }
+    /// The request as it stands, if it may still run.
+    pub(super) async fn look(&self, request: RequestId) -> Result<Look, ApprovalError> {
+        let seen = self.read(request).await?;
+        self.judge_seen(seen).await
+    }
+
+    /// What a request that was read comes to for whoever wants to run it.
+    pub(super) async fn judge_seen(&self, seen: Seen) -> Result<Look, ApprovalError> {
+        let Seen {
+            snapshot,
+            deliveries,
+        } = seen;
+        let record = &snapshot.record;
+        let request = record.id();
+        match &record.state {
+            State::Approved { .. } => return Ok(Look::Approved(snapshot)),
+            State::Pending => self.judge_pending(record, &deliveries).await?,
             // Another process runs the same logical call: its outcome is this one's.
             State::Claimed { .. } | State::Executing { .. } => {
                 // Without the worker no lease would ever run out.
@@ -358,20 +457,14 @@ impl Gate {
                 }
             }
             State::Expired { .. } => {
-                decided(&snapshot.record);
                 // Invariant 2: nobody was silent who was never asked.
-                let unseen = self.unseen(&snapshot.record, true).await?;
-                let error = unseen.unwrap_or_else(|| from_state(&snapshot.record));
-                count(error.kind().as_str());
-                return Err(error);
+                let unseen = unseen(record, &deliveries, true);
+                return Err(told(unseen.unwrap_or_else(|| from_state(record))));
             }
             // Invariant 2: whoever finds it, in this process or another, is told why.
             State::Withdrawn { why, .. } if **why == *WithdrawnBy::Unseen.why() => {
-                decided(&snapshot.record);
-                let unseen = self.unseen(&snapshot.record, true).await?;
-                let error = unseen.unwrap_or_else(|| from_state(&snapshot.record));
-                count(error.kind().as_str());
-                return Err(error);
+                let unseen = unseen(record, &deliveries, true);
+                return Err(told(unseen.unwrap_or_else(|| from_state(record))));
             }
             State::Succeeded { .. }
             | State::Failed { .. }
@@ -379,20 +472,35 @@ impl Gate {
             | State::Denied { .. }
             | State::Withdrawn { .. }
             | State::Revoked { .. }
-            | State::Lapsed { .. } => {
-                decided(&snapshot.record);
-                let error = from_state(&snapshot.record);
-                count(error.kind().as_str());
-                return Err(error);
-            }
+            | State::Lapsed { .. } => return Err(told(from_state(record))),
         }
-        Ok(None)
+        Ok(Look::NotYet(snapshot.record))
     }
 
-    async fn read(&self, request: RequestId) -> Result<Snapshot, ApprovalError> {
+    /// Refuses a pending request that cannot go on.
+    pub(super) async fn judge_pending(
+        &self,
+        record: &Record,
+        deliveries: &[Delivery],
+    ) -> Result<(), ApprovalError> {
+        let request = record.id();
+        // Invariant 9: without the worker no deadline would ever come.
+        if self.shared().worker_gone.load(Ordering::Acquire) {
+            Box::pin(self.take_back(request, WithdrawnBy::Requester)).await;
+            return Err(worker_gone().request(request));
+        }
+        // Invariant 2: when every channel failed for good, nobody can agree.
+        if let Some(error) = unseen(record, deliveries, false) {
+            Box::pin(self.take_back(request, WithdrawnBy::Unseen)).await;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn read(&self, request: RequestId) -> Result<Seen, ApprovalError> {
         let unavailable = |e: StoreError| ApprovalError::unavailable("the store", e);
-        match self.shared().store().read(request).await {
-            Ok(Some(snapshot)) => Ok(snapshot),
+        match self.shared().store().read_with_deliveries(request).await {
+            Ok(Some(seen)) => Ok(seen),
             Ok(None) => Err(ApprovalError::new(
                 Kind::Unavailable,
                 "the store has lost the request",
@@ -400,40 +508,6 @@ impl Gate {
             .request(request)),
             Err(error) => Err(unavailable(error).request(request)),
         }
-    }
-
-    /// Invariant 2: when every channel failed for good, nobody can agree.
-    async fn refuse_if_unreachable(&self, record: &Arc<Record>) -> Result<(), ApprovalError> {
-        match self.unseen(record, false).await? {
-            None => Ok(()),
-            Some(error) => {
-                Box::pin(self.take_back(record.id(), WithdrawnBy::Unseen)).await;
-                Err(error)
-            }
-        }
-    }
-
-    /// What is told about a request that people cannot have seen.
-    async fn unseen(
-        &self,
-        record: &Record,
-        over: bool,
-    ) -> Result<Option<ApprovalError>, ApprovalError> {
-        let deliveries = self.shared().store().deliveries(record.id()).await;
-        let deliveries = deliveries.map_err(|e| ApprovalError::unavailable("the store", e))?;
-        let whys = all_failed(&deliveries, over);
-        let message = match record.asked.call.key() {
-            None => "no channel could put it before people",
-            // Under its key the same request would be found.
-            Some(_) => {
-                "no channel could put it before people, and its request is over: a repeat needs a new key"
-            }
-        };
-        Ok(whys.map(|whys| {
-            ApprovalError::new(Kind::Unavailable, message)
-                .request(record.id())
-                .detailed(whys)
-        }))
     }
 
     /// Withdraws a request that cannot go on.
@@ -451,8 +525,31 @@ impl Gate {
     }
 }
 
-/// How long people took, for whoever watches the metrics.
-fn decided(record: &Record) {
-    let taken = record.changed_at.since(record.asked.asked_at);
-    metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
+/// What is told about a request that people cannot have seen.
+fn unseen(record: &Record, deliveries: &[Delivery], over: bool) -> Option<ApprovalError> {
+    let whys = all_failed(deliveries, over)?;
+    let message = match record.asked.call.key() {
+        None => "no channel could put it before people",
+        // Under its key the same request would be found.
+        Some(_) => {
+            "no channel could put it before people, and its request is over: a repeat needs a new key"
+        }
+    };
+    let error = ApprovalError::new(Kind::Unavailable, message);
+    Some(error.request(record.id()).detailed(whys))
+}
+
+/// A refusal, counted.
+fn told(error: ApprovalError) -> ApprovalError {
+    count(error.kind().as_str());
+    error
+}
+
+/// What a call with a key is found by: requester chain, action and key.
+fn key_of(call: &Call) -> Option<Digest> {
+    let key = call.key()?;
+    let chain: Vec<String> = call.requester().chain().map(ToString::to_string).collect();
+    // Names have no line feed, so the parts cannot run into each other.
+    let text = format!("{}\n{}\n{key}", chain.join("\n"), call.action());
+    Some(Digest::of(Domain::Key, text.as_bytes()))
 }

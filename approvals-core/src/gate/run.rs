@@ -7,8 +7,9 @@ use tokio::time::Instant;
 use super::agreed::Agreed;
 use super::authorize::{count, count_approved};
 use super::current::is_detached;
+use super::detached::still_pending;
 use super::errors::{from_refused, of_chain};
-use super::review::Ticket;
+use super::review::{Look, Ticket};
 use super::{Gate, Job};
 use crate::audit::{NewEvent, What};
 use crate::call::{Arguments, Call, Capturing};
@@ -36,6 +37,15 @@ pub(super) struct Approved {
     hold: Hold,
     /// Whether to wait for somebody else who runs the same logical call.
     waits: bool,
+}
+
+/// How far those who have to agree have come.
+#[derive(Debug)]
+pub(super) enum Agreement {
+    /// They agreed, and what they agreed to was judged once more.
+    Reached(Box<Approved>),
+    /// It has to be waited for: for people, or for somebody who runs the same logical call.
+    NotYet(Arc<Record>),
 }
 
 #[derive(Debug)]
@@ -68,6 +78,7 @@ enum Took {
     Ours {
         record: Arc<Record>,
         last_event: u64,
+        read_at: Option<Instant>,
     },
     /// Somebody else's, who runs the same logical call.
     Others,
@@ -77,22 +88,32 @@ fn unavailable(error: StoreError) -> ApprovalError {
     ApprovalError::unavailable("the store", error)
 }
 
+fn given_back(request: RequestId) -> ApprovalError {
+    ApprovalError::new(
+        Kind::Unavailable,
+        "somebody else had claimed it and gave it back: it is still approved, and the same call with the same key takes it up",
+    )
+    .request(request)
+}
+
 fn lost() -> ApprovalError {
     ApprovalError::new(Kind::Unavailable, "the store has lost the request")
 }
 
 impl Gate {
     /// Judges the request of a ticket once more, if it is approved by now, and claims it where a
-    /// claim has to be recorded before the start. `None` while it has to be waited for: for people,
-    /// or for somebody who runs the same logical call.
+    /// claim has to be recorded before the start.
     pub(super) async fn claim_if_agreed(
         &self,
         ticket: &mut Ticket,
-    ) -> Result<Option<Approved>, ApprovalError> {
+    ) -> Result<Agreement, ApprovalError> {
         loop {
             let read_at = Instant::now();
-            let Some(snapshot) = self.look(ticket.request).await? else {
-                return Ok(None);
+            let seen = self.read(ticket.request).await?;
+            ticket.time(&seen.snapshot.record);
+            let snapshot = match self.judge_seen(seen).await? {
+                Look::Approved(snapshot) => snapshot,
+                Look::NotYet(record) => return Ok(Agreement::NotYet(record)),
             };
             ticket.settle();
             let claim = self.judged_again(&snapshot).await?;
@@ -108,10 +129,10 @@ impl Gate {
             };
             if !self.shared().sinks.any_required() {
                 approved.hold = Hold::Judged(claim);
-                return Ok(Some(approved));
+                return Ok(Agreement::Reached(Box::new(approved)));
             }
             if Box::pin(approved.claim(claim)).await? {
-                return Ok(Some(approved));
+                return Ok(Agreement::Reached(Box::new(approved)));
             }
         }
     }
@@ -229,7 +250,10 @@ impl Approved {
     async fn claim(&mut self, claim: Box<ClaimNow>) -> Result<bool, ApprovalError> {
         let from = self.fresh();
         let claim = Command::Claim(claim);
-        let Took::Ours { record, last_event } = self.take(&claim, from).await? else {
+        let Took::Ours {
+            record, last_event, ..
+        } = self.take(&claim, from).await?
+        else {
             return Ok(false);
         };
         self.hold = Hold::Claimed {
@@ -252,9 +276,17 @@ impl Approved {
         let store = self.gate.shared().store();
         let done = carry_out(store, self.request, claim, from).await;
         match done.map_err(unavailable)? {
-            Outcome::Done { record, last_event } => {
+            Outcome::Done {
+                record,
+                last_event,
+                read_at,
+            } => {
                 count_approved();
-                Ok(Took::Ours { record, last_event })
+                Ok(Took::Ours {
+                    record,
+                    last_event,
+                    read_at,
+                })
             }
             Outcome::Refused {
                 refused:
@@ -331,7 +363,13 @@ impl Approved {
         let both = Command::ClaimAndStart(claim);
         // When the answer is lost it may have started: its lease decides.
         match self.take(&both, from).await? {
-            Took::Ours { record, .. } => Ok(Some(record)),
+            Took::Ours {
+                record, read_at, ..
+            } => {
+                // Its lease counts from the look that it was judged by at last.
+                self.read_at = read_at.unwrap_or(self.read_at);
+                Ok(Some(record))
+            }
             Took::Others => Ok(None),
         }
     }
@@ -339,10 +377,10 @@ impl Approved {
     /// Judges once more, after what was judged has grown old.
     async fn judged_now(&mut self) -> Result<Option<Box<ClaimNow>>, ApprovalError> {
         self.read_at = Instant::now();
-        let Some(snapshot) = self.gate.look(self.request).await? else {
-            return Ok(None);
-        };
-        self.snapshot = snapshot;
+        match self.gate.look(self.request).await? {
+            Look::Approved(snapshot) => self.snapshot = snapshot,
+            Look::NotYet(_) => return Ok(None),
+        }
         let claim = self.gate.judged_again(&self.snapshot).await?;
         self.judged_at = Instant::now();
         Ok(Some(claim))
@@ -388,20 +426,18 @@ impl Approved {
     async fn after_others(&self) -> ApprovalError {
         let gate = &self.gate;
         if !self.waits {
-            return gate.still_pending(self.request).await;
+            return match gate.look(self.request).await {
+                Ok(Look::NotYet(record)) => still_pending(&record),
+                Ok(Look::Approved(_)) => given_back(self.request),
+                Err(error) => error,
+            };
         }
         let mut watch = gate.shared().store().hints().watch(self.request);
         loop {
             match gate.look(self.request).await {
-                Ok(None) => watch.changed().await,
+                Ok(Look::NotYet(_)) => watch.changed().await,
                 // What was captured before the wait is not compared after it.
-                Ok(Some(_)) => {
-                    return ApprovalError::new(
-                        Kind::Unavailable,
-                        "somebody else had claimed it and gave it back: it is still approved, and the same call with the same key takes it up",
-                    )
-                    .request(self.request);
-                }
+                Ok(Look::Approved(_)) => return given_back(self.request),
                 Err(error) => return error,
             }
         }

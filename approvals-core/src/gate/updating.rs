@@ -5,13 +5,13 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::delivering::retry;
-use super::presenting::{answer, delivery, here, note, run_or_spawn};
+use super::presenting::{answer, here, note, run_or_spawn};
 use super::shared::{Channel, Shared};
 use super::unpanicked::Unpanicked;
-use crate::approver::{ApproverError, Notice};
+use crate::approver::{ApproverError, Notice, Receipt};
 use crate::id::{ChannelId, RequestId};
 use crate::review::Record;
-use crate::store::{DeliveryState, Snapshot, StoreError};
+use crate::store::{Delivery, DeliveryState, Seen, StoreError};
 
 /// The copies that a task of this gate is updating. One task at a time has a copy in
 /// hand, so that an older form never arrives after a newer one.
@@ -68,29 +68,36 @@ impl Copies {
 }
 
 /// Has the copies of a request on these channels show what it has become.
+///
+/// They are taken in hand before anything is read, so that what is read stands, and one look is
+/// enough for all of them.
 pub(super) async fn update_copies(
     shared: &Arc<Shared>,
-    record: &Arc<Record>,
+    request: RequestId,
     on: impl Fn(&Channel) -> bool,
 ) {
-    let deliveries = match shared.store().deliveries(record.id()).await {
-        Ok(deliveries) => deliveries,
+    let channels = shared.channels.iter().filter(|channel| on(channel));
+    let in_hand = |channel: &&Channel| shared.copies.take(request, &channel.id);
+    let channels: Vec<Channel> = channels.filter(in_hand).cloned().collect();
+    if channels.is_empty() {
+        return;
+    }
+    let seen = match shared.store().read_with_deliveries(request).await {
+        Ok(seen) => seen,
         Err(error) => {
-            tracing::error!(request = %record.id(), %error, "messages were not updated");
-            return;
+            tracing::error!(%request, %error, "messages were not updated");
+            None
         }
     };
-    for row in deliveries.iter() {
-        let channel = shared.channels.iter().find(|c| c.id == row.channel);
-        if let Some(channel) = channel.filter(|channel| on(channel))
-            && let Some(delivery) = here(shared, channel, record.id(), row)
-            && delivery.state.receipt().is_some()
-            && delivery.revision < record.revision
-            && shared.copies.take(record.id(), &channel.id)
-        {
-            let (shared, channel) = (Arc::clone(shared), channel.clone());
-            run_or_spawn(Box::pin(update_on(shared, channel, record.id())));
+    for channel in channels {
+        let outdated = seen
+            .clone()
+            .and_then(|seen| Outdated::among(shared, &channel, seen));
+        if outdated.is_none() && shared.copies.let_go(request, &channel.id) {
+            continue;
         }
+        let shared = Arc::clone(shared);
+        run_or_spawn(Box::pin(update_on(shared, channel, request, outdated)));
     }
 }
 
@@ -98,14 +105,43 @@ pub(super) async fn update_copies(
 pub(super) fn update_again(shared: &Arc<Shared>, channel: &Channel, request: RequestId) {
     if shared.copies.take_free(request, &channel.id) {
         let (shared, channel) = (Arc::clone(shared), channel.clone());
-        run_or_spawn(Box::pin(update_on(shared, channel, request)));
+        run_or_spawn(Box::pin(update_on(shared, channel, request, None)));
     }
 }
 
-/// Has one copy, which is in hand, show what its request has become.
-async fn update_on(shared: Arc<Shared>, channel: Channel, request: RequestId) {
+/// A copy that was posted and shows less than what stands.
+struct Outdated {
+    record: Arc<Record>,
+    delivery: Delivery,
+    receipt: Receipt,
+}
+
+impl Outdated {
+    /// The copy on this channel, if it is one.
+    fn among(shared: &Shared, channel: &Channel, seen: Seen) -> Option<Self> {
+        let record = seen.snapshot.record;
+        let mut rows = seen.deliveries.iter();
+        let row = rows.find(|row| row.channel == channel.id)?;
+        let delivery = here(shared, channel, record.id(), row)?;
+        let receipt = delivery.state.receipt().cloned()?;
+        (delivery.revision < record.revision).then_some(Self {
+            record,
+            delivery,
+            receipt,
+        })
+    }
+}
+
+/// Has one copy, which is in hand, show what its request has become. `outdated` is what was read
+/// since it was taken in hand.
+async fn update_on(
+    shared: Arc<Shared>,
+    channel: Channel,
+    request: RequestId,
+    mut outdated: Option<Outdated>,
+) {
     loop {
-        if let Err(error) = update_copy(&shared, &channel, request).await {
+        if let Err(error) = update_copy(&shared, &channel, request, outdated.take()).await {
             tracing::error!(%request, channel = %channel.id, %error, "a message was not updated");
         }
         if shared.copies.let_go(request, &channel.id) {
@@ -127,26 +163,31 @@ async fn update_copy(
     shared: &Shared,
     channel: &Channel,
     request: RequestId,
+    outdated: Option<Outdated>,
 ) -> Result<(), NotUpdated> {
     // The copy is in hand, so what is read of it now stands until it is noted.
-    let Some(delivery) = delivery(shared, channel, request).await? else {
+    let outdated = match outdated {
+        Some(outdated) => Some(outdated),
+        None => {
+            let seen = shared.store().read_with_deliveries(request).await?;
+            seen.and_then(|seen| Outdated::among(shared, channel, seen))
+        }
+    };
+    let Some(Outdated {
+        record,
+        delivery,
+        receipt,
+    }) = outdated
+    else {
         return Ok(());
     };
-    let Some(Snapshot { record, .. }) = shared.store().read(request).await? else {
-        return Ok(());
-    };
-    let Some(receipt) = delivery.state.receipt().cloned() else {
-        return Ok(());
-    };
-    if delivery.revision >= record.revision {
-        return Ok(());
-    }
     let over = record.state.phase().is_final();
     let notice = Notice::since(record, delivery.revision);
     let followed = answer(Unpanicked(channel.approver.follow(&notice, &receipt)).await);
     let receipt = match followed {
         Ok(further) => further.unwrap_or(receipt),
         Err(error) => {
+            let receipt = error.receipt().cloned().unwrap_or(receipt);
             let state = if error.is_for_good() {
                 // Not due any more; the next change of the request tries once more.
                 DeliveryState::Delivered(receipt)

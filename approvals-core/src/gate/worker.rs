@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
-use tokio::time::{Instant, sleep_until};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::archiving::archive;
 use super::delivering::deliver;
@@ -51,10 +52,11 @@ pub(super) async fn run(
 ) {
     let shared = Arc::clone(&last_word.0);
     run_or_spawn(Box::pin(catch_up(Arc::clone(&shared))));
+    let _renewing = Renewing(tokio::spawn(keep_renewing(Arc::clone(&shared))));
     let mut arrived: Vec<Buffered> = Vec::new();
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut look_at = Instant::now();
-    let mut renewed = look_at;
+    let mut ticked = look_at;
     let mut turn = 0_u8;
     let mut gathers_until: Option<Instant> = None;
     let (mut jobs_open, mut allowed_open) = (true, true);
@@ -94,12 +96,9 @@ pub(super) async fn run(
         let now = Instant::now();
         if now >= look_at {
             store_buffered(&shared, &mut buffered).await;
-            // Often enough that a lease never runs out while its holder is well, however often
-            // something else is due.
-            let tick = TICK.min(shared.lease / 3);
-            if now.duration_since(renewed) >= tick {
-                renewed = now;
-                renew(&shared).await;
+            let tick = tick(&shared);
+            if now.duration_since(ticked) >= tick {
+                ticked = now;
                 if shared.take_duties().await {
                     run_or_spawn(Box::pin(catch_up(Arc::clone(&shared))));
                 }
@@ -288,13 +287,7 @@ async fn on_changes(
     changed.sort_unstable();
     changed.dedup();
     for request in changed {
-        match shared.store().read(request).await {
-            Ok(Some(snapshot)) => {
-                update_copies(shared, &snapshot.record, |on| shared.minds(on)).await;
-            }
-            Ok(None) => {}
-            Err(error) => tracing::error!(%request, %error, "messages were not updated"),
-        }
+        update_copies(shared, request, |on| shared.minds(on)).await;
     }
     shared.sinks.news();
 }
@@ -314,8 +307,13 @@ async fn catch_up(shared: Arc<Shared>) {
 
 /// After changes were missed: every record whose copies show an older revision.
 async fn update_everything(shared: &Arc<Shared>, mut after: Option<RequestId>) {
+    // What has never changed has no copy that shows less: most of those that wait.
+    let changed = Filter {
+        changed: true,
+        ..Filter::default()
+    };
     loop {
-        let page = shared.store().list(&Filter::default(), after, BATCH).await;
+        let page = shared.store().list(&changed, after, BATCH).await;
         let page = match page {
             Ok(page) => page,
             Err(error) => {
@@ -327,9 +325,8 @@ async fn update_everything(shared: &Arc<Shared>, mut after: Option<RequestId>) {
             return;
         };
         after = Some(last.id());
-        // What has never changed has no copy that shows less: most of those that wait.
-        for record in page.iter().filter(|record| record.revision > 1) {
-            update_copies(shared, record, |on| shared.minds(on)).await;
+        for record in &page {
+            update_copies(shared, record.id(), |on| shared.minds(on)).await;
         }
     }
 }
@@ -391,6 +388,30 @@ async fn look_again(shared: &Shared, turn: u8) {
     }
     if shared.store().is_durable() {
         shared.store().hints().some_may_have_changed(turn);
+    }
+}
+
+/// How often the worker looks at least, and leases are renewed: often enough that one never runs out
+/// while its holder is well.
+fn tick(shared: &Shared) -> Duration {
+    TICK.min(shared.lease / 3)
+}
+
+/// The task that renews, which ends with the worker.
+struct Renewing(JoinHandle<()>);
+
+impl Drop for Renewing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Renews, whatever else the worker waits for meanwhile.
+async fn keep_renewing(shared: Arc<Shared>) {
+    let tick = tick(&shared);
+    loop {
+        sleep(tick).await;
+        renew(&shared).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The reference store: one lock, so that every method is one commit.
 
+mod forgetting;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,15 +20,12 @@ use crate::packed::Packed;
 use crate::review::{
     Admission, Opening, Phase, Record, Refused, SCHEMA, Standing, Transition, admit, stands,
 };
-use crate::store::retention::{has_open_grant, still_decides, tombstone};
 use crate::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap,
-    Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, RequestStore, Seen, Snapshot,
+    StoreError, Swap, Swapped,
 };
 use crate::time::{Clock, SystemClock, Timestamp, TokioClock};
 
-/// How many finished requests are remembered for late clicks.
-const REMEMBERED: usize = 4096;
 /// How many finished requests are archived before anybody else has a turn.
 const ARCHIVED_AT_ONCE: usize = 256;
 
@@ -207,82 +206,10 @@ impl Stored {
         Some(record)
     }
 
-    /// Keeps the most recent finished requests, and every one that still decides about something.
-    fn forget_finished(&mut self, now: Timestamp) {
-        let excess = self.finished.len().saturating_sub(REMEMBERED);
-        // Two at a time keeps up with one finish at a time, and bounds the work of each.
-        for _ in 0..excess.min(2) {
-            let Some(id) = self.finished.pop_front() else {
-                return;
-            };
-            match self.rows.get(&id) {
-                Some(row) if self.still_needed(&row.record, now) || self.hints.is_watched(id) => {
-                    self.finished.push_back(id);
-                }
-                Some(_) => drop(self.forget(id, now)),
-                None => {}
-            }
-        }
-    }
-
-    fn forget(&mut self, id: RequestId, now: Timestamp) -> Option<Arc<Record>> {
-        let row = self.rows.remove(&id)?;
-        self.index.dropped(&row.record, now);
-        for delivery in row.deliveries.iter() {
-            self.posting.over(id, row.record.asked.asked_at, delivery);
-        }
-        Some(row.record)
-    }
-
     /// A record, or what is left of it.
     fn known(&self, id: RequestId) -> Option<Arc<Record>> {
         let row = self.rows.get(&id).map(|row| &row.record);
         row.or_else(|| self.archived.get(&id)).map(Arc::clone)
-    }
-
-    /// Archives what finished by then, among the `count` that finished first.
-    fn archive(&mut self, count: usize, by: Timestamp, now: Timestamp) -> u64 {
-        let mut archived = 0;
-        for _ in 0..count {
-            let Some(id) = self.finished.pop_front() else {
-                break;
-            };
-            let Some(row) = self.rows.get(&id) else {
-                continue;
-            };
-            let kept = row.record.changed_at > by
-                || self.hints.is_watched(id)
-                || self.still_decides(&row.record, now);
-            if kept {
-                self.finished.push_back(id);
-            } else if let Some(record) = self.forget(id, now) {
-                archived += 1;
-                if record.asked.call.key().is_some() {
-                    self.archived.insert(id, Arc::new(tombstone(&record)));
-                }
-            }
-        }
-        archived
-    }
-
-    /// Whether a finished record must not be forgotten yet. What has a key is archived, not
-    /// forgotten: the key is found as long as its record is there.
-    fn still_needed(&self, record: &Record, now: Timestamp) -> bool {
-        record.asked.call.key().is_some() || self.still_decides(record, now)
-    }
-
-    /// Whether a finished record decides about others: a denial also while there is a grant that it
-    /// closes.
-    fn still_decides(&self, record: &Record, now: Timestamp) -> bool {
-        let closes_a_grant = || {
-            record.state.phase() == Phase::Denied
-                && self
-                    .index
-                    .deciding_with(&record.asked.digest)
-                    .filter_map(|id| self.rows.get(&id))
-                    .any(|row| has_open_grant(&row.record, now))
-        };
-        still_decides(record, now) || closes_a_grant()
     }
 
     /// The records of a digest that decide about others of it.
@@ -301,6 +228,11 @@ impl Stored {
         let grantor = record.granted_by.and_then(|id| self.rows.get(&id));
         let equal = self.deciding_with(record.asked.digest);
         stands(record, &equal, grantor.map(|row| row.record.as_ref()), now)
+    }
+
+    fn copies(&self, id: RequestId) -> Arc<[Delivery]> {
+        let row = self.rows.get(&id);
+        row.map_or_else(|| Arc::from([]), |row| Arc::clone(&row.deliveries))
     }
 
     fn standing(&mut self, opening: &Opening, now: Timestamp) -> Standing {
@@ -361,6 +293,20 @@ impl RequestStore for MemoryStore {
                 self.hints.changed(granted_by);
                 Opened::Granted { record, last_event }
             }
+        })
+    }
+
+    async fn known(&self, key: Digest, digest: Digest) -> Result<Known, StoreError> {
+        let (stored, now) = self.commit()?;
+        let id = stored.index.by_key.get(&key).copied();
+        Ok(Known {
+            now,
+            standing: Standing {
+                keyed: id.and_then(|id| stored.known(id)),
+                same_digest: stored.deciding_with(digest),
+                ..Standing::default()
+            },
+            deliveries: id.map_or_else(|| Arc::from([]), |id| stored.copies(id)),
         })
     }
 
@@ -434,9 +380,23 @@ impl RequestStore for MemoryStore {
     }
 
     async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
-        let stored = self.stored();
-        let row = stored.rows.get(&id);
-        Ok(row.map_or_else(|| Arc::from([]), |row| Arc::clone(&row.deliveries)))
+        Ok(self.stored().copies(id))
+    }
+
+    async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
+        let (stored, now) = self.commit()?;
+        let frozen = stored.freeze.is_some();
+        let Some(record) = stored.known(id) else {
+            return Ok(None);
+        };
+        Ok(Some(Seen {
+            snapshot: Snapshot {
+                record,
+                now,
+                frozen,
+            },
+            deliveries: stored.copies(id),
+        }))
     }
 
     async fn note_delivery(&self, id: RequestId, delivery: Delivery) -> Result<(), StoreError> {

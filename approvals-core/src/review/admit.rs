@@ -9,7 +9,7 @@ use super::refused::Refused;
 use super::state::{Phase, State};
 use super::vote::{Choice, Proposal};
 use crate::audit::What;
-use crate::call::{Argument, Bound};
+use crate::call::{Argument, Bound, Call};
 use crate::canonical;
 use crate::digest::Digest;
 use crate::id::{OwnerId, PersonId, RequestId};
@@ -152,23 +152,13 @@ pub enum Admission {
 #[must_use]
 pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admission {
     let asked = &opening.asked;
-    // Invariant 7: what may have run is not run again, unless its author says that it may be.
-    let in_doubt = standing
-        .same_digest
-        .iter()
-        .find(|record| is_in_doubt(record, now));
-    let refused = in_doubt.filter(|_| !asked.call.declaration().idempotent);
-    if let Some(record) = &standing.keyed {
-        if record.asked.digest != asked.digest {
-            return Admission::Refuse(Refusal::KeyOfAnotherCall(Arc::clone(record)));
-        }
-        // What is over is told; what could still run would be the second time.
-        return match refused.filter(|_| !record.state.phase().is_final()) {
-            Some(earlier) => Admission::Refuse(Refusal::InDoubt(Arc::clone(earlier))),
-            None => Admission::Found(Arc::clone(record)),
-        };
+    match keyed(&asked.call, standing, now) {
+        Some(Ok(record)) => return Admission::Found(record),
+        Some(Err(refusal)) => return Admission::Refuse(refusal),
+        None => {}
     }
-    if let Some(record) = refused {
+    let in_doubt = in_doubt(standing, now);
+    if let Some(record) = in_doubt.filter(|_| !asked.call.declaration().idempotent) {
         return Admission::Refuse(Refusal::InDoubt(Arc::clone(record)));
     }
     let mut excluded = opening.excluded.clone();
@@ -197,6 +187,34 @@ pub fn admit(opening: &Opening, standing: &Standing, now: Timestamp) -> Admissio
         events: vec![What::Requested { asked }],
         record,
     }))
+}
+
+/// What a call with a key finds under it: the request of the same logical call, or why it may not
+/// have it. `None` where the key names nothing yet. Of what stands only the record under the key
+/// and those of the same digest count.
+#[must_use]
+pub fn keyed(
+    call: &Call,
+    standing: &Standing,
+    now: Timestamp,
+) -> Option<Result<Arc<Record>, Refusal>> {
+    let record = standing.keyed.as_ref()?;
+    if record.asked.digest != call.digest() {
+        return Some(Err(Refusal::KeyOfAnotherCall(Arc::clone(record))));
+    }
+    // Invariant 7: what is over is told; what could still run would be the second time.
+    let twice = !record.state.phase().is_final() && !call.declaration().idempotent;
+    let earlier = in_doubt(standing, now).filter(|_| twice);
+    Some(match earlier {
+        Some(earlier) => Err(Refusal::InDoubt(Arc::clone(earlier))),
+        None => Ok(Arc::clone(record)),
+    })
+}
+
+/// Invariant 7: what may have run is not run again, unless its author says that it may be.
+fn in_doubt(standing: &Standing, now: Timestamp) -> Option<&Arc<Record>> {
+    let mut equal = standing.same_digest.iter();
+    equal.find(|record| is_in_doubt(record, now))
 }
 
 /// Whether a request may still lead to a run, given what else a store knows in the commit that

@@ -9,7 +9,7 @@ mod seating;
 mod state;
 mod vote;
 
-pub use admit::{Admission, Bucket, Limits, Opening, Refusal, Standing, admit, stands};
+pub use admit::{Admission, Bucket, Limits, Opening, Refusal, Standing, admit, keyed, stands};
 pub use apply::{Transition, apply};
 pub use command::{ClaimNow, Command, VoterNow, WithdrawnBy};
 pub(crate) use record::groups_of;

@@ -1,6 +1,9 @@
 //! Carrying a command out: read, judge, swap, and again when somebody else was first.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{RequestStore, Snapshot, StoreError, Swap, Swapped};
 use crate::audit::NewEvent;
@@ -20,6 +23,8 @@ pub(crate) enum Outcome {
         record: Arc<Record>,
         /// The number of its last event.
         last_event: u64,
+        /// When the record that it was judged by was asked for; `None` where it was given.
+        read_at: Option<Instant>,
     },
     /// It did not.
     Refused {
@@ -45,13 +50,20 @@ pub(crate) async fn carry_out(
     mut from: Option<Snapshot>,
 ) -> Result<Outcome, StoreError> {
     let mut stale = false;
+    let until = holds_for(command).map(|span| Instant::now() + span);
     for _ in 0..ATTEMPTS {
+        let mut read_at = None;
         let snapshot = match from.take() {
             Some(snapshot) => snapshot,
-            None => match store.read(id).await? {
-                Some(snapshot) => snapshot,
-                None => return Ok(Outcome::Unknown),
-            },
+            None => {
+                let asked = Instant::now();
+                stale |= until.is_some_and(|until| asked >= until);
+                read_at = Some(asked);
+                match store.read(id).await? {
+                    Some(snapshot) => snapshot,
+                    None => return Ok(Outcome::Unknown),
+                }
+            }
         };
         let Snapshot { record, now, .. } = snapshot;
         let Step { swap, due_first } = match step(&record, command, now) {
@@ -76,7 +88,11 @@ pub(crate) async fn carry_out(
                     tracing::error!(request = %id, %error, "what follows from a change was not done");
                 }
                 if !due_first {
-                    return Ok(Outcome::Done { record, last_event });
+                    return Ok(Outcome::Done {
+                        record,
+                        last_event,
+                        read_at,
+                    });
                 }
             }
             Swapped::Frozen => {
@@ -91,6 +107,28 @@ pub(crate) async fn carry_out(
     Err(StoreError::Unreachable(format!(
         "{id} was changed by others {ATTEMPTS} times while a command waited"
     )))
+}
+
+/// How long a command is judged anew after others were first. What a start was judged by beside the
+/// record (policy and voters) grows old meanwhile.
+fn holds_for(command: &Command) -> Option<Duration> {
+    match command {
+        Command::ClaimAndStart(claim) => Some(claim.lease / 2),
+        Command::Vote(_)
+        | Command::Renew { .. }
+        | Command::Claim(_)
+        | Command::Start { .. }
+        | Command::Withdraw(_)
+        | Command::Revoke { .. }
+        | Command::Due
+        | Command::Release { .. }
+        | Command::Finish { .. }
+        | Command::Abandon { .. }
+        | Command::Resolve { .. }
+        | Command::ReviewAfterwards { .. }
+        | Command::CloseGrant { .. }
+        | Command::ShareDenial { .. } => None,
+    }
 }
 
 /// What a command comes to on a record as it stands.

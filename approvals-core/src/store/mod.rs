@@ -25,7 +25,7 @@ use crate::approver::{Coverage, Receipt};
 use crate::audit::{Event, NewEvent};
 use crate::digest::Digest;
 use crate::id::{ActionName, ChannelId, OwnerId, PersonId, RequestId, SinkId};
-use crate::review::{Opening, Phase, Record, Refusal, Refused};
+use crate::review::{Opening, Phase, Record, Refusal, Refused, Standing};
 use crate::time::{ClockError, Timestamp};
 
 /// The store could not do what was asked. Nothing is released.
@@ -55,6 +55,27 @@ pub struct Snapshot {
     pub now: Timestamp,
     /// Whether an operator has frozen the gate.
     pub frozen: bool,
+}
+
+/// A record as it was read, with its copies.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The record and the store's time.
+    pub snapshot: Snapshot,
+    /// The copies of the request; none of what is archived.
+    pub deliveries: Arc<[Delivery]>,
+}
+
+/// What a store knows that decides about a call with a key, with the store's time.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The store's time.
+    pub now: Timestamp,
+    /// The record under the key, and those of the same digest that are executing or in doubt, for
+    /// [`review::keyed`](crate::review::keyed). Nothing of the rest.
+    pub standing: Standing,
+    /// The copies of the request under the key.
+    pub deliveries: Arc<[Delivery]>,
 }
 
 /// A change of one record, with what the trail says about it.
@@ -191,6 +212,9 @@ pub struct Filter {
     pub requester: Option<crate::principal::PrincipalId>,
     /// Only those that owe a review after the fact.
     pub review_owed: bool,
+    /// Only those that anything has become of since they were asked: most that wait have not
+    /// changed.
+    pub changed: bool,
 }
 
 impl Filter {
@@ -205,6 +229,7 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|wanted| call.requester().chain().any(|p| p == wanted))
             && (!self.review_owed || record.review_owed.is_some())
+            && (!self.changed || record.revision > 1)
     }
 }
 
@@ -234,6 +259,24 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// [`StoreError`]; nobody may be asked then.
     async fn open(&self, opening: Opening, deliveries: Vec<Delivery>)
     -> Result<Opened, StoreError>;
+
+    /// What decides about a call with this key and digest, before it is opened: a call that comes
+    /// back finds its request without anything being made ready that only a new one needs.
+    /// Changes nothing.
+    ///
+    /// As provided it tells the time and knows nothing, which is right: [`open`](Self::open) finds
+    /// under the key what there is. Whoever wraps a store passes this on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot say.
+    async fn known(&self, key: Digest, digest: Digest) -> Result<Known, StoreError> {
+        let (_, _) = (key, digest);
+        Ok(Known {
+            now: self.now().await?,
+            standing: Standing::default(),
+            deliveries: Arc::from([]),
+        })
+    }
 
     /// A record with the store's time; `None` when there is none.
     ///
@@ -287,7 +330,29 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// [`StoreError`] when they cannot be read.
     async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError>;
 
+    /// A record with the store's time, and its copies. Most who ask for one need the other.
+    ///
+    /// As provided it asks twice, which is right and slow: a store to which every question is a way
+    /// over a network answers both at once. Copies that are noted between two questions are in the
+    /// answer or not, as they are where somebody asks for them alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot say.
+    async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
+        let Some(snapshot) = self.read(id).await? else {
+            return Ok(None);
+        };
+        let deliveries = self.deliveries(id).await?;
+        Ok(Some(Seen {
+            snapshot,
+            deliveries,
+        }))
+    }
+
     /// Notes how far a delivery came, in place of what was noted for that channel.
+    ///
+    /// A store need not wait for its disk where nothing but the revision that a copy shows is
+    /// another: after a crash the copy is updated once more.
     ///
     /// # Errors
     /// [`StoreError`]; the delivery may be repeated.

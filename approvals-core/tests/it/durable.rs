@@ -7,5 +7,6 @@ mod duties;
 mod local;
 mod reminders;
 mod resume;
+mod returning;
 mod sinks;
 mod support;

@@ -134,7 +134,9 @@ fn assert_safe_and_whole(record: &Record) {
                 "rich_text_quote",
             ],
         );
-        assert!(units(&size) <= 16_000, "{} units", units(&size));
+        assert!(units(&size) <= 9_700, "{} units", units(&size));
+        let json = body["blocks"].to_string().chars().count();
+        assert!(json <= 15_500, "{json} characters of JSON");
         assert!(body["blocks"].as_array().unwrap().len() <= 50);
     }
     let votes = bodies

@@ -18,6 +18,7 @@ mod forms;
 mod long_requests;
 mod network;
 mod pace;
+mod partly;
 mod reach;
 mod room;
 #[cfg(feature = "socket-mode")]

@@ -32,7 +32,12 @@ impl Limits {
             "chat.postMessage" => {
                 let workspace = ("workspace".to_owned(), self.posts, MINUTE);
                 let second = Duration::from_secs(1);
-                let channel = channel.map(|id| (format!("post {id}"), 1, second));
+                // A user's direct messages are one conversation, under either name.
+                let of = |id: &str| match id.strip_prefix(['U', 'D']) {
+                    Some(user) => format!("post to {user}"),
+                    None => format!("post {id}"),
+                };
+                let channel = channel.map(|id| (of(id), 1, second));
                 return self.take([Some(workspace), channel]);
             }
             "chat.update" | "users.lookupByEmail" | "apps.connections.open" => 50,

@@ -170,6 +170,12 @@ impl Workspace {
         queue.push_back(fault);
     }
 
+    /// How many calls are still to go wrong: of a test whose faults all happened, none.
+    pub(crate) fn faults_left(&self) -> usize {
+        let state = self.state();
+        state.faults.values().map(VecDeque::len).sum()
+    }
+
     /// Takes the service away, or gives it back.
     pub(crate) fn down(&self, down: bool) {
         self.state().down = down;

@@ -30,10 +30,14 @@ impl Workspace {
         };
         let now = self.started.elapsed();
         state.calls.push((method.to_owned(), now));
-        let fault = state
-            .faults
-            .get_mut(method)
-            .and_then(std::collections::VecDeque::pop_front);
+        let given = arguments(request);
+        let place = given.as_ref().ok().and_then(|a| a["channel"].as_str());
+        let here = place.map(|channel| format!("{method} {channel}"));
+        let mut next = |name: &str| {
+            let faults = state.faults.get_mut(name)?;
+            faults.pop_front()
+        };
+        let fault = here.and_then(|here| next(&here)).or_else(|| next(method));
         match fault {
             Some(Fault::Limited(seconds)) => return Ok(limited(Duration::from_secs(seconds))),
             Some(Fault::Unavailable) => return Ok(status(503)),
@@ -41,7 +45,7 @@ impl Workspace {
             Some(Fault::Code(code)) => return Ok(with(&json!({"ok": false, "error": code}))),
             _ => {}
         }
-        let arguments = match arguments(request) {
+        let arguments = match given {
             Ok(arguments) => arguments,
             Err(code) => {
                 state.refused.push(format!("{method}: {code}"));

@@ -30,6 +30,7 @@ methods! {
     // `RequestStore`
     Now "now",
     Open "open",
+    Known "known",
     Read "read",
     CompareAndSwap "compare_and_swap",
     Append "append",
@@ -37,6 +38,7 @@ methods! {
     Events "events",
     Acknowledge "acknowledge",
     Deliveries "deliveries",
+    ReadWithDeliveries "read_with_deliveries",
     NoteDelivery "note_delivery",
     CopiesDue "copies_due",
     Lease "lease",

@@ -74,7 +74,19 @@ async fn deliveries(world: World) -> Judgment {
         world.store.note_delivery(id, noted.clone()).await?;
         let mut found = world.store.deliveries(id).await?.to_vec();
         found.sort_by(|a, b| a.channel.as_str().cmp(b.channel.as_str()));
-        ensure!(found == [other.clone(), noted], "then they are {found:?}");
+        ensure!(
+            found == [other.clone(), noted.clone()],
+            "then they are {found:?}"
+        );
+        let seen = world.store.read_with_deliveries(id).await?;
+        let mut beside = seen.map(|seen| seen.deliveries.to_vec());
+        if let Some(beside) = &mut beside {
+            beside.sort_by(|a, b| a.channel.as_str().cmp(b.channel.as_str()));
+        }
+        ensure!(
+            beside == Some(vec![other.clone(), noted]),
+            "read with their record they are {beside:?}"
+        );
     }
     Ok(())
 }
@@ -218,10 +230,26 @@ async fn list(world: World) -> Judgment {
         ids(filter.clone()).await? == all,
         "without a filter not all are listed"
     );
+    let changed = Filter {
+        changed: true,
+        ..filter.clone()
+    };
+    ensure!(
+        ids(changed.clone()).await? == [denied],
+        "by whether anything has become of it"
+    );
     let phases = |phases: &[Phase]| Filter {
         phases: phases.to_vec(),
         ..filter.clone()
     };
+    let pending_and_changed = Filter {
+        phases: vec![Phase::Pending],
+        ..changed
+    };
+    ensure!(
+        ids(pending_and_changed).await?.is_empty(),
+        "by a phase and whether anything has become of it"
+    );
     ensure!(
         ids(phases(&[Phase::Denied])).await? == [denied],
         "by one phase"

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use approvals_core::store::{Delivery, DeliveryState, Filter, RequestStore as _};
-use approvals_core::{Kind, Phase, RequestId, Requirement};
+use approvals_core::{
+    Approver, ApproverError, Coverage, Kind, Notice, Phase, Presentation, Receipt, RequestId,
+    Requirement, async_trait,
+};
 
 use super::support::{beside, restarted};
 use crate::support::adapters::SlowApprover;
@@ -273,4 +276,87 @@ async fn a_call_that_does_not_wait_is_refused_with_the_reason_when_no_channel_co
 
 fn channel() -> approvals_core::ChannelId {
     approvals_core::ChannelId::new("test").unwrap()
+}
+
+/// A channel of several rooms, of which one more can be reached each time.
+#[derive(Debug, Default)]
+struct Rooms(std::sync::Mutex<Vec<String>>);
+
+impl Rooms {
+    fn asked(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn tried(&self, what: String, rooms: &str) -> Result<Receipt, ApproverError> {
+        self.0.lock().unwrap().push(what);
+        let receipt = Receipt::handle(rooms);
+        if rooms == "abc" {
+            return Ok(receipt);
+        }
+        Err(ApproverError::new("a room is away").partly(receipt))
+    }
+}
+
+#[async_trait]
+impl Approver for Rooms {
+    fn coverage(&self, _: &Presentation<'_>) -> Coverage {
+        Coverage::Whole
+    }
+
+    async fn present(&self, _: &Notice) -> Result<Receipt, ApproverError> {
+        self.tried("present".to_owned(), "a")
+    }
+
+    async fn update(&self, _: &Notice, _: &Receipt) -> Result<(), ApproverError> {
+        Ok(())
+    }
+
+    async fn follow(
+        &self,
+        notice: &Notice,
+        receipt: &Receipt,
+    ) -> Result<Option<Receipt>, ApproverError> {
+        let rooms = receipt.as_str().unwrap();
+        let what = format!("{} follows {rooms}", notice.state().phase());
+        let further = match rooms {
+            "a" => "ab",
+            _ => "abc",
+        };
+        self.tried(what, further).map(Some)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_some_people_see_is_made_up_for_and_not_shown_to_them_again() {
+    let rooms = Arc::new(Rooms::default());
+    let world = world_with(a_senior(), |gate| {
+        let rooms = Arc::clone(&rooms);
+        gate.approver("rooms", |_| rooms)
+    })
+    .await;
+    let request = world.gate.ask(by_hand(1)).await.unwrap().unwrap();
+    tokio::time::sleep(seconds(60)).await;
+    let expected = ["present", "pending follows a", "pending follows ab"];
+    assert_eq!(rooms.asked(), expected);
+    let deliveries = world.store.inner.deliveries(request).await.unwrap();
+    let mut rows = deliveries.iter();
+    let row = rows.find(|row| row.channel.as_str() == "rooms").unwrap();
+    let receipt = DeliveryState::Delivered(Receipt::handle("abc"));
+    assert_eq!((&row.state, row.revision), (&receipt, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_who_see_what_others_do_not_are_shown_how_it_ended() {
+    let rooms = Arc::new(Rooms::default());
+    let world = world_with(a_senior(), |gate| {
+        let rooms = Arc::clone(&rooms);
+        gate.approver("rooms", |_| rooms)
+    })
+    .await;
+    let (task, request) = world.ask(export("orders", 1)).await;
+    request.deny_as("alice", "no").await.unwrap();
+    task.await.unwrap().unwrap_err();
+    tokio::time::sleep(seconds(60)).await;
+    let expected = ["present", "denied follows a", "denied follows ab"];
+    assert_eq!(rooms.asked(), expected);
 }

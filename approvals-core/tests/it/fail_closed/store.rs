@@ -12,6 +12,7 @@ async fn an_unreachable_store_refuses_whichever_method_fails() {
         "now",
         "open",
         "read",
+        "read_with_deliveries",
         "compare_and_swap",
         "append",
         "events",
@@ -37,11 +38,21 @@ async fn an_unreachable_store_refuses_whichever_method_fails() {
                     "{method}: {error}"
                 );
             }
-            // A store that reads and cannot write: not even the deadline can be recorded.
-            Err(_) => assert_eq!(method, "compare_and_swap"),
+            // A store that shows a request and cannot change it: not even the deadline can be
+            // recorded.
+            Err(_) => assert!(["read", "compare_and_swap"].contains(&method), "{method}"),
         }
         assert_eq!(world.bodies(), 0, "{method}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_say_what_a_key_names_refuses() {
+    let world = world(a_senior()).await;
+    world.store.fail("known");
+    let error = refusal(world.run(keyed("step-1", 1)).await);
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert_eq!(world.approver.asked().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -206,6 +206,35 @@ async fn a_start_that_is_committed_a_lease_late_loses_no_approval() {
     }
 }
 
+/// The request is approved again by then, and nothing of it has run.
+#[tokio::test(start_paused = true)]
+async fn a_start_that_others_held_up_for_half_a_lease_leaves_the_request_approved() {
+    let (world, _) = slow_world(false).await;
+    let sink = Arc::new(approvals_core::memory::InMemoryAuditSink::new());
+    let others = approvals_core::Gate::builder(world.store.clone(), world.directory.clone())
+        .policy("p", a_senior())
+        .approver("test", world.approver.connect())
+        .required_audit_sink("other", sink)
+        .build()
+        .await
+        .unwrap();
+    let call = || by_hand_keyed(1, "step-1");
+    let vote = async {
+        let request = world.approver.next().await;
+        request.approve_as("alice").await.unwrap();
+        request.id()
+    };
+    let (ours, id) = tokio::join!(world.gate.authorize(call()), vote);
+    world.store.before(Phase::Executing, async move {
+        tokio::time::sleep(seconds(16)).await;
+        drop(others.authorize(call()).await.unwrap());
+        others.flush().await;
+    });
+    let error = ours.unwrap().start(&call()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+    assert_eq!(world.phase(id).await, Phase::Approved);
+}
+
 /// Told to come back, for something that is over.
 #[tokio::test(start_paused = true)]
 async fn who_does_not_wait_is_not_told_pending_about_what_is_over() {

@@ -1,6 +1,6 @@
 //! Invariant 7: single use, and what has no outcome is in doubt.
 
-use approvals_core::{Kind, Phase, What};
+use approvals_core::{Kind, Phase, RequestStore, What};
 
 use crate::support::*;
 
@@ -197,6 +197,42 @@ async fn a_long_body_keeps_its_lease_and_a_lost_one_is_in_doubt() {
     tokio::time::sleep(seconds(2)).await;
     assert_eq!(world.phase(request.id()).await, Phase::InDoubt);
     task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_renewed_while_the_worker_waits_for_a_slow_answer() {
+    let world = world(a_senior()).await;
+    let task = tokio::spawn(world.run_to(Body::NeverEnds, export("orders", 1)));
+    let request = world.approver.next().await;
+    request.approve_as("alice").await.unwrap();
+    let other = world.gate.ask(by_hand(2)).await.unwrap().unwrap();
+    tokio::time::sleep(seconds(5)).await;
+    world.store.slow_down("read_with_deliveries", seconds(3600));
+    world.gate.withdraw(other).await.unwrap();
+    tokio::time::sleep(seconds(600)).await;
+    let record = world.record(request.id()).await;
+    let now = world.store.now().await.unwrap();
+    assert!(
+        record.due_at().is_some_and(|until| until > now),
+        "{record:?}"
+    );
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_is_of_the_time_when_the_body_ended() {
+    let world = world(a_senior()).await;
+    let vote = async {
+        let request = world.approver.next().await;
+        request.approve_as("alice").await.unwrap();
+        request.id()
+    };
+    let (admitted, id) = tokio::join!(world.gate.authorize(by_hand(1)), vote);
+    let permit = admitted.unwrap().start(&by_hand(1)).await.unwrap();
+    tokio::time::sleep(seconds(60)).await;
+    let ended = world.store.now().await.unwrap();
+    permit.finish(true).await;
+    assert_eq!(world.record(id).await.changed_at, ended);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use approvals_core::memory::MemoryStore;
 use approvals_core::review::Opening;
-use approvals_core::store::{Delivery, Hints, Opened, Snapshot, Swap, Swapped};
+use approvals_core::store::{Delivery, Hints, Opened, Seen, Snapshot, Swap, Swapped};
 use approvals_core::{
     ChannelId, Clock, ClockError, Phase, RequestId, RequestStore, StoreError, Timestamp, TokioClock,
 };
@@ -52,6 +52,7 @@ pub(crate) struct Failing {
     lost: Mutex<Option<Phase>>,
     late: Mutex<Option<(Phase, u32, Duration)>>,
     slow: Mutex<BTreeMap<&'static str, Duration>>,
+    asked: Mutex<Vec<&'static str>>,
     durable: AtomicBool,
     /// Of another process's own, where it is one.
     hints: Option<Arc<Hints>>,
@@ -81,6 +82,7 @@ impl Failing {
             lost: Mutex::default(),
             late: Mutex::default(),
             slow: Mutex::default(),
+            asked: Mutex::default(),
             durable: AtomicBool::new(false),
             hints: None,
         }
@@ -138,6 +140,22 @@ impl Failing {
         self.slow.lock().unwrap().insert(method, by);
     }
 
+    /// What was asked about requests since this was last called, method by method.
+    pub(crate) fn questions(&self) -> Vec<&'static str> {
+        let mut asked = std::mem::take(&mut *self.asked.lock().unwrap());
+        asked.retain(|method| {
+            [
+                "known",
+                "open",
+                "read",
+                "deliveries",
+                "read_with_deliveries",
+            ]
+            .contains(method)
+        });
+        asked
+    }
+
     /// Has the gate believe that the store outlives its process.
     pub(crate) fn durable(&self) {
         self.durable.store(true, Ordering::SeqCst);
@@ -190,6 +208,7 @@ impl WrapsStore for Failing {
         method: Method,
         call: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
+        self.asked.lock().unwrap().push(method.name());
         self.answering(method.name())?;
         call.await
     }
@@ -223,6 +242,20 @@ impl WrapsStore for Failing {
         let read = self.inner.read(id).await;
         if let Ok(Some(snapshot)) = &read
             && let Some(by) = self.lateness(snapshot.record.state.phase())
+        {
+            tokio::time::sleep(by).await;
+        }
+        read
+    }
+
+    async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
+        let slow = self.slow.lock().unwrap().remove("read_with_deliveries");
+        if let Some(by) = slow {
+            tokio::time::sleep(by).await;
+        }
+        let read = self.inner.read_with_deliveries(id).await;
+        if let Ok(Some(seen)) = &read
+            && let Some(by) = self.lateness(seen.snapshot.record.state.phase())
         {
             tokio::time::sleep(by).await;
         }

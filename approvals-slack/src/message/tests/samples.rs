@@ -181,9 +181,11 @@ pub(super) fn states_of(record: &Record, words: &str) -> Vec<Record> {
             summary: Some(why),
         },
     ];
+    let said = |number| vote(&format!("person-{number}"), Choice::Approve, Some(words));
     let with = |state| Record {
         state,
-        votes: vec![vote("alice", Choice::Deny, Some(words))],
+        // More than are listed, each with all that they said.
+        votes: (0..15).map(said).collect(),
         ..record.clone()
     };
     states.map(with).into()
