@@ -143,6 +143,7 @@ async fn commands(store: &PostgresStore) -> Result<(), Failure> {
             lease,
             frozen: false,
             verdict: Verdict::Allow(Reasons::rule("bench", "allowed now")?),
+            policy_version: None,
             voters: vec![alice],
             excluded: BTreeSet::new().into(),
         })),

@@ -3,6 +3,9 @@
 use crate::note::{Note, NoteError, VerifierKey};
 use crate::tree::Hash;
 
+/// The most entries that a log can have: other implementations count them in signed numbers.
+const LARGEST: u64 = i64::MAX as u64;
+
 /// What a log says about itself, and signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -52,7 +55,8 @@ impl Checkpoint {
             return Err(CheckpointError::Malformed);
         };
         let decimal = size == "0" || !size.starts_with(['0', '+']);
-        let (Ok(number), Some(root), true) = (size.parse(), Hash::parse(root), decimal) else {
+        let number = size.parse().ok().filter(|size| *size <= LARGEST);
+        let (Some(number), Some(root), true) = (number, Hash::parse(root), decimal) else {
             return Err(CheckpointError::Malformed);
         };
         if origin.is_empty() {
@@ -65,14 +69,28 @@ impl Checkpoint {
         })
     }
 
-    /// Reads a checkpoint that one of these keys signed.
+    /// Reads a checkpoint that one of these keys signed. A log signs under its own name: the key of
+    /// another log, or of a witness, makes none of its checkpoints.
     ///
     /// # Errors
     /// [`CheckpointError`].
     pub fn verified(note: &[u8], keys: &[VerifierKey]) -> Result<Self, CheckpointError> {
         let note = Note::parse(note)?;
-        note.verify(keys)?;
-        Self::parse(note.text())
+        let signed = note.verify(keys)?;
+        let checkpoint = Self::parse(note.text())?;
+        match signed.first() {
+            Some(first)
+                if signed
+                    .iter()
+                    .all(|key| key.is_witness() || key.name() != checkpoint.origin) =>
+            {
+                Err(CheckpointError::Origin {
+                    found: checkpoint.origin,
+                    expected: first.name().to_owned(),
+                })
+            }
+            _ => Ok(checkpoint),
+        }
     }
 
     /// The same, of this log.

@@ -40,11 +40,15 @@ mod reading;
 mod tile;
 mod tree;
 mod verify;
+mod witness;
 
 pub use self::checkpoint::{Checkpoint, CheckpointError};
-pub use self::log::{AsOf, AuditLog, AuditLogBuilder, Directory, LogError, SCHEMA};
+pub use self::log::{
+    AsOf, AuditLog, AuditLogBuilder, Directory, Disclosure, DisclosureError, LogError, SCHEMA,
+};
 pub use self::note::{
-    Ed25519Signer, KeyError, Note, NoteError, SignError, Signer, SigningKeyError, VerifierKey,
+    Cosigner, Ed25519Signer, KeyError, Note, NoteError, SignError, Signer, SigningKeyError,
+    VerifierKey,
 };
 pub use self::proof::{EntryProof, EntryProofError};
 pub use self::reading::{Recorded, SignedLog, Told};
@@ -54,3 +58,7 @@ pub use self::tree::{
     verify_consistency, verify_inclusion,
 };
 pub use self::verify::{Finding, Report, Verifier, VerifyError};
+pub use self::witness::{
+    Answer, CheckpointFile, CheckpointSink, Published, Publisher, Transport, TransportError,
+    Witness, WitnessError,
+};

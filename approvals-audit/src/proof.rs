@@ -41,7 +41,19 @@ impl EntryProof {
     /// # Errors
     /// [`LogError`] when the log cannot be read, or has no such entry.
     pub fn of(directory: &Directory, index: u64, keys: &[VerifierKey]) -> Result<Self, LogError> {
-        let note = directory.note()?;
+        Self::under(directory, index, directory.note()?, keys)
+    }
+
+    /// The same under another checkpoint of the log, such as [`Directory::witnessed`].
+    ///
+    /// # Errors
+    /// [`LogError`] when the log cannot be read, or had no such entry then.
+    pub fn under(
+        directory: &Directory,
+        index: u64,
+        note: Vec<u8>,
+        keys: &[VerifierKey],
+    ) -> Result<Self, LogError> {
         let of_log = |error| LogError::Checkpoint {
             path: directory.path().to_owned(),
             error,

@@ -29,6 +29,9 @@ pub enum What {
         call: Option<Arc<Call>>,
         /// The rules that allowed it.
         reasons: Reasons,
+        /// Of the policy that did, where it says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy_version: Option<Arc<str>>,
     },
     /// A call was refused: before anybody was asked, or, with a request, because what would have
     /// run was not what people had approved.
@@ -43,6 +46,9 @@ pub enum What {
         kind: Kind,
         /// In words.
         why: Arc<str>,
+        /// Of the policy that was asked, or would have been, where it says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy_version: Option<Arc<str>>,
     },
     /// People are asked. The event carries what they are asked.
     Requested {
@@ -158,6 +164,9 @@ pub enum What {
         owner: OwnerId,
         /// How many votes no longer counted when it was judged again.
         struck: usize,
+        /// Of the policy by which it was judged again, where it says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy_version: Option<Arc<str>>,
     },
     /// The claim was given back unused.
     ClaimReleased {

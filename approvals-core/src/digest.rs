@@ -40,6 +40,13 @@ impl Domain {
     }
 }
 
+impl Domain {
+    /// Exactly what is hashed of this text.
+    pub(crate) fn before(self, text: &str) -> Vec<u8> {
+        [self.prefix(), text.as_bytes()].concat()
+    }
+}
+
 impl Digest {
     /// The hash of `bytes` in a domain.
     pub(crate) fn of(domain: Domain, bytes: &[u8]) -> Self {

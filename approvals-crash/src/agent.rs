@@ -1,6 +1,7 @@
 //! An agent: makes keyed calls one after the other, and after a restart makes them again.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,7 +17,8 @@ use crate::files::{self, Lines};
 use crate::flaw::Flaw;
 use crate::point::Points;
 use crate::roles::{Role, ready};
-use crate::setting::{Inbox, LEASE, effect, gate};
+use crate::setting::{Inbox, LEASE, effect, gate_with};
+use crate::sink::{Licences, has_claim};
 use crate::{Failure, Random};
 
 /// How many calls an agent makes at a time.
@@ -34,12 +36,20 @@ struct Effects {
     file: Lines,
     points: Arc<Points>,
     seed: u64,
+    /// Where the required sink has claims and where runs go that it had none for, with such a sink.
+    licences: Option<(PathBuf, Lines)>,
 }
 
 impl Effects {
     /// Takes a while, as bodies do, so that some are killed before and some after their effect.
     async fn write(&self, call: &str, permit: &Permit) -> Result<(), Failure> {
         let line = effect(call, permit).ok_or("a permit of a request has no fence")?;
+        if let Some((licences, unlicensed)) = &self.licences
+            && let (Some(request), Some(fence)) = (permit.request_id(), permit.fence())
+            && !has_claim(licences, request, fence)?
+        {
+            unlicensed.append(&line)?;
+        }
         let mut random = Random::of(self.seed, call);
         tokio::time::sleep(random.within(BODY)).await;
         let write = async { self.file.append(&line) };
@@ -78,11 +88,15 @@ pub(crate) async fn run(role: Role) -> Result<(), Failure> {
     let (store, points) = role.store().await?;
     let gate = loop {
         let file = Lines::open(&role.files.effects())?;
+        let loses = role.flaw == Some(Flaw::LosesEvents);
+        let licences = || Licences::open(&role.files.licences(), loses).map(Arc::new);
+        let sink = role.sink.then(licences).transpose()?;
+        let store = Arc::clone(&store);
         let built = match role.flaw {
             Some(Flaw::RunsUnclaimed) => {
-                gate(Arc::clone(&store), LEASE, |_| Arc::new(Hasty(file))).await
+                gate_with(store, LEASE, |_| Arc::new(Hasty(file)), sink).await
             }
-            Some(_) | None => gate(Arc::clone(&store), LEASE, |_| Arc::new(Inbox)).await,
+            Some(_) | None => gate_with(store, LEASE, |_| Arc::new(Inbox), sink).await,
         };
         match built {
             Ok(gate) => break gate,
@@ -95,6 +109,13 @@ pub(crate) async fn run(role: Role) -> Result<(), Failure> {
         file: Lines::open(&role.files.effects())?,
         points,
         seed: role.seed,
+        licences: match role.sink {
+            true => Some((
+                role.files.licences(),
+                Lines::open(&role.files.unlicensed())?,
+            )),
+            false => None,
+        },
     });
     FORGETS.store(role.flaw == Some(Flaw::ForgetsKeys), Ordering::Relaxed);
     let path = role.files.answers(&role.name);

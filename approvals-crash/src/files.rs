@@ -20,6 +20,11 @@ impl Lines {
     pub(crate) fn append(&self, line: &str) -> io::Result<()> {
         // One write: a process that is killed leaves the whole line or none.
         (&self.file).write_all(format!("{line}\n").as_bytes())?;
+        self.sync()
+    }
+
+    /// Returns when nothing that is in the file can be lost any more.
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
@@ -67,6 +72,16 @@ impl Directory {
     /// A line for each body that ran: `key request fence`.
     pub(crate) fn effects(&self) -> PathBuf {
         self.0.join("effects")
+    }
+
+    /// A line for each event that the required sink has: `event request what fence`.
+    pub(crate) fn licences(&self) -> PathBuf {
+        self.0.join("licences")
+    }
+
+    /// A line for each body that ran before the required sink had its claim: `key request fence`.
+    pub(crate) fn unlicensed(&self) -> PathBuf {
+        self.0.join("unlicensed")
     }
 
     /// A line for each vote that was acknowledged: `request person choice revision`.

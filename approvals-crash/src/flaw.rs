@@ -16,16 +16,19 @@ pub enum Flaw {
     NeverDue,
     /// An agent whose store acknowledges starts and keeps none.
     LosesStarts,
+    /// An agent whose required sink acknowledges events and keeps none.
+    LosesEvents,
 }
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::RunsUnclaimed,
         Self::ForgetsKeys,
         Self::LosesVotes,
         Self::NeverDue,
         Self::LosesStarts,
+        Self::LosesEvents,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Flaw {
             Self::LosesVotes => "loses-votes",
             Self::NeverDue => "never-due",
             Self::LosesStarts => "loses-starts",
+            Self::LosesEvents => "loses-events",
         }
     }
 }

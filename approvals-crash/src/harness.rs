@@ -22,7 +22,11 @@ use observer::Observer;
 
 /// How long after the last kill at most the next one comes.
 const PAUSE: Duration = Duration::from_millis(160);
-/// After so many kills everything is left alone until it has settled.
+/// The same while agents have a required sink. Who feeds it holds that duty for a lease after it was
+/// killed, and nothing runs meanwhile.
+const PAUSE_WITH_SINK: Duration = Duration::from_millis(1_200);
+/// After so many kills everything is left alone until it has settled, and agents get a required sink
+/// or lose it.
 const ROUND: u64 = 50;
 /// How long a process that was started may take to begin.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,6 +83,8 @@ pub(crate) fn new_directory() -> Result<Directory, Failure> {
 struct Battle<'a> {
     run: &'a Run,
     random: Random,
+    /// Whether agents that are started have the required sink.
+    sink: bool,
     ground: Ground,
     processes: Vec<Process>,
     observer: Observer,
@@ -91,6 +97,7 @@ impl<'a> Battle<'a> {
         let mut battle = Self {
             run,
             random: Random::new(run.seed),
+            sink: run.flaw == Some(Flaw::LosesEvents),
             ground,
             processes: Vec::new(),
             observer,
@@ -98,6 +105,7 @@ impl<'a> Battle<'a> {
         };
         for (role, name) in [("agent", "one"), ("agent", "two"), ("reviewer", "people")] {
             let role = Role {
+                sink: false,
                 role,
                 name: name.to_owned(),
                 place: battle.ground.place.clone(),
@@ -115,13 +123,15 @@ impl<'a> Battle<'a> {
     async fn fight(&mut self) -> Result<(), Failure> {
         let mut round = 0;
         while self.report.kills() < self.run.kills {
-            sleep(self.random.within(PAUSE)).await;
+            let pause = if self.sink { PAUSE_WITH_SINK } else { PAUSE };
+            sleep(self.random.within(pause)).await;
             self.bury().await?;
             self.strike().await?;
             self.look().await?;
             if self.report.kills() / ROUND > round {
                 round = self.report.kills() / ROUND;
                 self.settle().await?;
+                self.sink = !self.sink;
                 self.observer.count(&mut self.report)?;
                 if let Some(tell) = self.run.progress {
                     tell(&self.report);
@@ -215,6 +225,7 @@ impl<'a> Battle<'a> {
             return Ok(());
         };
         let mut role = process.role.clone();
+        role.sink = self.sink && role.role == "agent";
         let armed = self.random.in_hundred(50);
         role.point = match role.role {
             "agent" if armed => Point::of_agent(&mut self.random),
@@ -283,7 +294,9 @@ impl<'a> Battle<'a> {
 /// Who has the flaw.
 fn flaw_of(flaw: Option<Flaw>, role: &str) -> Option<Flaw> {
     flaw.filter(|flaw| match flaw {
-        Flaw::RunsUnclaimed | Flaw::ForgetsKeys | Flaw::LosesStarts => role == "agent",
+        Flaw::RunsUnclaimed | Flaw::ForgetsKeys | Flaw::LosesStarts | Flaw::LosesEvents => {
+            role == "agent"
+        }
         Flaw::LosesVotes => role == "reviewer",
         Flaw::NeverDue => true,
     })

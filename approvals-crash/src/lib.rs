@@ -32,6 +32,7 @@ mod random;
 mod reviewer;
 pub mod roles;
 mod setting;
+mod sink;
 pub mod trail;
 
 pub use place::Backend;

@@ -36,7 +36,8 @@ impl WrapsStore for PointedStore {
         let loses = match self.flaw {
             Some(Flaw::LosesVotes) => true,
             Some(Flaw::LosesStarts) => swap.record.state.phase() == Phase::Executing,
-            Some(Flaw::RunsUnclaimed | Flaw::ForgetsKeys | Flaw::NeverDue) | None => false,
+            Some(Flaw::RunsUnclaimed | Flaw::ForgetsKeys | Flaw::LosesEvents | Flaw::NeverDue)
+            | None => false,
         };
         if loses {
             return Ok(Swapped::Done {

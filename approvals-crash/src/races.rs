@@ -141,6 +141,7 @@ impl Track {
         let mut racers = Vec::new();
         for racer in 0..RACERS {
             let role = Role {
+                sink: false,
                 role: "racer",
                 name: racer.to_string(),
                 place: ground.place.clone(),

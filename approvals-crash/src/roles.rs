@@ -31,6 +31,8 @@ pub(crate) struct Role {
     pub(crate) seed: u64,
     pub(crate) point: Option<Point>,
     pub(crate) flaw: Option<Flaw>,
+    /// Whether its gate has the required sink.
+    pub(crate) sink: bool,
 }
 
 const ROLES: [&str; 3] = ["agent", "reviewer", "racer"];
@@ -49,6 +51,7 @@ impl Role {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         arguments.push(or_none(self.point.as_ref().map(ToString::to_string)).into());
         arguments.push(or_none(self.flaw.map(|flaw| flaw.to_string())).into());
+        arguments.push(self.sink.to_string().into());
         arguments
     }
 
@@ -59,8 +62,8 @@ impl Role {
         let Some(role) = ROLES.into_iter().find(|known| known == role) else {
             return Ok(None);
         };
-        let [_, name, backend, at, files, seed, point, flaw] = arguments else {
-            return Err(format!("the role `{role}` takes seven arguments").into());
+        let [_, name, backend, at, files, seed, point, flaw, sink] = arguments else {
+            return Err(format!("the role `{role}` takes eight arguments").into());
         };
         let given = |text: &String| (text != "-").then(|| text.clone());
         Ok(Some(Self {
@@ -74,6 +77,7 @@ impl Role {
             seed: seed.parse()?,
             point: given(point).map(|point| point.parse()).transpose()?,
             flaw: given(flaw).map(|flaw| flaw.parse()).transpose()?,
+            sink: sink.parse()?,
         }))
     }
 

@@ -12,6 +12,7 @@ use approvals_core::{
 };
 
 use crate::Failure;
+use crate::sink::{self, Licences};
 
 /// The channel that people vote on.
 pub(crate) const CHANNEL: &str = "inbox";
@@ -44,7 +45,21 @@ pub(crate) async fn gate<A: Approver + 'static>(
     lease: Duration,
     channel: impl FnOnce(ChannelDesk) -> Arc<A>,
 ) -> Result<Gate, Failure> {
-    let gate = Gate::builder(store, directory()?)
+    gate_with(store, lease, channel, None).await
+}
+
+/// The same, with a sink that holds up effects until it has what licenses them.
+pub(crate) async fn gate_with<A: Approver + 'static>(
+    store: Arc<dyn RequestStore>,
+    lease: Duration,
+    channel: impl FnOnce(ChannelDesk) -> Arc<A>,
+    sink: Option<Arc<Licences>>,
+) -> Result<Gate, Failure> {
+    let mut gate = Gate::builder(store, directory()?);
+    if let Some(sink) = sink {
+        gate = gate.required_audit_sink(sink::NAME, sink);
+    }
+    let gate = gate
         .policy(POLICY, rules()?)
         .approver(CHANNEL, channel)
         .redaction_key(RedactionKey::new("crash", vec![7; 32])?)

@@ -21,6 +21,8 @@ pub enum Broken {
     StartedWithoutYes,
     /// An effect has no event that licensed it.
     EffectWithoutStart,
+    /// A body ran before the required sink had its claim.
+    RanBeforeSink,
     /// An abandoned execution is not in doubt.
     NotInDoubt,
     /// A caller was told what did not happen.
@@ -223,6 +225,14 @@ impl Trail {
                 },
             }
         }
+    }
+
+    /// Bodies that ran before the required sink had their claim: there may be none.
+    pub fn judge_unlicensed(&self, lines: &[String], violations: &mut Vec<Violation>) {
+        violations.extend(lines.iter().map(|line| Violation {
+            broken: Broken::RanBeforeSink,
+            found: format!("the required sink did not have the claim of the effect `{line}`"),
+        }));
     }
 
     /// Compares the votes that were acknowledged: `request person choice revision`.

@@ -229,6 +229,11 @@ impl Inner {
         self.known().snapshot.hashes
     }
 
+    /// Whether what is answered is older than what the files hold.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.known().stale.is_some()
+    }
+
     /// The one version that an answer is made of.
     fn answering(&self) -> Result<Arc<Snapshot>, DirectoryError> {
         let known = self.known();

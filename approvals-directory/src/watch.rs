@@ -43,7 +43,9 @@ async fn watch(watched: Weak<Inner>, every: Duration) {
         let Some(found) = look(&inner).await else {
             continue;
         };
-        if found == seen {
+        // Whoever else read a file while it was written noted that it was broken.
+        let mended = found.is_ok() && inner.is_stale();
+        if found == seen && !mended {
             continue;
         }
         tokio::time::sleep(SETTLED.min(every)).await;

@@ -117,8 +117,9 @@ fn stands_alone(swap: &Swap, trusted: Trusted) -> bool {
     !swap.stands || (record.granted_by.is_none() && stands(record, &[], None, trusted.told).is_ok())
 }
 
-struct AtOnce {
-    statement: String,
+/// A statement that says under which conditions it changes anything, together with its `COMMIT`.
+pub(crate) struct AtOnce {
+    pub(crate) statement: String,
 }
 
 #[async_trait]

@@ -67,11 +67,13 @@ mod listen;
 mod literal;
 mod migrations;
 mod open;
+mod open_at_once;
 mod operate;
 #[cfg(test)]
 mod plans;
 mod read;
 mod rows;
+mod seals;
 mod store;
 mod swap;
 mod trail;

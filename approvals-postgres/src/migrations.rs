@@ -27,10 +27,15 @@ const MIGRATIONS: &[Migration] = &[
         oldest: 1,
         sql: include_str!("../migrations/0002_duties.sql"),
     },
+    Migration {
+        version: 3,
+        oldest: 1,
+        sql: include_str!("../migrations/0003_seals.sql"),
+    },
 ];
 
 /// What this code was written for.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// Whoever makes or changes tables in this database does so alone.
 const LOCK: i64 = 0x6170_7072_6d69_6772;

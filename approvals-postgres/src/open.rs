@@ -116,7 +116,10 @@ impl PostgresStore {
             bucket,
             deliveries: &deliveries,
         };
-        let opened = self.exchange(&locks, &opening).await?;
+        let opened = match self.open_at_once(&locks, &opening).await? {
+            Some(opened) => opened,
+            None => self.exchange(&locks, &opening).await?,
+        };
         if let Opened::Granted { record, .. } = &opened
             && let Some(grantor) = record.granted_by
         {
@@ -126,10 +129,11 @@ impl PostgresStore {
     }
 }
 
-struct OpeningIn<'a> {
-    opening: &'a Opening,
-    bucket: Digest,
-    deliveries: &'a [Noted],
+/// An opening with what is written beside it.
+pub(crate) struct OpeningIn<'a> {
+    pub(crate) opening: &'a Opening,
+    pub(crate) bucket: Digest,
+    pub(crate) deliveries: &'a [Noted],
 }
 
 impl Exchange for OpeningIn<'_> {
@@ -210,7 +214,7 @@ impl Exchange for OpeningIn<'_> {
 }
 
 /// A span as PostgreSQL has it.
-fn millis(span: Duration) -> i64 {
+pub(crate) fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -255,7 +259,7 @@ fn standing(opening: &Opening, row: &PgRow) -> Result<Standing, Failure> {
     })
 }
 
-fn events_of(transition: &Transition) -> Vec<NewEvent> {
+pub(crate) fn events_of(transition: &Transition) -> Vec<NewEvent> {
     let record = &transition.record;
     let about = |what| NewEvent::about(record.id(), record.revision, what);
     transition.events.iter().cloned().map(about).collect()

@@ -179,7 +179,7 @@ pub(crate) fn insert(
     now: Timestamp,
 ) -> Result<String, Failure> {
     let columns = lookup::Columns::of(record);
-    let principals: Vec<String> = columns.principals.iter().map(ToString::to_string).collect();
+    let principals = principals(&columns);
     let copies = beside.deliveries.iter();
     let values = with_columns(numbered(events, When::at(now))?, record)?
         .text(columns.action.as_str())
@@ -192,6 +192,12 @@ pub(crate) fn insert(
         .all_texts(copies.clone().map(|copy| copy.body.as_str()))
         .all_numbers(copies.map(|copy| copy.due));
     Ok(INSERT.execute(&values))
+}
+
+/// Whom a request can be listed by.
+pub(crate) fn principals(columns: &lookup::Columns) -> Vec<String> {
+    let principals = columns.principals.iter();
+    principals.map(ToString::to_string).collect()
 }
 
 /// Stores events that belong to no change of a record.

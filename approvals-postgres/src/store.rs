@@ -76,6 +76,19 @@ impl RequestStore for PostgresStore {
         self.due_copies(channel, limit).await
     }
 
+    async fn seal(&self, sink: &SinkId) -> Result<Option<String>, StoreError> {
+        self.sealed(sink).await
+    }
+
+    async fn swap_seal(
+        &self,
+        sink: &SinkId,
+        expected: Option<&str>,
+        seal: &str,
+    ) -> Result<bool, StoreError> {
+        self.seal_swapped(sink, expected, seal).await
+    }
+
     async fn lease(
         &self,
         duty: &Duty,
@@ -120,6 +133,10 @@ impl RequestStore for PostgresStore {
 
     fn hints(&self) -> &Arc<Hints> {
         &self.hints
+    }
+
+    fn is_remote(&self) -> bool {
+        true
     }
 
     fn is_durable(&self) -> bool {

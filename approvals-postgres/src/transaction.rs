@@ -134,7 +134,7 @@ const LOCK_ROW: Prepared = Prepared {
 };
 
 /// What every connection keeps prepared.
-pub(crate) const PREPARED: [&Prepared; 12] = [
+pub(crate) const PREPARED: [&Prepared; 13] = [
     &LOCK,
     &SHARE,
     &LOCK_ROW,
@@ -144,6 +144,7 @@ pub(crate) const PREPARED: [&Prepared; 12] = [
     &crate::swap::JUDGED_BY,
     &crate::at_once::SWAP,
     &crate::open::STANDING,
+    &crate::open_at_once::OPEN,
     &crate::trail::NUMBERED,
     &crate::trail::ACKNOWLEDGE,
     &crate::operate::FREEZE,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use approvals_channel::{Http, Rank, Schedule, retry_after, send_within};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -103,6 +103,9 @@ impl Api {
         let refused = |error: &dyn std::fmt::Display| failed(Class::Refused, error.to_string());
         let address = self.endpoints.method(method.name());
         let bearer = format!("Bearer {}", self.token.expose_secret());
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|error| refused(&error))?;
+        // Not to be printed by whatever carries the request.
+        bearer.set_sensitive(true);
         let request = if method.is_query() {
             let query = query(arguments).map_err(|error| refused(&error))?;
             Request::get(format!("{address}?{query}"))

@@ -10,6 +10,7 @@ use crate::api::Api;
 use crate::channel::{Inner, Slack};
 use crate::destination::{Place, Routes};
 use crate::endpoints::Endpoints;
+use crate::forms_opened::FormsOpened;
 use crate::id::AppId;
 use crate::people::Installation;
 use crate::signature::SigningSecrets;
@@ -211,6 +212,7 @@ impl SlackBuilder {
             people: crate::people::People::default(),
             replays: crate::replay::Replays::default(),
             memory: Memory::default(),
+            forms_opened: FormsOpened::default(),
         })))
     }
 }

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 
 use crate::api::Api;
 use crate::destination::Routes;
+use crate::forms_opened::FormsOpened;
 use crate::id::AppId;
 use crate::message::{self, ROOM};
 use crate::people::{Installation, People};
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) people: People,
     pub(crate) replays: Replays,
     pub(crate) memory: Memory,
+    pub(crate) forms_opened: FormsOpened,
 }
 
 impl Slack {

@@ -13,6 +13,7 @@ use crate::block::Modal;
 use crate::channel::Inner;
 use crate::error::Class;
 use crate::form::{Remembered, form};
+use crate::forms_opened::Turn;
 use crate::id::{ConversationId, UserId};
 use crate::message::{Body, answer};
 use crate::method::Method;
@@ -59,6 +60,14 @@ struct Done {}
 impl Inner {
     /// Opens the form of a choice. A trigger is good for three seconds, so this comes first.
     pub(crate) async fn open(&self, click: Click, seen: Seen, choice: Choice, trigger: String) {
+        match self.forms_opened.one_more(&click.user) {
+            Turn::Opened => {}
+            Turn::TooMany => {
+                let why = "You opened many forms within a minute: wait a minute.";
+                return self.tell(&click, NOT_COUNTED, why).await;
+            }
+            Turn::Ignored => return,
+        }
         let record = match self.desk.look(seen.request).await {
             Ok(record) => record,
             Err(error) => return self.tell(&click, heading(&error), &told(&error)).await,

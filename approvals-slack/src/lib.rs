@@ -28,6 +28,7 @@ mod destination;
 mod endpoints;
 mod error;
 mod form;
+mod forms_opened;
 mod id;
 mod message;
 mod method;

@@ -174,8 +174,12 @@ fn judge(installation: &Installation, asked: &UserId, user: &User) -> Judged {
         return Err(NoReviewer::Guest);
     }
     let stable = match (installation, &user.enterprise_user) {
+        (Installation::Workspace(_), _) => asked.as_str(),
         (Installation::Organisation(_), Some(EnterpriseUser { id: Some(id), .. })) => id.as_str(),
-        _ => asked.as_str(),
+        (Installation::Organisation(_), _) => {
+            let why = "no id in the organisation".to_owned();
+            return Err(NoReviewer::NotSaid(why));
+        }
     };
     Ok(Clicker {
         tenant: installation.tenant().to_owned(),

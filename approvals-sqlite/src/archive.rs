@@ -1,19 +1,23 @@
 //! Archiving: finished requests go, keys and the trail stay.
 
+use approvals_core::store::lookup::Columns;
 use approvals_core::store::retention::{has_open_grant, still_decides, tombstone};
 use approvals_core::store::{StoreError, encoding};
 use approvals_core::{Phase, Record, Timestamp};
 
+use crate::copies;
+use crate::entries::{self, Stands};
 use crate::opening::bounded;
-use crate::rows;
+use crate::rows::{self, Row};
 use crate::script::Script;
 use crate::transaction::{Failure, Transaction};
 use crate::work::{Selection, Step};
 
 pub(crate) const FINISHED: &str = "
-SELECT id, changed_at, record FROM requests INDEXED BY requests_finished
-WHERE finished = 1 AND changed_at <= ? AND (changed_at, id) > (?, ?)
-ORDER BY changed_at, id LIMIT ?";
+SELECT r.id, e.part AS finished_at, r.phase, r.due_at, r.found, r.waiter, r.review_owed, r.changed_at, r.copies, r.record
+FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+WHERE e.kind = 15 AND e.value = '' AND e.part <= ? AND (e.part, e.request) > (?, ?)
+ORDER BY e.part, e.request LIMIT ?";
 
 /// Archives some of what finished long ago.
 pub(crate) fn archive(
@@ -34,10 +38,10 @@ pub(crate) fn archive(
     let mut script = Script::default();
     for row in read.rows(transaction.connection)? {
         let id = rows::id(&row, "id")?;
-        step.last = Some((rows::time(&row, "changed_at")?, id));
+        step.last = Some((rows::time(&row, "finished_at")?, id));
         match rows::record(&row, "record") {
             Ok(Some(record)) if !needed(transaction, &record, now)? => {
-                remove(&mut script, &record)?;
+                remove(&mut script, &row, &record)?;
                 step.archived += 1;
             }
             Ok(_) => {}
@@ -62,7 +66,7 @@ fn needed(
     }
     // A denial closes the grants of its digest that were given before it.
     let mut read = Script::new(
-        "SELECT id, record FROM requests INDEXED BY requests_by_digest WHERE digest = ? AND found = 'decides'",
+        "SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind IN (4, 11) AND e.value = ? AND r.found = 'decides'",
     );
     read.bind(record.asked.digest.as_bytes().to_vec());
     for row in read.rows(transaction.connection)? {
@@ -74,7 +78,7 @@ fn needed(
 }
 
 /// Adds to what is written that a record goes.
-fn remove(script: &mut Script, record: &Record) -> Result<(), StoreError> {
+fn remove(script: &mut Script, row: &Row, record: &Record) -> Result<(), StoreError> {
     let id = record.id().to_bytes().to_vec();
     if record.asked.call.key().is_some() {
         script
@@ -82,11 +86,20 @@ fn remove(script: &mut Script, record: &Record) -> Result<(), StoreError> {
             .bind(id.clone())
             .bind(encoding::encode(&tombstone(record))?);
     }
-    for principal in approvals_core::store::lookup::Columns::of(record).principals {
-        script
-            .add("; DELETE FROM principals WHERE principal = ? AND finished = 1 AND request = ?")
-            .bind(principal.to_string())
-            .bind(id.clone());
+    entries::moved(
+        script,
+        &Columns::of(record),
+        Some(&Stands::read(row)?),
+        None,
+    );
+    for delivery in rows::copies(row)? {
+        copies::moved(
+            script,
+            record.id(),
+            record.asked.asked_at,
+            Some(&delivery),
+            None,
+        );
     }
     script.add("; DELETE FROM requests WHERE id = ?").bind(id);
     Ok(())

@@ -16,7 +16,7 @@ pub(crate) fn append(
 ) -> Result<u64, Failure> {
     let now = transaction.now()?;
     let mut script = Script::default();
-    transaction.events(&mut script, events, now)?;
+    transaction.events(&mut script, events, &[], now)?;
     transaction.write(script)?;
     Ok(transaction.head.last_event)
 }
@@ -71,6 +71,35 @@ pub(crate) fn acknowledge(
     Ok(())
 }
 
+pub(crate) const SEAL: &str = "SELECT seal FROM seals WHERE sink = ?";
+
+/// Replaces a seal, if it is the expected one. The lock on writing is held, so that what was read
+/// stands until the commit.
+pub(crate) fn swap_seal(
+    transaction: &mut Transaction<'_>,
+    sink: &SinkId,
+    expected: Option<&str>,
+    seal: &str,
+) -> Result<bool, Failure> {
+    let mut read = Script::new(SEAL);
+    read.bind(sink.as_str().to_owned());
+    let row = read.row(transaction.connection)?;
+    let stands = match &row {
+        Some(row) => Some(rows::value::<&str>(row, "seal")?),
+        None => None,
+    };
+    if stands != expected {
+        return Ok(false);
+    }
+    let mut script = Script::default();
+    script
+        .add("; INSERT INTO seals (sink, seal) VALUES (?, ?) ON CONFLICT (sink) DO UPDATE SET seal = excluded.seal")
+        .bind(sink.as_str().to_owned())
+        .bind(seal.to_owned());
+    transaction.write(script)?;
+    Ok(true)
+}
+
 pub(crate) fn set_freeze(
     transaction: &mut Transaction<'_>,
     freeze: Option<&Freeze>,
@@ -79,7 +108,7 @@ pub(crate) fn set_freeze(
     let now = transaction.now()?;
     let frozen = freeze.map(rows::json).transpose()?;
     let mut script = Script::default();
-    transaction.events(&mut script, std::slice::from_ref(event), now)?;
+    transaction.events(&mut script, std::slice::from_ref(event), &[], now)?;
     transaction.write(script)?;
     transaction.head.frozen = frozen;
     Ok(())

@@ -19,12 +19,12 @@ pub(crate) fn clear(connection: &Connection, clock: &StoreClock) -> Result<(), F
     let now = transaction.now()?;
     let mut script = Script::default();
     script
-        .add("; DELETE FROM changes WHERE number <= ?")
+        .add("; DELETE FROM entries WHERE kind = 1 AND value = '' AND part <= ?")
         .bind_number(transaction.head.last_change.saturating_sub(KEPT))
         .add("; DELETE FROM proposals WHERE at <= ?")
         .bind(bounded(now.minus(PROPOSAL_COUNTS_FOR)))
         // A gate that is gone is remembered while requests wait for it.
-        .add("; DELETE FROM gates WHERE alive_until <= ? AND NOT EXISTS (SELECT 1 FROM requests WHERE waiter = gates.owner)")
+        .add("; DELETE FROM gates WHERE alive_until <= ? AND NOT EXISTS (SELECT 1 FROM entries WHERE kind = 5 AND value = gates.owner)")
         .bind(bounded(now));
     let mut read = Script::new(
         "SELECT bucket, asks, denials FROM buckets WHERE pending = 0 AND bucket > (SELECT randomblob(32)) ORDER BY bucket LIMIT ?",

@@ -2,91 +2,83 @@
 
 use approvals_core::store::Delivery;
 use approvals_core::{ChannelId, RequestId, Timestamp};
+use rusqlite::types::Value;
 
+use crate::entries::{enters, leaves};
 use crate::opening::bounded;
 use crate::rows;
 use crate::script::Script;
 use crate::transaction::{Failure, Transaction};
 
-/// Adds to what is written with a new request when its copies are due.
-pub(crate) fn intended(
+/// Adds to what is written when a channel's copy is due, where that is another time than before.
+pub(crate) fn moved(
     script: &mut Script,
     id: RequestId,
     asked_at: Timestamp,
-    deliveries: &[Delivery],
+    before: Option<&Delivery>,
+    after: Option<&Delivery>,
 ) {
-    for delivery in deliveries {
-        if let Some(due) = delivery.due(asked_at) {
-            is_due(script, id, &delivery.channel, due);
-        }
+    let due = |delivery: &Delivery| Some((delivery.channel.clone(), delivery.due(asked_at)?));
+    let (before, after) = (before.and_then(due), after.and_then(due));
+    if before == after {
+        return;
+    }
+    let value = |channel: ChannelId| Value::Text(channel.to_string());
+    if let Some((channel, due)) = before {
+        leaves(script, 6, value(channel), bounded(due), id);
+    }
+    if let Some((channel, due)) = after {
+        enters(
+            script,
+            6,
+            value(channel),
+            bounded(due),
+            id.to_bytes().to_vec(),
+        );
     }
 }
 
-fn is_due(script: &mut Script, id: RequestId, channel: &ChannelId, due: Timestamp) {
-    script
-        .add("; INSERT INTO copies (request, channel, due) VALUES (?, ?, ?) ON CONFLICT (request, channel) DO UPDATE SET due = excluded.due")
-        .bind(id.to_bytes().to_vec())
-        .bind(channel.to_string())
-        .bind(bounded(due));
-}
+pub(crate) const NOTED: &str =
+    "SELECT copies, asked_at FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
-pub(crate) const NOTED: &str = "
-SELECT id, deliveries, iif(?, record, NULL) AS record
-FROM requests INDEXED BY requests_by_id WHERE id = ?";
-
-/// Notes a delivery in place of what was noted for its channel. The record is read only for an
-/// intent, whose time alone depends on when the request was made.
+/// Notes a delivery in place of what was noted for its channel.
 pub(crate) fn note(
     transaction: &mut Transaction<'_>,
     id: RequestId,
     delivery: &Delivery,
 ) -> Result<(), Failure> {
-    let depends = delivery.due(BEFORE_ALL) != delivery.due(AFTER_ALL);
     let mut read = Script::new(NOTED);
-    read.bind(depends).bind(id.to_bytes().to_vec());
+    read.bind(id.to_bytes().to_vec());
     let Some(row) = read.row(transaction.connection)? else {
         return Ok(());
     };
-    let asked_at = rows::record(&row, "record")?.map_or(BEFORE_ALL, |record| record.asked.asked_at);
-    let mut all = rows::deliveries(&row, "deliveries")?;
+    let asked_at = rows::time(&row, "asked_at")?;
+    let mut all = rows::copies(&row)?;
     let known = all
         .iter_mut()
         .find(|known| known.channel == delivery.channel);
-    let was_due = known
-        .as_ref()
-        .is_some_and(|known| known.due(BEFORE_ALL).is_some());
-    match known {
-        Some(known) => known.clone_from(delivery),
-        None => all.push(delivery.clone()),
-    }
+    let before = known
+        .map(|known| std::mem::replace(known, delivery.clone()))
+        .or_else(|| {
+            all.push(delivery.clone());
+            None
+        });
     let mut script = Script::default();
     script
-        .add("; UPDATE requests SET deliveries = ?, copies_kept = copies_kept + 1 WHERE id = ?")
+        .add("; UPDATE requests SET copies = ? WHERE id = ?")
         .bind(rows::json(&all)?)
         .bind(id.to_bytes().to_vec());
-    match delivery.due(asked_at) {
-        Some(due) => is_due(&mut script, id, &delivery.channel, due),
-        None if was_due => {
-            script
-                .add("; DELETE FROM copies WHERE request = ? AND channel = ?")
-                .bind(id.to_bytes().to_vec())
-                .bind(delivery.channel.to_string());
-        }
-        None => {}
-    }
+    moved(&mut script, id, asked_at, before.as_ref(), Some(delivery));
     transaction.write(script)?;
     Ok(())
 }
-
-const BEFORE_ALL: Timestamp = Timestamp::from_millis(0);
-const AFTER_ALL: Timestamp = Timestamp::from_millis(u64::MAX);
 
 /// The copies on a channel that are due, in one snapshot with the time of the latest commit.
 pub(crate) const DUE: &str = "
 SELECT 'latest' AS kind, NULL AS id, latest AS at FROM meta
 UNION ALL
-SELECT * FROM (SELECT 'due', request, due FROM copies INDEXED BY copies_by_due
-    WHERE channel = ? AND due <= ? ORDER BY due, request LIMIT ?)";
+SELECT * FROM (SELECT 'due', request, part FROM entries
+    WHERE kind = 6 AND value = ? AND part <= ? ORDER BY part, request LIMIT ?)";
 
 pub(crate) fn due(channel: &ChannelId, now: Timestamp, limit: usize) -> Script {
     let mut script = Script::new(DUE);

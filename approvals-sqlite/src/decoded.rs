@@ -6,12 +6,22 @@ use std::sync::{Arc, Mutex};
 use approvals_core::store::{StoreError, encoding};
 use approvals_core::{Record, RequestId};
 
+use crate::swapping::Text;
+
 /// How many are kept. A request is read several times within a short while: when it is asked, when
 /// somebody votes, when its caller wakes.
 const KEPT: usize = 512;
 
 /// How long a text that is kept may be, in bytes.
 const LONGEST: usize = 8 * 1024;
+
+#[derive(Debug)]
+struct Known {
+    whole: Arc<str>,
+    /// Where it was written here.
+    text: Option<Text>,
+    record: Arc<Record>,
+}
 
 /// What texts say. Only a text that is the same to the byte is not decoded again, so that whatever
 /// changed the file is seen.
@@ -20,7 +30,7 @@ pub(crate) struct Decoded(Mutex<Lately>);
 
 #[derive(Debug, Default)]
 struct Lately {
-    known: HashMap<RequestId, (Arc<str>, Arc<Record>)>,
+    known: HashMap<RequestId, Known>,
     /// Those that came first go first.
     order: VecDeque<RequestId>,
 }
@@ -32,24 +42,42 @@ impl Decoded {
 
     /// The record that stands in this request's column.
     pub(crate) fn record(&self, id: RequestId, text: &str) -> Result<Arc<Record>, StoreError> {
-        if let Some((known, record)) = self.lately().known.get(&id)
-            && **known == *text
+        if let Some(known) = self.lately().known.get(&id)
+            && *known.whole == *text
         {
-            return Ok(Arc::clone(record));
+            return Ok(Arc::clone(&known.record));
         }
         let record = Arc::new(encoding::decode(&id.to_string(), text)?);
-        self.remember(text.into(), &record);
+        self.keep(text.into(), None, &record);
         Ok(record)
     }
 
-    /// Keeps what was decoded from this text, or encoded to it.
-    pub(crate) fn remember(&self, text: Arc<str>, record: &Arc<Record>) {
-        if text.len() > LONGEST {
+    /// The text of a former form of this record, made by a change of what is kept here: what was
+    /// asked is the same to the byte.
+    pub(crate) fn text(&self, record: &Record) -> Option<Text> {
+        let lately = self.lately();
+        let known = lately.known.get(&record.id())?;
+        let same = Arc::ptr_eq(&known.record.asked, &record.asked);
+        known.text.clone().filter(|_| same)
+    }
+
+    /// Keeps what was encoded to this text.
+    pub(crate) fn remember(&self, text: Text, record: &Arc<Record>) {
+        self.keep(Arc::clone(&text.whole), Some(text), record);
+    }
+
+    fn keep(&self, whole: Arc<str>, text: Option<Text>, record: &Arc<Record>) {
+        if whole.len() > LONGEST {
             return;
         }
         let id = record.id();
         let mut lately = self.lately();
-        let known = lately.known.insert(id, (text, Arc::clone(record)));
+        let known = Known {
+            whole,
+            text,
+            record: Arc::clone(record),
+        };
+        let known = lately.known.insert(id, known);
         if known.is_some() {
             return;
         }
@@ -74,13 +102,37 @@ mod tests {
         Arc::new(Record::pending(opening.asked, opening.excluded, None))
     }
 
+    fn text_of(record: &Record) -> Text {
+        let asked = encoding::encode_asked(&record.asked).unwrap();
+        let text = Text::of(record, &asked).unwrap();
+        assert_eq!(*text.whole, encoding::encode(record).unwrap());
+        assert_eq!(text.asked(), Some(asked.as_str()));
+        text
+    }
+
+    #[test]
+    fn what_was_asked_is_put_into_words_once() {
+        let decoded = Decoded::default();
+        let record = asked();
+        decoded.remember(text_of(&record), &record);
+        let mut next = Record::clone(&record);
+        next.revision += 1;
+        let known = decoded.text(&next).unwrap();
+        let text = Text::of(&next, known.asked().unwrap()).unwrap();
+        assert_eq!(*text.whole, encoding::encode(&next).unwrap());
+        // Equal is not the same: another text may say it.
+        next.asked = Arc::new(approvals_core::review::Asked::clone(&next.asked));
+        assert!(decoded.text(&next).is_none());
+    }
+
     #[test]
     fn a_text_that_was_changed_is_read_anew() {
         let decoded = Decoded::default();
         let record = asked();
         let id = record.id();
-        let text: Arc<str> = encoding::encode(&record).unwrap().into();
-        decoded.remember(Arc::clone(&text), &record);
+        let text = text_of(&record);
+        decoded.remember(text.clone(), &record);
+        let text = text.whole;
         let again = decoded.record(id, &text).unwrap();
         assert!(Arc::ptr_eq(&again, &record));
         let changed = text.replace("\"revision\":1", "\"revision\":9");
@@ -95,11 +147,9 @@ mod tests {
         let decoded = Decoded::default();
         for _ in 0..KEPT * 3 {
             let record = asked();
-            let text = encoding::encode(&record).unwrap();
-            decoded.remember(text.into(), &record);
+            decoded.remember(text_of(&record), &record);
         }
-        let long: Arc<str> = "x".repeat(LONGEST + 1).into();
-        decoded.remember(long, &asked());
+        decoded.keep("x".repeat(LONGEST + 1).into(), None, &asked());
         let lately = decoded.lately();
         assert_eq!((lately.known.len(), lately.order.len()), (KEPT, KEPT));
     }

@@ -34,8 +34,9 @@
 //! back by more than two seconds, the clock has failed ([`StoreError::Clock`]): nothing is judged
 //! until it has caught up. A clock that was far ahead has to be waited for, too.
 //!
-//! **Several processes** may open the file, also while they are upgraded one after the other: the
-//! first to be new adds to the tables what it needs, and the others go on. What one changes is told
+//! **Several processes** may open the file. The first of a newer version brings the tables up to
+//! date; processes of an older one go on beside it where that version says that they can, and are
+//! refused with an error that says so where they cannot. What one changes is told
 //! to waiters in another within [`Builder::look_every`]. Of their gates one at a time does each kind
 //! of background work. They have to be on the same machine, on a local disk: SQLite's log needs
 //! shared memory.
@@ -59,6 +60,7 @@ mod clock;
 mod copies;
 mod decoded;
 mod duties;
+mod entries;
 mod error;
 mod file;
 mod listing;

@@ -1,33 +1,20 @@
 //! Pages of the list: each is found by an index, however many requests there are.
 
+use std::collections::BTreeMap;
+
 use approvals_core::store::Filter;
 use approvals_core::{Phase, RequestId};
 
+use crate::entries;
 use crate::script::Script;
-
-/// Every phase, for a list that is ordered within each.
-const PHASES: [Phase; 12] = [
-    Phase::Pending,
-    Phase::Approved,
-    Phase::Claimed,
-    Phase::Executing,
-    Phase::Succeeded,
-    Phase::Failed,
-    Phase::InDoubt,
-    Phase::Denied,
-    Phase::Withdrawn,
-    Phase::Expired,
-    Phase::Revoked,
-    Phase::Lapsed,
-];
 
 /// The statement for one page.
 ///
-/// It goes through the most selective index in the order of ids. Where an index is ordered by phase
-/// or by being finished first, each part of it is asked for a page, and the first of all are taken.
+/// It goes through the most selective entries in the order of ids. Where they are ordered by phase or
+/// by being finished first, each part of them is asked for a page, and the first of all are taken.
 pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> Script {
     let phases: &[Phase] = if filter.phases.is_empty() {
-        &PHASES
+        &entries::PHASES
     } else {
         &filter.phases
     };
@@ -48,15 +35,19 @@ pub(crate) fn page(filter: &Filter, after: Option<RequestId>, limit: usize) -> S
                 page.of_principal(filter, &principal.to_string(), finished, &phases);
             }
         }
-    } else if let Some(action) = &filter.action {
-        for phase in phases {
-            page.of_action(action.as_str(), *phase);
-        }
-    } else if filter.phases.is_empty() {
+    } else if filter.action.is_none() && filter.phases.is_empty() {
         page.of_all();
     } else {
-        for phase in phases {
-            page.of_phase(*phase);
+        let runs: Vec<Phase> = phases
+            .iter()
+            .copied()
+            .filter(|p| entries::runs(*p))
+            .collect();
+        if !runs.is_empty() {
+            page.of_what_runs(filter, &runs);
+        }
+        for (part, phases) in parts(phases) {
+            page.of_part(filter, part, &phases);
         }
     }
     page.finish()
@@ -81,10 +72,11 @@ impl Page {
         self.script.add(sql)
     }
 
-    /// Ends a part, which is not longer than the page.
+    /// Ends a part of entries, which is not longer than the page.
     fn end(&mut self) {
         self.if_changed();
-        self.script.add(" ORDER BY r.id LIMIT ?)").bind(self.limit);
+        let limit = self.limit;
+        self.script.add(" ORDER BY e.request LIMIT ?)").bind(limit);
     }
 
     fn if_changed(&mut self) {
@@ -100,41 +92,56 @@ impl Page {
 
     fn of_all(&mut self) {
         let after = self.after.clone();
+        let limit = self.limit;
         self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_id WHERE r.id > ?")
             .bind(after);
+        self.if_changed();
+        self.script.add(" ORDER BY r.id LIMIT ?)").bind(limit);
+    }
+
+    /// What runs or is about to, which is never much.
+    fn of_what_runs(&mut self, filter: &Filter, phases: &[Phase]) {
+        let after = self.after.clone();
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = 3 AND e.value = '' AND e.request > ?");
+        script.bind(after);
+        phase_in(script, phases);
+        action_is(script, filter);
         self.end();
     }
 
-    fn of_phase(&mut self, phase: Phase) {
+    /// What is in some of the phases that are one part of the list, of all or of an action.
+    fn of_part(&mut self, filter: &Filter, part: i64, phases: &[Phase]) {
         let after = self.after.clone();
-        self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_phase WHERE r.phase = ? AND r.id > ?")
-            .bind_text(phase.as_str())
+        let finished = phases.iter().any(|phase| phase.is_final());
+        let (kind, value) = match &filter.action {
+            None => (8, String::new()),
+            Some(action) => (9, action.as_str().to_owned()),
+        };
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = ? AND e.value = ? AND e.part = ? AND e.request > ?");
+        script
+            .bind(if finished { kind + 4 } else { kind })
+            .bind(value)
+            .bind(part)
             .bind(after);
-        self.end();
-    }
-
-    fn of_action(&mut self, action: &str, phase: Phase) {
-        let after = self.after.clone();
-        self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_by_action WHERE r.action = ? AND r.phase = ? AND r.id > ?")
-            .bind(action.to_owned())
-            .bind_text(phase.as_str())
-            .bind(after);
+        phase_in(script, phases);
         self.end();
     }
 
     fn of_principal(&mut self, filter: &Filter, principal: &str, finished: bool, phases: &[Phase]) {
-        let (after, limit) = (self.after.clone(), self.limit);
-        let script = self.part("SELECT r.id, r.record FROM principals p CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = p.request WHERE p.principal = ? AND p.finished = ? AND p.request > ?");
-        script.bind(principal.to_owned()).bind(finished).bind(after);
+        let after = self.after.clone();
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = ? AND e.value = ? AND e.part = 0 AND e.request > ?");
+        script
+            .bind(if finished { 14 } else { 10 })
+            .bind(principal.to_owned())
+            .bind(after);
         phase_in(script, phases);
         action_is(script, filter);
-        self.if_changed();
-        self.script.add(" ORDER BY p.request LIMIT ?)").bind(limit);
+        self.end();
     }
 
     fn that_owe(&mut self, filter: &Filter) {
         let after = self.after.clone();
-        let script = self.part("SELECT r.id, r.record FROM requests r INDEXED BY requests_that_owe WHERE r.review_owed = 1 AND r.id > ?");
+        let script = self.part("SELECT r.id, r.record FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request WHERE e.kind = 7 AND e.value = '' AND e.part = 0 AND e.request > ?");
         script.bind(after);
         if !filter.phases.is_empty() {
             phase_in(script, &filter.phases);
@@ -142,11 +149,24 @@ impl Page {
         action_is(script, filter);
         if let Some(principal) = &filter.requester {
             script
-                .add(" AND EXISTS (SELECT 1 FROM principals p WHERE p.principal = ? AND p.finished = r.finished AND p.request = r.id)")
+                .add(" AND EXISTS (SELECT 1 FROM entries p WHERE p.kind IN (10, 14) AND p.value = ? AND p.part = 0 AND p.request = r.id)")
                 .bind(principal.to_string());
         }
         self.end();
     }
+}
+
+/// The parts of the list that these phases are in, and which of them are in each. What runs is found
+/// apart.
+fn parts(phases: &[Phase]) -> BTreeMap<i64, Vec<Phase>> {
+    let mut parts = BTreeMap::<i64, Vec<Phase>>::new();
+    for phase in phases.iter().filter(|phase| !entries::runs(**phase)) {
+        let part = parts.entry(entries::part(*phase)).or_default();
+        if !part.contains(phase) {
+            part.push(*phase);
+        }
+    }
+    parts
 }
 
 fn phase_in(script: &mut Script, phases: &[Phase]) {

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{Admission, Bucket, Opening, Standing, Transition, admit};
-use approvals_core::store::lookup::{PROPOSAL_COUNTS_FOR, bucket, proposals};
-use approvals_core::store::{Delivery, Known, Opened, StoreError};
-use approvals_core::{Digest, PersonId, Phase, Record, Timestamp};
+use approvals_core::store::lookup::{Columns, PROPOSAL_COUNTS_FOR, bucket, proposals};
+use approvals_core::store::{Delivery, Known, Opened, StoreError, encoding};
+use approvals_core::{Digest, PersonId, Phase, Record, Timestamp, What};
 
 use crate::clock::StoreClock;
 use crate::copies;
 use crate::decoded::Decoded;
+use crate::entries::{self, Stands};
 use crate::rows::{self, Row};
 use crate::script::Script;
-use crate::swapping::Written;
+use crate::swapping::{Text, Written};
 use crate::traffic::Traffic;
 use crate::transaction::{Failure, Transaction};
 
@@ -27,19 +28,43 @@ SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL, NULL, NULL, N
 FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
 WHERE k.key = ?
 UNION ALL
-SELECT 'equal', id, record, NULL, NULL, NULL, NULL
-FROM requests INDEXED BY requests_by_digest
-WHERE digest = ? AND found = 'decides'
-AND phase IN ('pending', 'approved', 'claimed', 'executing', 'succeeded', 'failed', 'in_doubt', 'withdrawn', 'expired', 'revoked', 'lapsed')
+SELECT 'equal', r.id, r.record, NULL, NULL, NULL, NULL
+FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+WHERE e.kind = 4 AND e.value = ? AND r.found = 'decides'
 UNION ALL
 SELECT 'equal', id, record, NULL, NULL, NULL, NULL FROM (
-    SELECT id, record FROM requests INDEXED BY requests_by_digest
-    WHERE digest = ? AND found = 'decides' AND phase = 'denied' ORDER BY changed_at DESC LIMIT 1)
+    SELECT r.id, r.record
+    FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+    WHERE e.kind = 11 AND e.value = ? ORDER BY e.part DESC LIMIT 1)
 UNION ALL
 SELECT 'bucket', NULL, NULL, NULL, pending, asks, denials FROM buckets WHERE bucket = ?
 UNION ALL
 SELECT 'proposal', NULL, proposal, person, NULL, NULL, NULL
 FROM proposals INDEXED BY proposals_by_chain WHERE chain = ? AND at > ?";
+
+/// What of an opening is worked out before the writer gets it, which has others to serve.
+#[derive(Debug)]
+pub(crate) struct Worded {
+    bucket: Digest,
+    proposals: Digest,
+    /// What was asked, as JSON.
+    asked: String,
+    /// The event that it was, as JSON.
+    requested: [String; 1],
+}
+
+impl Worded {
+    pub(crate) fn of(opening: &Opening) -> Result<Self, StoreError> {
+        Ok(Self {
+            bucket: bucket(&opening.asked),
+            proposals: proposals(&opening.asked),
+            asked: encoding::encode_asked(&opening.asked)?,
+            requested: [encoding::encode_event(&What::Requested {
+                asked: Arc::clone(&opening.asked),
+            })?],
+        })
+    }
+}
 
 /// What the lookup found.
 struct Looked {
@@ -50,14 +75,15 @@ struct Looked {
 
 /// What decides about an opening whose key names a request already, in a snapshot that is only read.
 pub(crate) const KEYED: &str = "
-SELECT 'latest' AS kind, NULL AS id, NULL AS text, latest, NULL AS deliveries FROM meta
+SELECT 'latest' AS kind, NULL AS id, NULL AS text, latest, NULL AS copies FROM meta
 UNION ALL
-SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL, coalesce(r.deliveries, '[]')
+SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL, coalesce(r.copies, '[]')
 FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
 WHERE k.key = ?
 UNION ALL
-SELECT 'equal', id, record, NULL, NULL FROM requests INDEXED BY requests_by_digest
-WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')";
+SELECT 'equal', r.id, r.record, NULL, NULL
+FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+WHERE e.kind = 4 AND e.value = ? AND r.found = 'decides' AND r.phase IN ('executing', 'in_doubt')";
 
 pub(crate) fn keyed(key: Digest, digest: Digest) -> Script {
     let mut script = Script::new(KEYED);
@@ -82,7 +108,7 @@ pub(crate) fn told(
             "keyed" => {
                 let text = rows::value(row, "text")?;
                 standing.keyed = Some(decoded.record(rows::id(row, "id")?, text)?);
-                deliveries = rows::deliveries(row, "deliveries")?;
+                deliveries = rows::copies(row)?;
             }
             _ => standing
                 .same_digest
@@ -111,10 +137,10 @@ pub(crate) fn open(
     transaction: &mut Transaction<'_>,
     opening: &Opening,
     deliveries: &[Delivery],
-) -> Result<(Opened, Option<Arc<str>>), Failure> {
+    worded: &Worded,
+) -> Result<(Opened, Option<Text>), Failure> {
     let now = transaction.now()?;
-    let bucket = bucket(&opening.asked);
-    let rows = standing(opening, bucket, now).rows(transaction.connection)?;
+    let rows = standing(opening, worded, now).rows(transaction.connection)?;
     let Looked {
         standing,
         exists,
@@ -137,12 +163,12 @@ pub(crate) fn open(
                 &mut script,
                 *transition,
                 deliveries,
-                opening,
+                (opening, worded),
                 now,
             )?;
             script
                 .add("; INSERT INTO buckets (bucket, pending, asks, denials) VALUES (?, 1, ?, x'') ON CONFLICT (bucket) DO UPDATE SET pending = pending + 1, asks = excluded.asks")
-                .bind(bucket.as_bytes().to_vec())
+                .bind(worded.bucket.as_bytes().to_vec())
                 .bind(asks.bytes());
             transaction.write(script)?;
             let last_event = transaction.head.last_event;
@@ -155,11 +181,19 @@ pub(crate) fn open(
                 events,
             } = *grantor;
             let events = about(&poorer, events);
-            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer)?);
-            transaction.events(&mut script, &events, now)?;
-            transaction.changed(&mut script, poorer.id());
+            let before = crate::swapping::found_by(transaction, poorer.id())?;
+            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer, None)?, &before);
+            transaction.events(&mut script, &events, &[], now)?;
+            transaction.changed(poorer.id());
             // Nobody is asked, so no channel is given anything.
-            let (record, text) = insert(transaction, &mut script, *record, &[], opening, now)?;
+            let (record, text) = insert(
+                transaction,
+                &mut script,
+                *record,
+                &[],
+                (opening, worded),
+                now,
+            )?;
             transaction.write(script)?;
             let last_event = transaction.head.last_event;
             (Opened::Granted { record, last_event }, Some(text))
@@ -175,7 +209,7 @@ fn about(record: &Record, events: Vec<approvals_core::What>) -> Vec<NewEvent> {
 }
 
 /// What decides about an opening, to be looked up.
-fn standing(opening: &Opening, bucket: Digest, now: Timestamp) -> Script {
+fn standing(opening: &Opening, worded: &Worded, now: Timestamp) -> Script {
     let asked = &opening.asked;
     let digest = asked.digest.as_bytes().to_vec();
     let mut script = Script::new(STANDING);
@@ -184,8 +218,8 @@ fn standing(opening: &Opening, bucket: Digest, now: Timestamp) -> Script {
         .bind(opening.key.map(|key| key.as_bytes().to_vec()))
         .bind(digest.clone())
         .bind(digest)
-        .bind(bucket.as_bytes().to_vec())
-        .bind(proposals(asked).as_bytes().to_vec())
+        .bind(worded.bucket.as_bytes().to_vec())
+        .bind(worded.proposals.as_bytes().to_vec())
         .bind_number(now.minus(PROPOSAL_COUNTS_FOR).as_millis());
     script
 }
@@ -246,14 +280,19 @@ fn insert(
     script: &mut Script,
     transition: Transition,
     deliveries: &[Delivery],
-    opening: &Opening,
+    (opening, worded): (&Opening, &Worded),
     now: Timestamp,
-) -> Result<(Arc<Record>, Arc<str>), StoreError> {
+) -> Result<(Arc<Record>, Text), StoreError> {
     let Transition { record, events } = transition;
-    let Written { columns, text } = Written::of(&record)?;
+    let columns = Columns::in_bucket(&record, worded.bucket);
+    let text = if Arc::ptr_eq(&record.asked, &opening.asked) {
+        Text::of(&record, &worded.asked)?
+    } else {
+        Text::of(&record, &encoding::encode_asked(&record.asked)?)?
+    };
     let id = columns.id.to_bytes().to_vec();
     script
-        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, copies_kept, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)")
+        .add("; INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, asked_at, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(id.clone())
         .bind_number(columns.revision)
         .bind(i64::from(columns.schema))
@@ -268,15 +307,19 @@ fn insert(
         .bind(columns.action.as_str().to_owned())
         .bind_number(record.changed_at.as_millis())
         .bind(rows::json(deliveries)?)
-        .bind_text(&text);
-    copies::intended(script, columns.id, record.asked.asked_at, deliveries);
-    for principal in &columns.principals {
-        script
-            .add("; INSERT INTO principals (principal, finished, request) VALUES (?, ?, ?)")
-            .bind(principal.to_string())
-            .bind(columns.phase.is_final())
-            .bind(id.clone());
+        .bind_number(record.asked.asked_at.as_millis())
+        .bind_text(&text.whole);
+    for delivery in deliveries {
+        copies::moved(
+            script,
+            columns.id,
+            record.asked.asked_at,
+            None,
+            Some(delivery),
+        );
     }
+    let stands = Stands::of(&columns, record.changed_at);
+    entries::moved(script, &columns, None, Some(&stands));
     if let Some(key) = opening.key {
         script
             .add("; INSERT INTO keys (key, request) VALUES (?, ?)")
@@ -290,7 +333,11 @@ fn insert(
             .bind(waiter.to_bytes().to_vec());
     }
     let events = about(&record, events);
-    transaction.events(script, &events, now)?;
+    let texts: &[String] = match events.first().map(|event| &event.what) {
+        Some(What::Requested { asked }) if Arc::ptr_eq(asked, &opening.asked) => &worded.requested,
+        Some(_) | None => &[],
+    };
+    transaction.events(script, &events, texts, now)?;
     Ok((Arc::new(record), text))
 }
 

@@ -19,6 +19,10 @@ fn statements() -> Vec<(&'static str, String)> {
         phases: vec![Phase::Pending, Phase::InDoubt],
         ..filter.clone()
     };
+    let runs = Filter {
+        phases: vec![Phase::Executing],
+        ..filter.clone()
+    };
     let action = Filter {
         action: "db.export".parse().ok(),
         ..phases.clone()
@@ -61,6 +65,10 @@ fn statements() -> Vec<(&'static str, String)> {
             "copies: what is noted of a request",
             copies::NOTED.to_owned(),
         ),
+        (
+            "seals: what a sink has noted",
+            crate::changing::SEAL.to_owned(),
+        ),
         ("duties: who has one", duties::HOLDER.to_owned()),
         ("pending with a digest", reading::PENDING_WITH.to_owned()),
         (
@@ -71,10 +79,21 @@ fn statements() -> Vec<(&'static str, String)> {
         ("list: all", page(&filter)),
         ("list: all that changed", page(&changed)),
         ("list: by phase", page(&phases)),
+        ("list: what runs", page(&runs)),
         ("list: by action and phase", page(&action)),
         ("list: by requester and phase", page(&requester)),
         ("list: what owes a review", page(&owed)),
     ]
+}
+
+/// How many arguments a statement takes: those that have a number are bound once.
+fn arguments(sql: &str) -> usize {
+    let numbered = (1..10).filter(|n| sql.contains(&format!("?{n}"))).count();
+    if numbered > 0 {
+        numbered
+    } else {
+        sql.matches('?').count()
+    }
 }
 
 /// The plans as they are checked in.
@@ -94,7 +113,7 @@ fn every_lookup_goes_by_an_index_as_its_plan_says() {
     for (name, sql) in statements() {
         writeln!(plans, "{name}").unwrap();
         let mut explain = Script::new(format!("EXPLAIN QUERY PLAN {sql}"));
-        for _ in sql.matches('?') {
+        for _ in 0..arguments(&sql) {
             explain.bind(None::<i64>);
         }
         for row in explain.rows(&connection).unwrap() {

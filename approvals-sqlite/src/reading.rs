@@ -20,7 +20,7 @@ LEFT JOIN tombstones t ON t.id = ?";
 pub(crate) const RECORD_AND_COPIES: &str = "
 SELECT m.latest, m.frozen IS NOT NULL AS is_frozen,
     coalesce(r.id, t.id) AS id, coalesce(r.record, t.record) AS record,
-    coalesce(r.deliveries, '[]') AS deliveries
+    coalesce(r.copies, '[]') AS copies
 FROM meta m
 LEFT JOIN requests r INDEXED BY requests_by_id ON r.id = ?
 LEFT JOIN tombstones t ON t.id = ?";
@@ -38,30 +38,36 @@ pub(crate) fn of(question: &'static str, id: RequestId) -> Script {
 pub(crate) const DUE: &str = "
 SELECT 'latest' AS kind, NULL AS id, latest AS at FROM meta
 UNION ALL
-SELECT * FROM (SELECT 'due', id, due_at FROM requests INDEXED BY requests_by_due
-    WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?)
+SELECT * FROM (
+    SELECT 'due', request, part FROM (
+        SELECT * FROM (SELECT request, part FROM entries
+            WHERE kind = 2 AND value = '' AND part <= ?1 ORDER BY part, request LIMIT ?2)
+        UNION ALL
+        SELECT * FROM (SELECT request, part FROM entries
+            WHERE kind = 3 AND value = '' AND part <= ?1 ORDER BY part, request LIMIT ?2))
+    ORDER BY part, request LIMIT ?2)
 UNION ALL
-SELECT * FROM (SELECT 'next', NULL, due_at FROM requests INDEXED BY requests_by_due
-    WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+SELECT 'next', NULL, at FROM (SELECT min(part) AS at FROM (
+    SELECT * FROM (SELECT part FROM entries WHERE kind = 2 AND value = '' ORDER BY part LIMIT 1)
+    UNION ALL
+    SELECT * FROM (SELECT part FROM entries WHERE kind = 3 AND value = '' ORDER BY part LIMIT 1)))
+WHERE at < 0x7fffffffffffffff
 UNION ALL
-SELECT * FROM (SELECT 'abandoned', r.id, NULL
-    FROM gates g INDEXED BY gates_by_time CROSS JOIN requests r INDEXED BY requests_by_waiter ON r.waiter = g.owner
-    WHERE g.alive_until <= ? LIMIT ?)";
+SELECT * FROM (SELECT 'abandoned', e.request, NULL
+    FROM gates g INDEXED BY gates_by_time CROSS JOIN entries e ON e.kind = 5 AND e.value = g.owner
+    WHERE g.alive_until <= ?1 LIMIT ?2)";
 
 pub(crate) fn due(now: Timestamp, limit: usize) -> Script {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut script = Script::new(DUE);
-    script
-        .bind(bounded(now))
-        .bind(limit)
-        .bind(bounded(now))
-        .bind(limit);
+    script.bind(bounded(now)).bind(limit);
     script
 }
 
 pub(crate) const PENDING_WITH: &str = "
-SELECT id FROM requests INDEXED BY requests_by_digest
-WHERE digest = ? AND found = 'pending' AND phase = 'pending'";
+SELECT r.id
+FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+WHERE e.kind = 4 AND e.value = ? AND r.phase = 'pending'";
 
 /// The events that a sink has not acknowledged, and whether it is registered.
 pub(crate) const EVENTS: &str = "

@@ -88,7 +88,7 @@ impl<'r, T: Read<'r>> Read<'r> for Option<T> {
 }
 
 /// A column that is not what this crate wrote there.
-fn wrong(column: &str, error: impl std::fmt::Display) -> StoreError {
+pub(crate) fn wrong(column: &str, error: impl std::fmt::Display) -> StoreError {
     StoreError::Invalid(format!(
         "the store is damaged: `{column}` cannot be read ({error}): restore it from a backup"
     ))
@@ -134,9 +134,9 @@ pub(crate) fn freeze(row: &Row, column: &str) -> Result<Option<Freeze>, StoreErr
         .transpose()
 }
 
-pub(crate) fn deliveries(row: &Row, column: &str) -> Result<Vec<Delivery>, StoreError> {
-    let text: &str = value(row, column)?;
-    serde_json::from_str(text).map_err(|e| wrong(column, e))
+pub(crate) fn copies(row: &Row) -> Result<Vec<Delivery>, StoreError> {
+    let text: &str = value(row, "copies")?;
+    serde_json::from_str(text).map_err(|e| wrong("copies", e))
 }
 
 /// As it stands in a column.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use approvals_core::audit::{Event, NewEvent};
 use approvals_core::review::Opening;
+use approvals_core::store::encoding;
 use approvals_core::store::retention::FINISHED_IS_KEPT_FOR;
 use approvals_core::store::{
     Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, Seen, Snapshot, StoreError, Swap,
@@ -21,6 +22,7 @@ use crate::builder::Builder;
 use crate::clock::StoreClock;
 use crate::decoded::Decoded;
 use crate::error::OpenError;
+use crate::opening::Worded;
 use crate::readers::Readers;
 use crate::rows::Row;
 use crate::script::Script;
@@ -206,7 +208,8 @@ impl RequestStore for SqliteStore {
                 return Ok(Opened::Found(record));
             }
         }
-        let work = Work::Open(Box::new(opening), deliveries);
+        let worded = Worded::of(&opening)?;
+        let work = Work::Open(Box::new(opening), deliveries, worded);
         match self.change(work).await? {
             Done::Opened(opened, text) => {
                 if let Opened::Asked { record, .. } | Opened::Granted { record, .. } = &opened
@@ -231,8 +234,13 @@ impl RequestStore for SqliteStore {
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
-        let written = Written::of(&swap.record)?;
-        let text = Arc::clone(&written.text);
+        let known = self.decoded.text(&swap.record);
+        let mut written = Written::of(&swap.record, known.as_ref())?;
+        let events = swap.events.iter();
+        written.events = events
+            .map(|event| encoding::encode_event(&event.what))
+            .collect::<Result<_, _>>()?;
+        let text = written.text.clone();
         match self.change(Work::Swap(Box::new(swap), written)).await? {
             Done::Swapped(swapped) => {
                 if let Swapped::Done { record, .. } = &swapped {
@@ -276,12 +284,35 @@ impl RequestStore for SqliteStore {
             .await
     }
 
+    async fn seal(&self, sink: &SinkId) -> Result<Option<String>, StoreError> {
+        let mut script = Script::new(changing::SEAL);
+        script.bind(sink.as_str().to_owned());
+        match self.readers.rows(script).await?.first() {
+            Some(row) => rows::value::<&str>(row, "seal").map(|seal| Some(seal.to_owned())),
+            None => Ok(None),
+        }
+    }
+
+    async fn swap_seal(
+        &self,
+        sink: &SinkId,
+        expected: Option<&str>,
+        seal: &str,
+    ) -> Result<bool, StoreError> {
+        let expected = expected.map(str::to_owned);
+        let work = Work::SwapSeal(sink.clone(), expected, seal.to_owned());
+        match self.change(work).await? {
+            Done::Sealed(done) => Ok(done),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         let mut script =
-            Script::new("SELECT deliveries FROM requests INDEXED BY requests_by_id WHERE id = ?");
+            Script::new("SELECT copies FROM requests INDEXED BY requests_by_id WHERE id = ?");
         script.bind(id.to_bytes().to_vec());
         match self.readers.few(script).await?.first() {
-            Some(row) => rows::deliveries(row, "deliveries").map(Arc::from),
+            Some(row) => rows::copies(row).map(Arc::from),
             None => Ok(Arc::from([])),
         }
     }
@@ -294,7 +325,7 @@ impl RequestStore for SqliteStore {
         };
         Ok(Some(Seen {
             snapshot,
-            deliveries: rows::deliveries(&row, "deliveries")?.into(),
+            deliveries: rows::copies(&row)?.into(),
         }))
     }
 
@@ -389,6 +420,10 @@ impl RequestStore for SqliteStore {
 
     fn hints(&self) -> &Arc<Hints> {
         &self.hints
+    }
+
+    fn is_remote(&self) -> bool {
+        false
     }
 
     fn is_durable(&self) -> bool {

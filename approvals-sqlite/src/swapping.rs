@@ -1,5 +1,6 @@
 //! Replacing a record: judged and written in one transaction.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use approvals_core::review::{Refused, State, stands};
@@ -7,19 +8,22 @@ use approvals_core::store::lookup::{Columns, denial, proposals};
 use approvals_core::store::{StoreError, Swap, Swapped, encoding};
 use approvals_core::{Phase, Record, RequestId, Timestamp};
 
+use crate::entries::{self, Stands};
 use crate::opening::bounded;
 use crate::rows;
 use crate::script::Script;
 use crate::traffic::Traffic;
 use crate::transaction::{Failure, Transaction};
 
-pub(crate) const STANDS_AS: &str =
-    "SELECT revision, schema, phase FROM requests INDEXED BY requests_by_id WHERE id = ?";
+pub(crate) const STANDS_AS: &str = "
+SELECT revision, schema, phase, due_at, found, waiter, review_owed, changed_at
+FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
 /// What a request that is about to run leans on.
 pub(crate) const LEANS_ON: &str = "
-SELECT 'equal' AS kind, id, record FROM requests INDEXED BY requests_by_digest
-WHERE digest = ? AND found = 'decides' AND phase IN ('executing', 'in_doubt')
+SELECT 'equal' AS kind, r.id, r.record
+FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
+WHERE e.kind = 4 AND e.value = ? AND r.found = 'decides' AND r.phase IN ('executing', 'in_doubt')
 UNION ALL
 SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = ?";
 
@@ -27,14 +31,42 @@ SELECT 'grantor', id, record FROM requests INDEXED BY requests_by_id WHERE id = 
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) columns: Columns,
-    pub(crate) text: Arc<str>,
+    pub(crate) text: Text,
+    /// The texts of the events that go with it, as far as they were put into words.
+    pub(crate) events: Vec<String>,
+}
+
+/// A record's text, and where in it stands what was asked: that part is the same in its next form.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    pub(crate) whole: Arc<str>,
+    asked: Range<usize>,
+}
+
+impl Text {
+    pub(crate) fn of(record: &Record, asked: &str) -> Result<Self, StoreError> {
+        let (whole, asked) = encoding::encode_with(record, asked)?;
+        let whole = whole.into();
+        Ok(Self { whole, asked })
+    }
+
+    pub(crate) fn asked(&self) -> Option<&str> {
+        self.whole.get(self.asked.clone())
+    }
 }
 
 impl Written {
-    pub(crate) fn of(record: &Record) -> Result<Self, StoreError> {
+    /// With the text of what was asked, where it is known.
+    pub(crate) fn of(record: &Record, known: Option<&Text>) -> Result<Self, StoreError> {
+        let columns = Columns::of(record);
+        let text = match known.and_then(Text::asked) {
+            Some(asked) => Text::of(record, asked)?,
+            None => Text::of(record, &encoding::encode_asked(&record.asked)?)?,
+        };
         Ok(Self {
-            columns: Columns::of(record),
-            text: encoding::encode(record)?.into(),
+            columns,
+            text,
+            events: Vec::new(),
         })
     }
 }
@@ -72,14 +104,14 @@ pub(crate) fn swap(
     {
         return Ok(Swapped::Fallen(fallen));
     }
-    let was_pending = rows::value::<&str>(&row, "phase")? == Phase::Pending.as_str();
+    let before = Stands::read(&row)?;
     let mut script = Script::default();
-    update(&mut script, record, written);
-    if was_pending && record.state.phase() != Phase::Pending {
-        left_pending(transaction, &mut script, record, now)?;
+    update(&mut script, record, written, &before);
+    if before.phase() == Phase::Pending && record.state.phase() != Phase::Pending {
+        left_pending(transaction, &mut script, record, written, now)?;
     }
-    transaction.events(&mut script, &swap.events, now)?;
-    transaction.changed(&mut script, id);
+    transaction.events(&mut script, &swap.events, &written.events, now)?;
+    transaction.changed(id);
     transaction.write(script)?;
     Ok(Swapped::Done {
         record: Arc::clone(record),
@@ -109,8 +141,8 @@ fn leans(
 }
 
 /// Adds a record's next form to what is written.
-pub(crate) fn update(script: &mut Script, record: &Record, written: &Written) {
-    let Written { columns, text } = written;
+pub(crate) fn update(script: &mut Script, record: &Record, written: &Written, before: &Stands) {
+    let Written { columns, text, .. } = written;
     let id = columns.id.to_bytes().to_vec();
     script
         .add("; UPDATE requests SET revision = ?, schema = ?, phase = ?, finished = ?, due_at = ?, found = ?, waiter = ?, review_owed = ?, changed_at = ?, record = ? WHERE id = ?")
@@ -123,17 +155,10 @@ pub(crate) fn update(script: &mut Script, record: &Record, written: &Written) {
         .bind(columns.waiter.map(|waiter| waiter.to_bytes().to_vec()))
         .bind(columns.review_owed)
         .bind_number(record.changed_at.as_millis())
-        .bind_text(text)
-        .bind(id.clone());
-    if columns.phase.is_final() {
-        // What is finished stays finished, so that this is written once.
-        for principal in &columns.principals {
-            script
-                .add("; UPDATE principals SET finished = 1 WHERE principal = ? AND finished = 0 AND request = ?")
-                .bind(principal.to_string())
-                .bind(id.clone());
-        }
-    }
+        .bind_text(&text.whole)
+        .bind(id);
+    let stands = Stands::of(columns, record.changed_at);
+    entries::moved(script, columns, Some(before), Some(&stands));
 }
 
 /// What the limits count when a request is decided.
@@ -141,10 +166,10 @@ fn left_pending(
     transaction: &mut Transaction<'_>,
     script: &mut Script,
     record: &Record,
+    written: &Written,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let bucket = approvals_core::store::lookup::bucket(&record.asked);
-    let bucket = bucket.as_bytes().to_vec();
+    let bucket = written.columns.bucket.as_bytes().to_vec();
     let said = match &record.state {
         State::Denied { .. } => said(transaction, record)?,
         _ => None,
@@ -197,5 +222,20 @@ pub(crate) fn stored(
     match script.row(transaction.connection)? {
         Some(row) => Ok(rows::record(&row, "record")?),
         None => Ok(None),
+    }
+}
+
+/// Where a record that was read in this transaction is found.
+pub(crate) fn found_by(
+    transaction: &mut Transaction<'_>,
+    id: RequestId,
+) -> Result<Stands, Failure> {
+    let mut script = Script::new(STANDS_AS);
+    script.bind(id.to_bytes().to_vec());
+    match script.row(transaction.connection)? {
+        Some(row) => Ok(Stands::read(&row)?),
+        None => Err(Failure::Refused(StoreError::Invalid(format!(
+            "there is no request {id}"
+        )))),
     }
 }

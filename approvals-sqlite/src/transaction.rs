@@ -8,6 +8,7 @@ use approvals_core::{RequestId, Timestamp};
 use rusqlite::Connection;
 
 use crate::clock::StoreClock;
+use crate::entries;
 use crate::error::told;
 use crate::rows;
 use crate::script::Script;
@@ -42,6 +43,12 @@ impl From<rusqlite::Error> for Failure {
         Self::Sql(error)
     }
 }
+
+const EVENT: &str =
+    "; INSERT INTO events (number, id, at, request, revision, what) VALUES (?, ?, ?, ?, ?, ?)";
+
+/// How many changes one row tells of: it fits on a page beside others.
+const TOLD_AT_ONCE: usize = 32;
 
 /// The row of `meta`, as it will stand when the transaction is committed.
 #[derive(Debug, Clone)]
@@ -121,9 +128,16 @@ impl<'c> Transaction<'c> {
             frozen,
             ..
         } = self.head;
-        let mut script =
-            Script::new("UPDATE meta SET latest = ?, last_event = ?, last_change = ?, frozen = ?");
+        let mut script = Script::default();
+        let mut number = last_change.saturating_sub(self.changed.len() as u64);
+        for changed in self.changed.chunks(TOLD_AT_ONCE) {
+            number += changed.len() as u64;
+            let ids = changed.iter().flat_map(|id| id.to_bytes()).collect();
+            let part = i64::try_from(number).unwrap_or(i64::MAX);
+            entries::enters(&mut script, 1, entries::nothing(), part, ids);
+        }
         script
+            .add("; UPDATE meta SET latest = ?, last_event = ?, last_change = ?, frozen = ?")
             .bind_number(latest.as_millis())
             .bind_number(last_event)
             .bind_number(last_change)
@@ -143,38 +157,43 @@ impl<'c> Transaction<'c> {
         Ok(())
     }
 
-    /// Adds events to what a change writes; their numbers follow those that there are.
+    /// Adds events to what a change writes; their numbers follow those that there are. `texts` are
+    /// those of the first, where they were put into words before.
     pub(crate) fn events(
         &mut self,
         script: &mut Script,
         events: &[NewEvent],
+        texts: &[String],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for event in events {
+        for (place, event) in events.iter().enumerate() {
             self.head.last_event += 1;
             if !self.head.keeps_events {
                 continue;
             }
             let (request, revision) = event.about.map_or((None, 0), |(id, rev)| (Some(id), rev));
             script
-                .add("; INSERT INTO events (number, id, at, request, revision, what) VALUES (?, ?, ?, ?, ?, ?)")
+                .add(if place == 0 {
+                    EVENT
+                } else {
+                    ", (?, ?, ?, ?, ?, ?)"
+                })
                 .bind_number(self.head.last_event)
                 .bind(event.id.to_bytes().to_vec())
                 .bind_number(now.as_millis())
                 .bind(request.map(|id| id.to_bytes().to_vec()))
                 .bind_number(revision)
-                .bind(encoding::encode_event(&event.what)?);
+                .bind(match texts.get(place) {
+                    Some(text) => text.clone(),
+                    None => encoding::encode_event(&event.what)?,
+                });
         }
         Ok(())
     }
 
     /// Notes that a record is changed, for waiters here and in other processes.
-    pub(crate) fn changed(&mut self, script: &mut Script, id: RequestId) {
+    pub(crate) fn changed(&mut self, id: RequestId) {
         self.head.last_change += 1;
         self.changed.push(id);
-        script
-            .add("; INSERT INTO changes (number, request) VALUES (?, ?)")
-            .bind_number(self.head.last_change)
-            .bind(id.to_bytes().to_vec());
     }
 }

@@ -1,5 +1,6 @@
 //! What other processes changed: told to whoever waits in this one.
 
+use approvals_core::RequestId;
 use approvals_core::store::Hints;
 use rusqlite::Connection;
 
@@ -44,11 +45,14 @@ impl Watching {
             hints.all_changed();
         } else if last > seen {
             let mut read = Script::new(
-                "SELECT DISTINCT request FROM changes WHERE number > ? AND number <= ?",
+                "SELECT request FROM entries WHERE kind = 1 AND value = '' AND part > ? AND part <= ?",
             );
             read.bind_number(seen).bind_number(last);
             for row in read.rows(connection)? {
-                hints.changed(rows::id(&row, "request")?);
+                let ids: &[u8] = rows::value(&row, "request")?;
+                for id in ids.as_chunks::<16>().0 {
+                    hints.changed(RequestId::from_bytes(*id));
+                }
             }
         }
         self.seen = Some(last);

@@ -1,6 +1,5 @@
 //! What is handed to the writer, and what it answers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_core::audit::NewEvent;
@@ -9,12 +8,13 @@ use approvals_core::store::{Delivery, Duty, Freeze, Opened, StoreError, Swap, Sw
 use approvals_core::{OwnerId, RequestId, SinkId, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::swapping::Written;
+use crate::opening::Worded;
+use crate::swapping::{Text, Written};
 
 /// One change, carried out whole or not at all.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Open(Box<Opening>, Vec<Delivery>),
+    Open(Box<Opening>, Vec<Delivery>, Worded),
     Swap(Box<Swap>, Written),
     Append(Vec<NewEvent>),
     RegisterSink(SinkId),
@@ -23,6 +23,7 @@ pub(crate) enum Work {
     SetFreeze(Option<Freeze>, Box<NewEvent>),
     Heartbeat(OwnerId, Duration),
     Lease(Duty, OwnerId, Duration),
+    SwapSeal(SinkId, Option<String>, String),
     Archive(Selection),
 }
 
@@ -49,11 +50,12 @@ pub(crate) struct Step {
 #[derive(Debug)]
 pub(crate) enum Done {
     /// With the text of a record that was made.
-    Opened(Opened, Option<Arc<str>>),
+    Opened(Opened, Option<Text>),
     Swapped(Swapped),
     Appended(u64),
     Archived(Step),
     Leased(bool),
+    Sealed(bool),
     Nothing,
 }
 

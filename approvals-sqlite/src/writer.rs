@@ -294,8 +294,8 @@ fn answer(batch: impl IntoIterator<Item = Queued>, attempted: Result<Answers, St
 
 fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> {
     Ok(match work {
-        Work::Open(opening, deliveries) => {
-            let (opened, text) = opening::open(transaction, opening, deliveries)?;
+        Work::Open(opening, deliveries, worded) => {
+            let (opened, text) = opening::open(transaction, opening, deliveries, worded)?;
             Done::Opened(opened, text)
         }
         Work::Swap(swap, written) => Done::Swapped(swapping::swap(transaction, swap, written)?),
@@ -322,6 +322,10 @@ fn one(transaction: &mut Transaction<'_>, work: &Work) -> Result<Done, Failure> 
         }
         Work::Lease(duty, owner, lease) => {
             Done::Leased(duties::lease(transaction, duty, *owner, *lease)?)
+        }
+        Work::SwapSeal(sink, expected, seal) => {
+            let expected = expected.as_deref();
+            Done::Sealed(changing::swap_seal(transaction, sink, expected, seal)?)
         }
         Work::Archive(selection) => Done::Archived(archive::archive(transaction, selection)?),
     })

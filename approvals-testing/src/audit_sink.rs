@@ -211,6 +211,7 @@ async fn any_content(world: World) -> Judgment {
             requester: requester(),
             call: None,
             reasons: Reasons::rule("sample", "allowed")?,
+            policy_version: Some("2026-11".into()),
         },
         What::Approved,
         What::Expired,
@@ -218,6 +219,7 @@ async fn any_content(world: World) -> Judgment {
             fence: u64::MAX,
             owner,
             struck: 0,
+            policy_version: None,
         },
         What::Finished {
             fence: 1,

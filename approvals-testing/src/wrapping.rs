@@ -92,6 +92,11 @@ macro_rules! methods {
             }
 
             /// As the inner store says.
+            fn is_remote(&self) -> bool {
+                self.inner().is_remote()
+            }
+
+            /// As the inner store says.
             fn is_durable(&self) -> bool {
                 self.inner().is_durable()
             }
@@ -108,6 +113,10 @@ macro_rules! methods {
 
             fn hints(&self) -> &Arc<Hints> {
                 WrapsStore::hints(&self.0)
+            }
+
+            fn is_remote(&self) -> bool {
+                WrapsStore::is_remote(&self.0)
             }
 
             fn is_durable(&self) -> bool {
@@ -127,6 +136,8 @@ methods! {
     RegisterSink register_sink(sink: &SinkId) -> ();
     Events events(sink: &SinkId, limit: usize) -> Vec<Event>;
     Acknowledge acknowledge(sink: &SinkId, number: u64) -> ();
+    Seal seal(sink: &SinkId) -> Option<String>;
+    SwapSeal swap_seal(sink: &SinkId, expected: Option<&str>, seal: &str) -> bool;
     Deliveries deliveries(id: RequestId) -> Arc<[Delivery]>;
     ReadWithDeliveries read_with_deliveries(id: RequestId) -> Option<Seen>;
     NoteDelivery note_delivery(id: RequestId, delivery: Delivery) -> ();

@@ -1,4 +1,4 @@
-//! The floor: a file with one table, and commits of one small row.
+//! The floor: a file with as few tables as will do, and commits of what has to be written.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,10 +8,22 @@ use rusqlite::Connection;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
-const TABLE: &str = "CREATE TABLE bare (a INTEGER PRIMARY KEY, b BLOB NOT NULL)";
+const TABLES: &str = "
+CREATE TABLE bare (a INTEGER PRIMARY KEY, b BLOB NOT NULL);
+CREATE TABLE trail (a INTEGER PRIMARY KEY, b BLOB NOT NULL)";
 
 /// A small row.
 const ROW: [u8; 200] = [7; 200];
+
+/// What one commit of a cycle has to write, whatever else it writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Bytes {
+    /// Of the record, which is new or replaces what it was.
+    pub(crate) record: usize,
+    pub(crate) new: bool,
+    /// Of each event.
+    pub(crate) events: Vec<usize>,
+}
 
 /// Commits that are asked for, as an async program has to: the disk is waited for on a thread of
 /// its own. One message to that thread for each.
@@ -26,17 +38,51 @@ impl Asked {
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
         let mut connection = options.connect().await?;
-        sqlx::raw_sql(TABLE).execute(&mut connection).await?;
+        sqlx::raw_sql(TABLES).execute(&mut connection).await?;
         Ok(Self(connection))
     }
 
-    pub(crate) async fn commits(&mut self, count: usize) -> Result<Duration, Failure> {
+    /// Of one small row each.
+    pub(crate) async fn small(&mut self, count: usize) -> Result<Duration, Failure> {
         let start = Instant::now();
         for _ in 0..count {
             sqlx::query("BEGIN IMMEDIATE; INSERT INTO bare (b) VALUES (?); COMMIT")
                 .bind(ROW.as_slice())
                 .execute(&mut self.0)
                 .await?;
+        }
+        Ok(start.elapsed())
+    }
+
+    /// Of so many cycles, with the bytes that each of their commits has to write.
+    pub(crate) async fn cycles(
+        &mut self,
+        count: usize,
+        commits: &[Bytes],
+    ) -> Result<Duration, Failure> {
+        let start = Instant::now();
+        for _ in 0..count {
+            for commit in commits {
+                let record = vec![b'7'; commit.record];
+                let write = if commit.new {
+                    "INSERT INTO bare (b) VALUES (?)"
+                } else {
+                    "UPDATE bare SET b = ? WHERE a = (SELECT max(a) FROM bare)"
+                };
+                let sql = match commit.events.len() {
+                    1 => format!(
+                        "BEGIN IMMEDIATE; {write}; INSERT INTO trail (b) VALUES (?); COMMIT"
+                    ),
+                    _ => format!(
+                        "BEGIN IMMEDIATE; {write}; INSERT INTO trail (b) VALUES (?), (?); COMMIT"
+                    ),
+                };
+                let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(record);
+                for event in &commit.events {
+                    query = query.bind(vec![b'7'; *event]);
+                }
+                query.execute(&mut self.0).await?;
+            }
         }
         Ok(start.elapsed())
     }
@@ -50,11 +96,12 @@ impl Here {
         let connection = Connection::open(directory.join("here.db"))?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
-        connection.execute_batch(TABLE)?;
+        connection.execute_batch(TABLES)?;
         Ok(Self(connection))
     }
 
-    pub(crate) fn commits(&self, count: usize) -> Result<Duration, Failure> {
+    /// Of one small row each.
+    pub(crate) fn small(&self, count: usize) -> Result<Duration, Failure> {
         let run = |sql: &str| self.0.prepare_cached(sql);
         let start = Instant::now();
         for _ in 0..count {

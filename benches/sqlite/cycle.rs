@@ -11,7 +11,7 @@ use approvals_benches::sampling::{Contestant, interleave};
 use approvals_benches::table::{Table, ratio, time};
 use approvals_core::audit::NewEvent;
 use approvals_core::review::{ClaimNow, Command, VoterNow, apply};
-use approvals_core::store::{Opened, Swap, Swapped};
+use approvals_core::store::{Opened, Swap, Swapped, encoding};
 use approvals_core::{
     Choice, Limits, OwnerId, Reasons, Record, RequestId, RequestStore, SinkId, Timestamp, Verdict,
 };
@@ -19,7 +19,7 @@ use approvals_sqlite::SqliteStore;
 use approvals_testing::sample::{REVIEWERS, Sample, ballot, person};
 use tokio::runtime::Runtime;
 
-use crate::bare::{Asked, Here};
+use crate::bare::{Asked, Bytes, Here};
 
 /// Opened, approved, claimed and started, finished.
 const COMMITS: usize = 4;
@@ -65,7 +65,7 @@ async fn carry(
 
 /// One request from asking to its outcome. It is read where the desk and the caller that was woken
 /// read it.
-async fn cycle(store: &SqliteStore, table: &str) -> Result<(), Failure> {
+async fn cycle(store: &SqliteStore, table: &str) -> Result<[Arc<Record>; COMMITS], Failure> {
     let limits = Limits {
         pending: u32::MAX,
         asks_per_hour: u32::MAX,
@@ -78,12 +78,13 @@ async fn cycle(store: &SqliteStore, table: &str) -> Result<(), Failure> {
     let id = record.id();
     let seen = read(store, id).await?;
     let yes = ballot(&seen.0.asked, seen.0.revision, "alice", Choice::Approve);
-    carry(store, seen, &Command::Vote(Box::new(yes))).await?;
+    let approved = carry(store, seen, &Command::Vote(Box::new(yes))).await?.0;
     let claim = Command::ClaimAndStart(Box::new(ClaimNow {
         owner: OwnerId::new(),
         lease: LEASE,
         frozen: false,
         verdict: Verdict::Allow(Reasons::rule("sample", "allowed now")?),
+        policy_version: None,
         voters: vec![VoterNow {
             person: person("alice"),
             groups: BTreeSet::from([REVIEWERS.parse()?]).into_iter().collect(),
@@ -96,8 +97,28 @@ async fn cycle(store: &SqliteStore, table: &str) -> Result<(), Failure> {
         succeeded: true,
         summary: None,
     };
-    carry(store, started, &finish).await?;
-    Ok(())
+    let running = Arc::clone(&started.0);
+    let finished = carry(store, started, &finish).await?.0;
+    Ok([record, approved, running, finished])
+}
+
+/// What the commits of a cycle have to write: the record as it is then, and the events.
+async fn needed(store: &SqliteStore, sink: &SinkId) -> Result<Vec<Bytes>, Failure> {
+    let records = cycle(store, "needed").await?;
+    let events = store.events(sink, 100).await?;
+    let bytes = |record: &Arc<Record>| {
+        let events = events
+            .iter()
+            .filter(|event| event.revision == record.revision);
+        Ok(Bytes {
+            record: encoding::encode(record)?.len(),
+            new: record.revision == 1,
+            events: events
+                .map(|event| Ok(encoding::encode_event(&event.what)?.len()))
+                .collect::<Result<_, Failure>>()?,
+        })
+    };
+    records.iter().map(bytes).collect()
 }
 
 async fn concurrently(store: &Arc<SqliteStore>, cycles: usize) -> Result<Duration, Failure> {
@@ -121,19 +142,29 @@ async fn concurrently(store: &Arc<SqliteStore>, cycles: usize) -> Result<Duratio
 
 pub(crate) fn rates(runtime: &Runtime, directory: &Path, effort: Effort) -> Result<Table, Failure> {
     let here = Here::open(directory)?;
-    let (mut asked, store) = runtime.block_on(async {
+    let sink = SinkId::new("observer")?;
+    let (asked, store, needed) = runtime.block_on(async {
         let store = SqliteStore::open(directory.join("cycles.db")).await?;
-        store.register_sink(&SinkId::new("observer")?).await?;
-        Ok::<_, Failure>((Asked::open(directory).await?, Arc::new(store)))
+        store.register_sink(&sink).await?;
+        let needed = needed(&store, &sink).await?;
+        Ok::<_, Failure>((Asked::open(directory).await?, Arc::new(store), needed))
     })?;
+    let asked = tokio::sync::Mutex::new(asked);
     let contestants = vec![
-        Contestant::new(format!("{COMMITS} bare commits"), 20, |cycles| {
-            runtime.block_on(asked.commits(cycles * COMMITS))
-        }),
         Contestant::new(
-            format!("{COMMITS} bare commits, by the thread that wants them"),
+            format!("{COMMITS} bare commits of the record and its events"),
             20,
-            |cycles| here.commits(cycles * COMMITS),
+            |cycles| runtime.block_on(async { asked.lock().await.cycles(cycles, &needed).await }),
+        ),
+        Contestant::new(
+            format!("{COMMITS} bare commits of 200 bytes"),
+            20,
+            |cycles| runtime.block_on(async { asked.lock().await.small(cycles * COMMITS).await }),
+        ),
+        Contestant::new(
+            format!("{COMMITS} of 200 bytes, by the thread that wants them"),
+            20,
+            |cycles| here.small(cycles * COMMITS),
         ),
         Contestant::new("one cycle at a time", 20, |cycles| {
             runtime.block_on(async {

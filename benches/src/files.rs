@@ -35,10 +35,17 @@ pub async fn filled(directory: &Path, pending: usize) -> Result<SqliteStore, Fai
     let connection = Connection::open(&path)?;
     connection.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-         INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, copies_kept, record)
-         SELECT randomblob(16), revision, schema, phase, finished, due_at + i, randomblob(32), found, randomblob(32), waiter, review_owed, action, changed_at, deliveries, 1, record
+         INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, asked_at, record)
+         SELECT randomblob(16), revision, schema, phase, finished, due_at + i, randomblob(32), found, randomblob(32), waiter, review_owed, action, changed_at, copies, asked_at, record
          FROM n, (SELECT * FROM requests LIMIT 1)",
         [i64::try_from(pending)?],
+    )?;
+    connection.execute(
+        "WITH made AS (SELECT * FROM requests WHERE rowid > 1)
+         INSERT INTO entries (kind, value, part, request)
+         SELECT kind, iif(kind = 4, digest, value) AS value, iif(kind = 2, due_at, part) AS part, id
+         FROM made, (SELECT * FROM entries WHERE kind > 1 AND request = (SELECT id FROM requests WHERE rowid = 1)) ORDER BY 1, 2, 3, 4",
+        (),
     )?;
     drop(connection);
     Ok(SqliteStore::open(&path).await?)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use approvals_core::memory::MemoryStore;
 use approvals_core::review::Phase;
-use approvals_core::store::{Snapshot, Swap, Swapped};
+use approvals_core::store::{Seen, Swap, Swapped};
 use approvals_core::{RequestId, RequestStore, StoreError};
 use approvals_testing::wrapping::WrapsStore;
 
@@ -73,9 +73,9 @@ impl WrapsStore for NotingStore {
         &self.inner
     }
 
-    async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
+    async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
         self.note(Step::Read);
-        self.inner.read(id).await
+        self.inner.read_with_deliveries(id).await
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {

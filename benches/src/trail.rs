@@ -82,6 +82,7 @@ impl Trail {
         let requester = Requester::agent("worker")?.acting_for(&principal)?;
         if self.below(3) == 0 {
             let allowed = What::Allowed {
+                policy_version: None,
                 action: action.parse()?,
                 requester,
                 call: None,
@@ -134,6 +135,7 @@ impl Trail {
         for what in [
             What::Approved,
             What::Claimed {
+                policy_version: None,
                 fence,
                 owner,
                 struck: 0,

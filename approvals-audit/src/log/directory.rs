@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::files::LONGEST_PAYLOAD;
 use super::{Files, LogError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::note::VerifierKey;
@@ -34,6 +35,10 @@ impl Directory {
         }
     }
 
+    pub(super) const fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -50,6 +55,18 @@ impl Directory {
             entry: 0,
             why: "there is no checkpoint",
         })
+    }
+
+    pub(crate) fn keep_witnessed(&self, note: &[u8]) -> Result<(), LogError> {
+        self.files.keep_witnessed(note)
+    }
+
+    /// The last checkpoint that witnesses have signed, as it is written.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be read.
+    pub fn witnessed(&self) -> Result<Option<Vec<u8>>, LogError> {
+        self.files.witnessed()
     }
 
     /// The checkpoint, signed by one of these keys.
@@ -70,13 +87,13 @@ impl Directory {
     /// # Errors
     /// [`LogError`] when it is not there, or not whole.
     pub fn bundle(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
-        let tile = Tile::with(None, index * WIDTH, size);
-        let first = index * WIDTH;
+        let first = self.first(index, size)?;
+        let tile = Tile::with(None, first, size);
         let exact = self.files.tile(tile);
         // A bundle that has grown since begins with what it had then.
         let grown = [self.files.tile(Tile::bundle(index)), self.files.open(index)];
         for path in [&exact].into_iter().chain(&grown) {
-            let Some(mut bytes) = self.files.read_if_there(path)? else {
+            let Some(mut bytes) = self.files.read_bundle(path)? else {
                 continue;
             };
             let mut entries = Entries::of(&bytes);
@@ -98,14 +115,31 @@ impl Directory {
 
     /// What is left of a bundle that is not whole.
     pub(crate) fn torn_bundle(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
-        let tile = Tile::with(None, index * WIDTH, size);
+        let first = self.first(index, size)?;
+        let tile = Tile::with(None, first, size);
         let places = [self.files.tile(tile), self.files.tile(Tile::bundle(index))];
         for path in places {
-            if let Some(bytes) = self.files.read_if_there(&path)? {
+            if let Some(bytes) = self.files.read_bundle(&path)? {
                 return Ok(bytes);
             }
         }
-        Err(self.damaged(index * WIDTH, "its bundle is missing"))
+        Err(self.damaged(first, "its bundle is missing"))
+    }
+
+    /// The first entry, or hash of a level with so many, that a tile of this index has.
+    fn first(&self, index: u64, count: u64) -> Result<u64, LogError> {
+        let first = index.checked_mul(WIDTH).filter(|first| *first < count);
+        first.ok_or_else(|| self.damaged(count, "the log has fewer entries"))
+    }
+
+    /// Whether there are entries past this size that no crash leaves there: then the checkpoint is
+    /// an older one than this log's, or this is a copy that was made while the log grew.
+    pub(crate) fn has_more(&self, size: u64) -> bool {
+        let next = size / WIDTH;
+        let full = |bundle: &u64| self.files.tile(Tile::bundle(*bundle)).exists();
+        [next, next.saturating_add(1)]
+            .iter()
+            .any(|bundle| full(bundle) && !self.files.open(*bundle).exists())
     }
 
     /// The text of an event that is too long for an entry, by its hash in hexadecimal.
@@ -113,12 +147,19 @@ impl Directory {
     /// # Errors
     /// [`LogError`] when it cannot be read.
     pub fn payload(&self, sha256: &str) -> Result<Option<Vec<u8>>, LogError> {
-        // The name comes out of an entry: it may not lead anywhere else.
-        let is_hash = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
-        if !is_hash {
+        if !is_hash(sha256) {
             return Ok(None);
         }
-        self.files.read_if_there(&self.files.payload(sha256))
+        let path = self.files.payload(sha256);
+        self.files.read_if_there(&path, LONGEST_PAYLOAD)
+    }
+
+    /// The hash of that text, in hexadecimal, as it is now. It is not held in memory.
+    pub(crate) fn payload_hash(&self, sha256: &str) -> Result<Option<String>, LogError> {
+        if !is_hash(sha256) {
+            return Ok(None);
+        }
+        self.files.hash_if_there(&self.files.payload(sha256))
     }
 
     /// One entry of a log of this size.
@@ -139,13 +180,15 @@ impl Directory {
     /// # Errors
     /// [`LogError`] when it is not there, or not of its length.
     pub fn hashes(&self, level: u8, index: u64, size: u64) -> Result<Vec<Hash>, LogError> {
-        let tile = Tile::with(Some(level), index * WIDTH, size);
-        let entry = (index * WIDTH) << (HEIGHT * level);
+        let first = self.first(index, Tile::count(level, size))?;
+        let tile = Tile::with(Some(level), first, size);
+        // What a level has is so many times smaller.
+        let entry = first << (HEIGHT * level);
         for path in [
             self.files.tile(tile),
             self.files.tile(Tile::hashes(level, index)),
         ] {
-            let Some(bytes) = self.files.read_if_there(&path)? else {
+            let Some(bytes) = self.files.read_hashes(&path)? else {
                 continue;
             };
             let (hashes, rest) = bytes.as_chunks::<{ Hash::LENGTH }>();
@@ -179,6 +222,11 @@ impl Directory {
             size,
         }
     }
+}
+
+/// Such names come out of entries: they may not lead anywhere else.
+fn is_hash(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A log at one size.

@@ -1,15 +1,16 @@
 //! Entries: an audit event as the exact bytes that are hashed and stored.
 
-use std::collections::hash_map::Entry as Place;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use approvals_core::canonical::{self, Limits};
-use approvals_core::{Event, EventId, RequestId, Timestamp};
-use serde::{Deserialize, Serialize};
+use approvals_core::{Choice, Event, EventId, Presentation, RequestId, Timestamp, What};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Directory, LogError};
-use crate::tile::{Entries, WIDTH};
+use super::commitment::Disclosure;
+use super::committing::{Committed, commit};
+use super::values::Beside;
+use super::{Files, LogError};
 
 /// The version of what an entry says. A change of it is a change of this number.
 pub const SCHEMA: u32 = 1;
@@ -35,6 +36,10 @@ pub(super) struct Entry {
     pub(super) bytes: Vec<u8>,
     /// The whole event, where it is too long for an entry, which then has its hash.
     pub(super) payload: Option<Payload>,
+    /// What reviewers are shown: its hash is in the event.
+    pub(super) shown: Option<Vec<u8>>,
+    /// The values that the event only has commitments to.
+    pub(super) values: Vec<Beside>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,10 +50,13 @@ pub(super) struct Payload {
 
 /// What every entry says.
 #[derive(Serialize)]
-struct Written<'a> {
+struct Written<'a, T> {
     schema: u32,
     #[serde(flatten)]
-    event: &'a Event,
+    event: &'a T,
+    /// The commitments to sensitive values, by the places where these stood.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    committed: &'a BTreeMap<String, String>,
     /// Which numbers are carried as text, because readers of JSON may round them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     big_integers: Vec<&'a str>,
@@ -65,27 +73,137 @@ struct Abridged<'a> {
     revision: u64,
     what: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<Beside<'a>>,
+    payload: Option<Apart<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     repeats: Option<u64>,
+    /// What a verifier judges the request's life by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fence: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    succeeded: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vote: Option<Chosen>,
+}
+
+/// What somebody said, without their words.
+#[derive(Serialize)]
+struct Chosen {
+    choice: Choice,
+}
+
+/// What of an event's life is told also where the rest lies beside the log.
+fn life(what: &What) -> (Option<u64>, Option<bool>, Option<Chosen>) {
+    match what {
+        What::Claimed { fence, .. }
+        | What::ClaimReleased { fence }
+        | What::LeaseLost { fence }
+        | What::Started { fence, .. } => (Some(*fence), None, None),
+        What::Finished {
+            fence, succeeded, ..
+        }
+        | What::FinishedLate { fence, succeeded } => (Some(*fence), Some(*succeeded), None),
+        What::Resolved { succeeded, .. } => (None, Some(*succeeded), None),
+        What::Voted { vote, .. } => {
+            let choice = vote.choice;
+            (None, None, Some(Chosen { choice }))
+        }
+        _ => (None, None, None),
+    }
 }
 
 /// Where the whole event lies.
 #[derive(Serialize)]
-struct Beside<'a> {
+struct Apart<'a> {
     sha256: &'a str,
     bytes: usize,
 }
 
+/// Makes entries of events, one after the other.
+pub(super) struct Writing<'a> {
+    /// Which values are sensitive, by their names.
+    sensitive: &'a BTreeSet<String>,
+    files: &'a Files,
+    /// What the events so far committed to, which may not lie beside the log yet.
+    made: HashMap<String, Vec<Disclosure>>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn new(sensitive: &'a BTreeSet<String>, files: &'a Files) -> Self {
+        Self {
+            sensitive,
+            files,
+            made: HashMap::new(),
+        }
+    }
+
+    /// The entry of an event.
+    pub(super) fn entry(&mut self, event: &Event) -> Result<Entry, LogError> {
+        let shown = shown(event);
+        if self.sensitive.is_empty() {
+            let mut entry = Entry::of(event, event, &BTreeMap::new())?;
+            entry.shown = shown;
+            return Ok(entry);
+        }
+        let of = event
+            .request
+            .map_or_else(|| event.id.to_string(), |id| id.to_string());
+        let stored = self.files.disclosures(&of)?;
+        let made = self.made.get(&of);
+        let is_known = stored.is_some() || made.is_some();
+        // What was destroyed is not kept anew.
+        let is_shredded = stored.as_ref().is_some_and(Vec::is_empty) && made.is_none();
+        let mut earlier = stored.unwrap_or_default();
+        earlier.extend(made.into_iter().flatten().cloned());
+        let mut said = serde_json::to_value(event).map_err(|error| unwritable(event, &error))?;
+        let Committed { places, made } = commit(&mut said, self.sensitive, &earlier, is_known)?;
+        let mut entry = Entry::of(event, &said, &places)?;
+        if places.is_empty() {
+            entry.shown = shown;
+            return Ok(entry);
+        }
+        if !is_shredded {
+            let disclosures = made.iter().map(|made| Beside::disclosure(&of, made));
+            entry.values = disclosures.collect();
+            let presentation = shown.map(|shown| Beside::presentation(&of, shown));
+            entry.values.extend(presentation);
+            self.made.entry(of).or_default().extend(made);
+        }
+        Ok(entry)
+    }
+}
+
+/// What reviewers are shown of a request, as far as it can be told from its event.
+fn shown(event: &Event) -> Option<Vec<u8>> {
+    let What::Requested { asked } = &event.what else {
+        return None;
+    };
+    let shown = Presentation::of(asked).hashed();
+    let is_it = Sha256::digest(&shown).as_slice() == asked.shown.as_bytes();
+    if !is_it {
+        tracing::warn!(request = %asked.id, "what reviewers were shown was made by another version, and is not kept beside the log");
+    }
+    is_it.then_some(shown)
+}
+
+fn unwritable(event: &Event, error: &dyn std::fmt::Display) -> LogError {
+    LogError::Unwritable {
+        number: event.number,
+        why: error.to_string(),
+    }
+}
+
 impl Entry {
-    pub(super) fn of(event: &Event) -> Result<Self, LogError> {
-        let unwritable = |error: &dyn std::fmt::Display| LogError::Unwritable {
-            number: event.number,
-            why: error.to_string(),
-        };
+    /// Of an event that says this.
+    fn of<T: Serialize>(
+        event: &Event,
+        said: &T,
+        committed: &BTreeMap<String, String>,
+    ) -> Result<Self, LogError> {
+        let unwritable = |error: &dyn std::fmt::Display| unwritable(event, error);
         let mut written = Written {
             schema: SCHEMA,
-            event,
+            event: said,
+            committed,
             big_integers: Vec::new(),
         };
         let mut text = String::new();
@@ -103,6 +221,8 @@ impl Entry {
             revision: event.revision,
             bytes: text.into_bytes(),
             payload: None,
+            shown: None,
+            values: Vec::new(),
         };
         if whole.bytes.len() <= LONGEST {
             return Ok(whole);
@@ -110,6 +230,7 @@ impl Entry {
         let what = serde_json::to_value(&event.what).map_err(|e| unwritable(&e))?;
         let what = what.get("what").and_then(serde_json::Value::as_str);
         let name = hex(&Sha256::digest(&whole.bytes));
+        let (fence, succeeded, vote) = life(&event.what);
         let abridged = Abridged {
             schema: SCHEMA,
             number: event.number,
@@ -118,11 +239,14 @@ impl Entry {
             request: event.request,
             revision: event.revision,
             what: what.ok_or_else(|| unwritable(&"it does not say what happened"))?,
-            payload: Some(Beside {
+            payload: Some(Apart {
                 sha256: &name,
                 bytes: whole.bytes.len(),
             }),
             repeats: None,
+            fence,
+            succeeded,
+            vote,
         };
         let mut text = String::new();
         canonical::write(&abridged, &mut text, &LIMITS).map_err(|e| unwritable(&e))?;
@@ -149,6 +273,9 @@ impl Entry {
             what: "repeated",
             payload: None,
             repeats: Some(of),
+            fence: None,
+            succeeded: None,
+            vote: None,
         };
         let mut text = String::new();
         canonical::write(&abridged, &mut text, &LIMITS).map_err(|error| LogError::Unwritable {
@@ -158,6 +285,8 @@ impl Entry {
         Ok(Self {
             bytes: text.into_bytes(),
             payload: None,
+            shown: None,
+            values: Vec::new(),
             ..self
         })
     }
@@ -177,110 +306,4 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// What is needed of an entry to know which event it is.
-#[derive(Debug, Deserialize)]
-struct Name {
-    number: u64,
-    id: EventId,
-}
-
-/// How many events are remembered by their ids. A store repeats what it has taken a moment ago.
-const REMEMBERED: usize = 4096;
-
-/// Which events a log has: numbers without a gap, from the first one that it was given.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Known {
-    /// The numbers of the first and the last entry.
-    range: Option<(u64, u64)>,
-    /// The latest, with their numbers.
-    recent: HashMap<EventId, u64>,
-    in_order: VecDeque<EventId>,
-}
-
-impl Known {
-    /// Of a log of this size.
-    pub(super) fn of(directory: &Directory, size: u64) -> Result<Self, LogError> {
-        if size == 0 {
-            return Ok(Self::default());
-        }
-        let first = name(directory, 0, size)?.number;
-        let last = name(directory, size - 1, size)?.number;
-        if last.checked_sub(first) != Some(size - 1) {
-            return Err(directory.damaged(size - 1, "its number is not its place in the log"));
-        }
-        let mut known = Self {
-            range: Some((first, last)),
-            ..Self::default()
-        };
-        let from = size.saturating_sub(REMEMBERED as u64) / WIDTH;
-        for bundle in from..size.div_ceil(WIDTH) {
-            let bytes = directory.bundle(bundle, size)?;
-            for (index, entry) in (bundle * WIDTH..).zip(Entries::of(&bytes)) {
-                let name = parsed(directory, index, entry)?;
-                known.remember(name.id, name.number);
-            }
-        }
-        Ok(known)
-    }
-
-    fn remember(&mut self, id: EventId, number: u64) {
-        if let Place::Vacant(free) = self.recent.entry(id) {
-            free.insert(number);
-            self.in_order.push_back(id);
-        }
-        if self.in_order.len() > REMEMBERED
-            && let Some(oldest) = self.in_order.pop_front()
-        {
-            self.recent.remove(&oldest);
-        }
-    }
-
-    /// The number under which the log has this event already, as far as it is remembered.
-    pub(super) fn number_of(&self, id: EventId) -> Option<u64> {
-        self.recent.get(&id).copied()
-    }
-
-    /// The number that the next event has to have; any if the log is empty.
-    pub(super) fn next(&self) -> Option<u64> {
-        self.range.map(|(_, last)| last.saturating_add(1))
-    }
-
-    pub(super) fn append(&mut self, entries: &[Entry]) {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
-            return;
-        };
-        let begins = self.range.map_or(first.number, |(first, _)| first);
-        self.range = Some((begins, last.number));
-        for entry in entries {
-            self.remember(entry.id, entry.number);
-        }
-    }
-
-    /// Whether an event that was offered again is the one that the log has.
-    pub(super) fn check(
-        &self,
-        directory: &Directory,
-        size: u64,
-        entry: &Entry,
-    ) -> Result<(), LogError> {
-        let other = || LogError::OtherTrail(entry.number);
-        let (first, _) = self.range.ok_or_else(other)?;
-        let index = entry.number.checked_sub(first).ok_or_else(other)?;
-        let stored = name(directory, index, size)?;
-        if (stored.number, stored.id) == (entry.number, entry.id) {
-            Ok(())
-        } else {
-            Err(other())
-        }
-    }
-}
-
-fn name(directory: &Directory, index: u64, size: u64) -> Result<Name, LogError> {
-    parsed(directory, index, &directory.entry(index, size)?)
-}
-
-fn parsed(directory: &Directory, index: u64, entry: &[u8]) -> Result<Name, LogError> {
-    serde_json::from_slice(entry).map_err(|_| directory.damaged(index, "it is no audit event"))
 }

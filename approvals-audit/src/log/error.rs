@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use approvals_core::StoreError;
+
 use crate::checkpoint::CheckpointError;
 use crate::note::SignError;
 
@@ -43,6 +45,31 @@ pub enum LogError {
     /// The directory holds something else.
     #[error("{} holds no log of approvals, and is not empty: name an empty directory", .0.display())]
     Foreign(PathBuf),
+    /// Anybody could put files into it.
+    #[error("the log's directory {} can be written by anybody (mode {mode:03o}): `chmod o-w` it, and verify what is there", path.display())]
+    Permissions {
+        /// Which.
+        path: PathBuf,
+        /// Who may do what with it.
+        mode: u32,
+    },
+    /// A link, a pipe or a device lies where one of its files or directories belongs.
+    #[error("{} is no plain file or directory: a log is not read or written through links", .0.display())]
+    NotPlain(PathBuf),
+    /// One of its files is longer than it can be.
+    #[error("{} is longer than {longest} bytes, which is the most that it can be", path.display())]
+    Oversized {
+        /// Which.
+        path: PathBuf,
+        /// The most that it can be.
+        longest: u64,
+    },
+    /// The operating system gave no randomness for the salt of a sensitive value.
+    #[error("no randomness for the salt of a sensitive value: {0}")]
+    Random(String),
+    /// The arguments of a call are not written as they should be.
+    #[error("the arguments of a call cannot be told apart, so that none of them can be kept out")]
+    Arguments,
     /// The checkpoint could not be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -88,6 +115,17 @@ pub enum LogError {
         "the log has another event under number {0}: it belongs to another store, or the store was set back"
     )]
     OtherTrail(u64),
+    /// Another process goes on with it, though this one holds its lock.
+    #[error(
+        "another process has taken the log over: its lock does not keep others from it, as on some network file systems, or it is another directory"
+    )]
+    Overtaken,
+    /// What the store has recorded of the log is not of this crate.
+    #[error("what the store has recorded of the log is not understood: {0:?}")]
+    Seal(String),
+    /// The store, which records how far the log is, failed.
+    #[error("the store, which records how far the log is: {0}")]
+    Store(#[from] StoreError),
     /// Whoever writes it is gone.
     #[error("the log is closed")]
     Closed,

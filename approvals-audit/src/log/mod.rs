@@ -1,32 +1,45 @@
 //! The log: an audit sink that keeps what it acknowledges, in a directory that anybody can verify.
 
+mod commitment;
+mod committing;
+mod completing;
 mod directory;
+mod disk;
 mod entry;
 mod error;
 mod files;
+mod known;
+mod recovery;
+mod seal;
+mod serving;
+mod shown;
 mod tail;
+mod values;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use approvals_core::{AuditError, AuditSink, Event, async_trait};
+use approvals_core::{AuditError, AuditSink, Event, RequestStore, SinkId, async_trait};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::commitment::{Disclosure, DisclosureError};
 pub use self::directory::{AsOf, Directory};
-use self::entry::Entry;
+pub(crate) use self::disk::{read_note, write_note};
 pub use self::entry::SCHEMA;
 pub(crate) use self::entry::hex;
+use self::entry::{Entry, Writing};
 pub use self::error::LogError;
 pub(crate) use self::files::Files;
-use self::writer::{Keys, Writer};
+use self::seal::Seals;
+use self::serving::{Job, Serving};
+use self::writer::Keys;
 use crate::note::{Signer, VerifierKey};
 
 /// How many calls of [`AuditLog::record`] wait for the writer before more are held back.
 const QUEUE: usize = 1024;
-
-/// How many entries are appended by one commit.
-const BATCH: usize = 1024;
 
 /// How a log is opened.
 #[derive(Debug)]
@@ -34,9 +47,38 @@ pub struct AuditLogBuilder {
     path: PathBuf,
     signers: Vec<Arc<dyn Signer>>,
     formerly: Vec<VerifierKey>,
+    sensitive: BTreeSet<String>,
+    shared: Option<(Arc<dyn RequestStore>, SinkId)>,
 }
 
 impl AuditLogBuilder {
+    /// Has several processes write the log in turn, each of which has a gate on this store with the
+    /// log as the sink of this name: whichever feeds the sink opens the log, and lets go of it when
+    /// there is nothing to write for a second.
+    ///
+    /// What the log comes to is recorded in the store before it is signed. So a log that was set
+    /// back, forked or put in another one's place is refused by whoever takes it over, also where
+    /// the processes have directories of their own by mistake; and what was recorded by one that
+    /// died is completed exactly as it was recorded.
+    #[must_use]
+    pub fn shared(mut self, store: Arc<dyn RequestStore>, sink: SinkId) -> Self {
+        self.shared = Some((store, sink));
+        self
+    }
+
+    /// Has the values of these names enter the log as salted commitments: arguments, extra fields
+    /// and labels of any action, and the texts `resource`, `summary`, `justification`, `key` and
+    /// `comment`. Any other text of the same request in which such a value of four characters or
+    /// more is found enters as a commitment too, and so do the hashes over it.
+    ///
+    /// The values lie beside the log, where [`Directory::disclosures`] finds them until
+    /// [`Directory::shred`] destroys them.
+    #[must_use]
+    pub fn sensitive<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.sensitive.extend(names.into_iter().map(Into::into));
+        self
+    }
+
     /// Signs with another key as well, while keys are changed: readers that know either key can
     /// verify the log.
     #[must_use]
@@ -52,7 +94,8 @@ impl AuditLogBuilder {
         self
     }
 
-    /// Opens the log, or begins one in an empty directory. What a crash left past the last
+    /// Opens the log, or begins one in an empty directory; one that is shared, when there is
+    /// something to write. What a crash left past the last
     /// checkpoint is dropped: nobody was told that it is kept.
     ///
     /// # Errors
@@ -77,13 +120,18 @@ impl AuditLogBuilder {
             trusted,
         };
         let files = Files::of(&self.path);
+        let seals = self.shared.map(|(store, sink)| Seals {
+            store,
+            sink,
+            runtime: Handle::current(),
+        });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (opened, told) = oneshot::channel();
         let (closed, ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("approvals-audit".to_owned())
             .spawn(move || {
-                serve(&files, &keys, opened, queue);
+                Serving::new(files, keys, seals).run(opened, queue);
                 // Whoever waits may have gone.
                 let _ = closed.send(());
             })
@@ -91,6 +139,7 @@ impl AuditLogBuilder {
         told.await.map_err(|_| LogError::Closed)??;
         Ok(AuditLog {
             path: self.path,
+            sensitive: self.sensitive,
             jobs,
             ended,
         })
@@ -105,17 +154,9 @@ impl AuditLogBuilder {
 #[derive(Debug)]
 pub struct AuditLog {
     path: PathBuf,
+    sensitive: BTreeSet<String>,
     jobs: mpsc::Sender<Job>,
     ended: oneshot::Receiver<()>,
-}
-
-/// Whoever waits for events to be kept.
-type Done = oneshot::Sender<Result<(), AuditError>>;
-
-/// Events that somebody waits for.
-struct Job {
-    entries: Vec<Entry>,
-    done: Done,
 }
 
 impl AuditLog {
@@ -126,6 +167,8 @@ impl AuditLog {
             path: path.as_ref().to_owned(),
             signers: vec![signer],
             formerly: Vec::new(),
+            sensitive: BTreeSet::new(),
+            shared: None,
         }
     }
 
@@ -148,7 +191,10 @@ impl AuditLog {
 impl AuditSink for AuditLog {
     async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         let failed = |error: LogError| AuditError(error.to_string());
-        let entries: Result<Vec<Entry>, LogError> = events.iter().map(Entry::of).collect();
+        let files = Files::of(&self.path);
+        let mut writing = Writing::new(&self.sensitive, &files);
+        let entries = events.iter().map(|event| writing.entry(event));
+        let entries: Result<Vec<Entry>, LogError> = entries.collect();
         let (done, told) = oneshot::channel();
         let job = Job {
             entries: entries.map_err(failed)?,
@@ -157,132 +203,5 @@ impl AuditSink for AuditLog {
         let sent = self.jobs.send(job).await;
         sent.map_err(|_| failed(LogError::Closed))?;
         told.await.map_err(|_| failed(LogError::Closed))?
-    }
-}
-
-/// Writes whatever is queued, until nobody can queue anything any more.
-fn serve(
-    files: &Files,
-    keys: &Keys,
-    opened: oneshot::Sender<Result<(), LogError>>,
-    mut queue: mpsc::Receiver<Job>,
-) {
-    let begun = files
-        .lock()
-        .and_then(|lock| Ok((lock, Writer::open(files, keys)?)));
-    let (_lock, first) = match begun {
-        Ok(begun) => begun,
-        Err(error) => return drop(opened.send(Err(error))),
-    };
-    if opened.send(Ok(())).is_err() {
-        return;
-    }
-    let mut writer = Some(first);
-    while let Some(job) = queue.blocking_recv() {
-        let mut jobs = vec![job];
-        let mut entries = jobs.iter().map(|job| job.entries.len()).sum::<usize>();
-        while entries < BATCH
-            && let Ok(job) = queue.try_recv()
-        {
-            entries += job.entries.len();
-            jobs.push(job);
-        }
-        writer = commit(files, keys, writer, jobs);
-    }
-}
-
-/// Commits jobs and tells whoever waits. `None` when the log has to be opened again.
-fn commit(files: &Files, keys: &Keys, writer: Option<Writer>, jobs: Vec<Job>) -> Option<Writer> {
-    let opened = writer.map_or_else(|| Writer::open(files, keys), Ok);
-    let mut writer = match opened {
-        Ok(writer) => writer,
-        Err(error) => {
-            tell(jobs.into_iter().map(|job| job.done), &Err(error));
-            return None;
-        }
-    };
-    let mut fresh = Vec::new();
-    let mut waiting = Vec::new();
-    for Job { entries, done } in jobs {
-        match add_unknown(&mut fresh, &writer, files, entries) {
-            Ok(()) => waiting.push(done),
-            Err(error) => tell([done], &Err(error)),
-        }
-    }
-    if fresh.is_empty() {
-        tell(waiting, &Ok(()));
-        return Some(writer);
-    }
-    let committed = match writer.append(&fresh) {
-        Ok(committed) => committed,
-        Err(error) => {
-            tracing::error!(%error, "audit events could not be kept; the log is opened again");
-            tell(waiting, &Err(error));
-            return None;
-        }
-    };
-    tell(waiting, &Ok(()));
-    match writer.settle_committed(&committed) {
-        Ok(()) => Some(writer),
-        Err(error) => {
-            tracing::error!(%error, "a full tile could not be put in its place; the log is opened again");
-            None
-        }
-    }
-}
-
-/// Adds those of a job's entries that the log has not got. Events may be offered again; the numbers
-/// have no gap, and one number is one event.
-fn add_unknown(
-    fresh: &mut Vec<Entry>,
-    writer: &Writer,
-    files: &Files,
-    entries: Vec<Entry>,
-) -> Result<(), LogError> {
-    let before = fresh.len();
-    for entry in entries {
-        let newest = fresh
-            .last()
-            .map(|last: &Entry| last.number.saturating_add(1));
-        let next = newest.or_else(|| writer.known().next());
-        let judged = match next {
-            Some(next) if entry.number > next => Err(LogError::Gap {
-                expected: next,
-                found: entry.number,
-            }),
-            Some(next) if entry.number < next => {
-                match fresh.iter().find(|other| other.number == entry.number) {
-                    Some(other) if other.id == entry.id => Ok(()),
-                    Some(_) => Err(LogError::OtherTrail(entry.number)),
-                    None => {
-                        writer
-                            .known()
-                            .check(&Directory::of(files.clone()), writer.size(), &entry)
-                    }
-                }
-            }
-            Some(_) | None => {
-                let same = fresh.iter().find(|other| other.id == entry.id);
-                let same = same.map(|other| other.number);
-                let entry = match same.or_else(|| writer.known().number_of(entry.id)) {
-                    Some(number) => entry.repeated(number),
-                    None => Ok(entry),
-                };
-                entry.map(|entry| fresh.push(entry))
-            }
-        };
-        if let Err(error) = judged {
-            fresh.truncate(before);
-            return Err(error);
-        }
-    }
-    Ok(())
-}
-
-fn tell(waiting: impl IntoIterator<Item = Done>, outcome: &Result<(), LogError>) {
-    for done in waiting {
-        let told = outcome.as_ref().copied();
-        // Whoever waited may have gone.
-        let _ = done.send(told.map_err(|error| AuditError(error.to_string())));
     }
 }

@@ -1,16 +1,18 @@
 //! Appending: entries and then the checkpoint are on the disk before anybody is told.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::entry::{Entry, Known};
+use super::entry::Entry;
+use super::known::Known;
+use super::recovery::checkpoint_of;
+use super::seal::{Seal, Seals};
+use super::shown;
 use super::tail::{Full, Tail};
 use super::{Directory, Files, LogError};
 use crate::checkpoint::Checkpoint;
 use crate::note::{Note, Signer, VerifierKey};
-use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
 use crate::tree::Hash;
 
 /// Who may have signed the log so far, and who signs it from now on.
@@ -25,198 +27,89 @@ pub(super) struct Keys {
 /// lies past the last checkpoint was never acknowledged.
 #[derive(Debug)]
 pub(super) struct Writer {
-    files: Files,
-    keys: Keys,
-    tail: Tail,
+    pub(super) files: Files,
+    pub(super) keys: Keys,
+    pub(super) tail: Tail,
     /// The file of the bundle that is not full.
-    file: Option<File>,
+    pub(super) file: Option<File>,
     /// What the trail's first and last entries are.
-    known: Known,
+    pub(super) known: Known,
+    /// The checkpoint as this writer left it. Nobody else writes one.
+    pub(super) note: Option<Vec<u8>>,
+    /// What the store knows of it, where several processes write it in turn.
+    pub(super) sealed: Option<(Seals, Seal)>,
 }
+
+/// How far a log is known to have been: its size then, and its root.
+pub(super) type Reached = (u64, Hash);
 
 impl Writer {
     /// Opens the log, or begins one in an empty directory. Whoever calls holds the lock.
-    pub(super) fn open(files: &Files, keys: &Keys) -> Result<Self, LogError> {
+    pub(super) fn open(
+        files: &Files,
+        keys: &Keys,
+        reached: Option<Reached>,
+        seals: Option<&Seals>,
+    ) -> Result<Self, LogError> {
+        let seal = seals.map(Seals::read).transpose()?.flatten();
+        let sealed = seal.map(|seal| seal.reached());
+        let begun = reached.max(sealed).is_some_and(|(size, _)| size > 0);
         let mut writer = Self {
             files: files.clone(),
             keys: keys.clone(),
             tail: Tail::default(),
             file: None,
             known: Known::default(),
+            note: None,
+            sealed: None,
         };
         match files.checkpoint()? {
-            Some(note) => writer.recover(&note)?,
+            Some(note) => writer.recover(note, reached, sealed)?,
+            None if begun => {
+                return Err(writer.damaged(0, "its checkpoint is gone"));
+            }
             None => writer.begin()?,
+        }
+        if let Some(seals) = seals {
+            let (size, root) = writer.reached();
+            let fence = seal.map_or(1, |seal| seal.fence.saturating_add(1));
+            let own = Seal { fence, size, root };
+            seals.swap(seal, own)?;
+            writer.sealed = Some((seals.clone(), own));
         }
         Ok(writer)
     }
 
-    fn damaged(&self, entry: u64, why: &'static str) -> LogError {
-        Directory::of(self.files.clone()).damaged(entry, why)
-    }
-
-    /// Signs the checkpoint of an empty log. A crash before that has left nothing that counts.
-    fn begin(&mut self) -> Result<(), LogError> {
-        if self.files.tile(Tile::bundle(0)).exists() || !self.files.open_bundles()?.is_empty() {
-            return Err(self.damaged(0, "there are entries and no checkpoint"));
-        }
-        self.files.sync_open()?;
-        self.checkpoint()
-    }
-
-    /// Makes what is in the directory what the checkpoint says, or refuses.
-    fn recover(&mut self, note: &[u8]) -> Result<(), LogError> {
-        let checkpoint = Checkpoint::of(&self.keys.origin, note, &self.keys.trusted);
-        let checkpoint = checkpoint.map_err(|error| LogError::Checkpoint {
-            path: self.files.root().to_owned(),
-            error,
-        })?;
-        let size = checkpoint.size;
-        let (whole, rest) = (size / WIDTH, size % WIDTH);
-        let open = self.files.open_bundles()?;
-        self.refuse_past(&open, whole, size)?;
-        self.settle(&open, whole)?;
-        let directory = Directory::of(self.files.clone());
-        // The edges of all levels, the highest first.
-        let levels = (0..u64::BITS / u32::from(HEIGHT))
-            .take_while(|level| size >> (u32::from(HEIGHT) * level) > 0)
-            .count();
-        for level in (1..levels).rev() {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 8 levels")]
-            let level = level as u8;
-            let edge = self.edge(&directory, level, size)?;
-            if !self.tail.push_hashes(level, &edge) {
-                return Err(self.damaged(self.tail.size(), "its tiles are of another size"));
-            }
-        }
-        let last = self.last_entries(whole, rest)?;
-        for entry in Entries::of(&last) {
-            // What was read out of a bundle fits into one.
-            self.tail.push(entry);
-        }
-        if (self.tail.size(), self.tail.root()) != (size, checkpoint.root) {
-            return Err(self.damaged(
-                whole * WIDTH,
-                "the entries or hashes before the checkpoint were changed: verify the log to find which",
-            ));
-        }
-        self.known = Known::of(&directory, size)?;
-        // Everything before the checkpoint is as it says: nothing is taken away before that.
-        self.drop_past(&open, whole, last.len())?;
-        for (tile, bytes) in self.tail.partial() {
-            self.files.show_tile(tile, &bytes)?;
-        }
-        Ok(())
-    }
-
-    /// The hashes of a level's last tile: the roots of the full tiles one level below.
-    fn edge(&self, directory: &Directory, level: u8, size: u64) -> Result<Vec<Hash>, LogError> {
-        let count = Tile::count(level, size);
-        let first = count - count % WIDTH;
-        let below = level - 1;
-        (first..count)
-            .map(|tile| {
-                let mut subtree = crate::tree::Frontier::new();
-                for hash in directory.hashes(below, tile, size)? {
-                    subtree.push(hash);
-                }
-                Ok(subtree.root())
-            })
-            .collect()
-    }
-
-    /// Bundles that a checkpoint says are full, and that a crash kept from their place.
-    fn settle(&self, open: &[u64], whole: u64) -> Result<(), LogError> {
-        for bundle in open.iter().filter(|bundle| **bundle < whole) {
-            self.files.link_bundle(*bundle)?;
-            let full = self.hash_bundle(*bundle)?;
-            for (tile, bytes) in full {
-                self.files.keep_tile(tile, &bytes)?;
-                self.files.forget_partial(tile)?;
-            }
-            self.files.settle_bundle(*bundle)?;
-        }
-        Ok(())
-    }
-
-    /// The tiles of hashes that a full bundle completes, from what is below them.
-    fn hash_bundle(&self, bundle: u64) -> Result<Vec<Full>, LogError> {
-        let directory = Directory::of(self.files.clone());
-        let size = (bundle + 1) * WIDTH;
-        let mut tail = Tail::default();
-        let mut level = 1;
-        let mut levels = Vec::new();
-        while Tile::count(level, size - WIDTH) > 0 {
-            levels.push((level, self.edge(&directory, level, size - WIDTH)?));
-            level += 1;
-        }
-        for (level, edge) in levels.iter().rev() {
-            tail.push_hashes(*level, edge);
-        }
-        let bytes = directory.bundle(bundle, size)?;
-        let full = Entries::of(&bytes).filter_map(|entry| tail.push(entry));
-        Ok(full.flatten().collect())
-    }
-
-    /// Entries past the checkpoint that no crash can have left.
-    fn refuse_past(&self, open: &[u64], whole: u64, size: u64) -> Result<(), LogError> {
-        let left = |bundle: &u64| self.files.tile(Tile::bundle(*bundle)).exists();
-        let mut past = [whole, whole + 1].into_iter().filter(left);
-        if past.any(|bundle| !open.contains(&bundle)) {
-            return Err(self.damaged(
+    /// Has the store record how far the log is. Nobody else goes on from anything else then.
+    fn seal(&mut self) -> Result<(), LogError> {
+        let (size, root) = self.reached();
+        if let Some((seals, seal)) = &mut self.sealed {
+            let next = Seal {
                 size,
-                "there are entries past the checkpoint: the checkpoint is an older one than this log's",
-            ));
+                root,
+                ..*seal
+            };
+            seals.swap(Some(*seal), next)?;
+            *seal = next;
         }
         Ok(())
     }
 
-    /// Drops what was written after the last checkpoint, and never acknowledged. So many bytes of
-    /// the last bundle were.
-    fn drop_past(&self, open: &[u64], whole: u64, length: usize) -> Result<(), LogError> {
-        for bundle in open.iter().filter(|bundle| **bundle >= whole) {
-            self.files.remove(&self.files.tile(Tile::bundle(*bundle)))?;
-            if *bundle > whole || length == 0 {
-                self.files.remove(&self.files.open(*bundle))?;
-            }
+    /// Refuses a checkpoint that is not this log's, before anything is touched.
+    pub(super) fn judge(files: &Files, keys: &Keys) -> Result<(), LogError> {
+        match files.checkpoint()? {
+            Some(note) => checkpoint_of(files, keys, &note).map(drop),
+            None => Ok(()),
         }
-        if length > 0 {
-            self.cut(&self.files.open(whole), length as u64)?;
-        }
-        Ok(())
     }
 
-    /// The entries of the last bundle that the checkpoint covers.
-    fn last_entries(&self, bundle: u64, entries: u64) -> Result<Vec<u8>, LogError> {
-        if entries == 0 {
-            return Ok(Vec::new());
-        }
-        let first = bundle * WIDTH;
-        let Some(mut bytes) = self.files.read_if_there(&self.files.open(bundle))? else {
-            return Err(self.damaged(first, "the file of the last entries is missing"));
-        };
-        let mut found = Entries::of(&bytes);
-        let whole = (0..entries).take_while(|_| found.next().is_some()).count() as u64;
-        if whole < entries {
-            return Err(self.damaged(first + whole, "the last entries were cut off"));
-        }
-        bytes.truncate(bytes.len() - found.rest().len());
-        Ok(bytes)
+    /// How far the log is.
+    pub(super) fn reached(&self) -> Reached {
+        (self.tail.size(), self.tail.root())
     }
 
-    fn cut(&self, path: &Path, length: u64) -> Result<(), LogError> {
-        let file = OpenOptions::new().write(true).open(path);
-        let file = file.map_err(LogError::disk("opening", path))?;
-        let written = file
-            .metadata()
-            .map_err(LogError::disk("reading", path))?
-            .len();
-        if written > length {
-            tracing::warn!(path = %path.display(), bytes = written - length, "what was written after the last checkpoint is dropped: nobody was told that it is kept");
-            let cut = file.set_len(length).and_then(|()| file.sync_all());
-            cut.map_err(LogError::disk("cutting", path))?;
-        }
-        Ok(())
+    pub(super) fn damaged(&self, entry: u64, why: &'static str) -> LogError {
+        Directory::of(self.files.clone()).damaged(entry, why)
     }
 
     /// What the log has, and what comes next.
@@ -236,6 +129,10 @@ impl Writer {
         for payload in entries.iter().filter_map(|entry| entry.payload.as_ref()) {
             self.files.keep_payload(&payload.name, &payload.bytes)?;
         }
+        for value in entries.iter().flat_map(|entry| &entry.values) {
+            self.files.keep_value(value)?;
+        }
+        let mut shown = Vec::new();
         for entry in entries {
             let bundle = self.tail.bundle();
             let too_long = || entry.too_long();
@@ -243,12 +140,17 @@ impl Writer {
                 return Err(too_long());
             }
             full.extend(self.tail.push(&entry.bytes).ok_or_else(too_long)?);
+            if let Some(presentation) = &entry.shown {
+                shown::append(&mut shown, presentation);
+            }
             if self.tail.bundle() > bundle {
+                self.files.keep_shown(bundle, &mut shown)?;
                 self.write(bundle, &mut buffer)?;
                 self.file = None;
                 bundles.push(bundle);
             }
         }
+        self.files.keep_shown(self.tail.bundle(), &mut shown)?;
         if !buffer.is_empty() {
             self.write(self.tail.bundle(), &mut buffer)?;
         }
@@ -261,6 +163,7 @@ impl Writer {
         for (tile, bytes) in full.iter().chain(partial.iter().filter(changed)) {
             self.files.show_tile(*tile, bytes)?;
         }
+        self.seal()?;
         self.checkpoint()?;
         self.known.append(entries);
         Ok(Committed { full, bundles })
@@ -271,15 +174,7 @@ impl Writer {
         let path = self.files.open(bundle);
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => {
-                let is_new = !path.exists();
-                let file = OpenOptions::new().create(true).append(true).open(&path);
-                let file = file.map_err(LogError::disk("opening", &path))?;
-                if is_new {
-                    self.files.sync_open()?;
-                }
-                file
-            }
+            None => self.files.append_to(bundle)?,
         };
         file.write_all(buffer)
             .map_err(LogError::disk("writing", &path))?;
@@ -290,15 +185,34 @@ impl Writer {
         Ok(())
     }
 
-    fn checkpoint(&self) -> Result<(), LogError> {
+    /// Takes an entry up that lies in its bundle already. The tiles of hashes that it made full.
+    pub(super) fn take_up(&mut self, entry: &[u8]) -> Result<Vec<Full>, LogError> {
+        // What was read out of a bundle fits into one.
+        let full = self.tail.push(entry);
+        full.ok_or_else(|| self.damaged(self.tail.size(), "it is too long"))
+    }
+
+    pub(super) fn partial(&self) -> Vec<Full> {
+        self.tail.partial()
+    }
+
+    pub(super) fn checkpoint(&mut self) -> Result<(), LogError> {
+        if self.files.checkpoint()? != self.note {
+            return Err(self.damaged(
+                self.tail.size(),
+                "somebody else has changed its checkpoint while it was being written",
+            ));
+        }
         let checkpoint = Checkpoint {
             origin: self.keys.origin.clone(),
             size: self.tail.size(),
             root: self.tail.root(),
         };
         let signers = self.keys.signers.iter().map(AsRef::as_ref);
-        let note = Note::signed(&checkpoint.text(), signers)?;
-        self.files.write_checkpoint(&note.to_string())
+        let note = Note::signed(&checkpoint.text(), signers)?.to_string();
+        self.files.write_checkpoint(&note)?;
+        self.note = Some(note.into_bytes());
+        Ok(())
     }
 
     /// Puts what became full in its place for good. Done after whoever waits was told: a crash
@@ -318,6 +232,6 @@ impl Writer {
 /// What a commit made full.
 #[derive(Debug)]
 pub(super) struct Committed {
-    full: Vec<Full>,
-    bundles: Vec<u64>,
+    pub(super) full: Vec<Full>,
+    pub(super) bundles: Vec<u64>,
 }

@@ -8,9 +8,14 @@ use sha2::{Digest as _, Sha256};
 /// The type byte of Ed25519 over the text of a note.
 pub(super) const ED25519: u8 = 0x01;
 
-/// A public key with its name: an Ed25519 key, written `name+hash+base64`.
+/// The type byte of a witness's Ed25519 cosignature, over a time and the text.
+pub(super) const COSIGNATURE: u8 = 0x04;
+
+/// A public key with its name: an Ed25519 key of a log or of a witness, written
+/// `name+hash+base64`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifierKey {
+    kind: u8,
     name: String,
     key: VerifyingKey,
 }
@@ -32,8 +37,15 @@ pub enum KeyError {
     )]
     Hash(String),
     /// It is a key of another kind.
-    #[error("the public key of `{0}` is no Ed25519 key")]
+    #[error("the public key of `{0}` is no Ed25519 key of a log or a witness")]
     Kind(String),
+}
+
+/// What a witness signs that has seen a checkpoint at this time, in seconds since 1970.
+pub(super) fn cosigned(time: u64, checkpoint: &[u8]) -> Vec<u8> {
+    let mut text = format!("cosignature/v1\ntime {time}\n").into_bytes();
+    text.extend_from_slice(checkpoint);
+    text
 }
 
 /// Whether this can be the name of a key.
@@ -53,11 +65,12 @@ pub(super) fn key_id(name: &str, kind: u8, key: &[u8]) -> [u8; 4] {
 }
 
 impl VerifierKey {
-    pub(super) fn of(name: &str, key: VerifyingKey) -> Result<Self, KeyError> {
+    pub(super) fn of(kind: u8, name: &str, key: VerifyingKey) -> Result<Self, KeyError> {
         if !is_name(name) {
             return Err(KeyError::Name(name.to_owned()));
         }
         Ok(Self {
+            kind,
             name: name.to_owned(),
             key,
         })
@@ -78,12 +91,12 @@ impl VerifierKey {
         let [kind, key @ ..] = decoded.as_slice() else {
             return Err(KeyError::Malformed);
         };
-        if *kind != ED25519 {
+        if !matches!(*kind, ED25519 | COSIGNATURE) {
             return Err(KeyError::Kind(name.to_owned()));
         }
         let bytes = key.try_into().map_err(|_| KeyError::Malformed)?;
         let key = VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError::Malformed)?;
-        let key = Self::of(name, key)?;
+        let key = Self::of(*kind, name, key)?;
         if hash != format!("{:08x}", u32::from_be_bytes(key.id())) {
             return Err(KeyError::Hash(name.to_owned()));
         }
@@ -99,20 +112,34 @@ impl VerifierKey {
     /// The four bytes that signatures name it by.
     #[must_use]
     pub fn id(&self) -> [u8; 4] {
-        key_id(&self.name, ED25519, self.key.as_bytes())
+        key_id(&self.name, self.kind, self.key.as_bytes())
+    }
+
+    /// Whether it is a witness's, whose signatures say when a log was seen, and not what it has.
+    #[must_use]
+    pub const fn is_witness(&self) -> bool {
+        self.kind == COSIGNATURE
     }
 
     /// Whether it made this signature of this text.
     #[must_use]
     pub(crate) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
+        let (signature, signed) = if self.is_witness() {
+            let Some((time, signature)) = signature.split_first_chunk() else {
+                return false;
+            };
+            (signature, cosigned(u64::from_be_bytes(*time), text))
+        } else {
+            (signature, text.to_vec())
+        };
         let signature = Signature::from_slice(signature);
-        signature.is_ok_and(|signature| self.key.verify_strict(text, &signature).is_ok())
+        signature.is_ok_and(|signature| self.key.verify_strict(&signed, &signature).is_ok())
     }
 }
 
 impl std::fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut encoded = vec![ED25519];
+        let mut encoded = vec![self.kind];
         encoded.extend_from_slice(self.key.as_bytes());
         let (id, key) = (
             u32::from_be_bytes(self.id()),

@@ -1,11 +1,13 @@
 //! Signed notes as C2SP specifies them: a text, and a line for each signature.
 
+mod cosigner;
 mod key;
 mod signer;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+pub use self::cosigner::Cosigner;
 pub use self::key::{KeyError, VerifierKey};
 pub use self::signer::{Ed25519Signer, SignError, Signer, SigningKeyError};
 
@@ -143,10 +145,40 @@ impl Note {
         Ok(signed)
     }
 
+    /// Adds what witnesses have answered: signature lines of these keys, of this text. Lines of
+    /// other keys are left out, and what a key signed before is replaced.
+    ///
+    /// # Errors
+    /// [`NoteError`] when a line is none, or a known key did not make it.
+    pub fn cosign(&mut self, lines: &str, keys: &[VerifierKey]) -> Result<(), NoteError> {
+        for line in lines.split_inclusive('\n') {
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            let signature = Signature::parse(line);
+            let signature = signature.ok_or(NoteError::Malformed("a line is no signature"))?;
+            let is_of =
+                |key: &&VerifierKey| key.name() == signature.name && key.id() == signature.key_id;
+            let Some(key) = keys.iter().find(is_of) else {
+                continue;
+            };
+            if !key.verifies(self.text.as_bytes(), &signature.bytes) {
+                return Err(NoteError::Forged(signature.name));
+            }
+            self.signatures
+                .retain(|known| (known.key_id, &known.name) != (signature.key_id, &signature.name));
+            if self.signatures.len() == MOST_SIGNATURES {
+                return Err(NoteError::Malformed("it has too many signatures"));
+            }
+            self.signatures.push(signature);
+        }
+        Ok(())
+    }
+
     /// The signature lines of these keys, each with its end: what a witness answers.
     #[must_use]
     pub fn lines_of(&self, keys: &[VerifierKey]) -> String {
-        let known = |s: &&Signature| keys.iter().any(|key| key.id() == s.key_id);
+        let is_of =
+            |s: &&Signature, key: &VerifierKey| key.id() == s.key_id && key.name() == s.name;
+        let known = |s: &&Signature| keys.iter().any(|key| is_of(s, key));
         self.signatures
             .iter()
             .filter(known)

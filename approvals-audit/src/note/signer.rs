@@ -95,7 +95,7 @@ impl Ed25519Signer {
 
     fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, SigningKeyError> {
         let signing = SigningKey::from_bytes(&seed);
-        let public = VerifierKey::of(name, signing.verifying_key())?;
+        let public = VerifierKey::of(ED25519, name, signing.verifying_key())?;
         Ok(Self { signing, public })
     }
 

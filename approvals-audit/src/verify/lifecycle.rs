@@ -34,13 +34,16 @@ pub(super) struct Lives {
     open: HashMap<RequestId, Life>,
     /// Whether the trail may begin in the middle of a request's life.
     begins_later: bool,
+    /// How many are followed at most.
+    most: usize,
 }
 
 impl Lives {
-    pub(super) fn of_trail(first_number: u64) -> Self {
+    pub(super) fn of_trail(first_number: u64, most: usize) -> Self {
         Self {
             open: HashMap::new(),
             begins_later: first_number > 1,
+            most,
         }
     }
 
@@ -67,7 +70,8 @@ impl Lives {
             | "glass_broken"
             | "stage_opened"
             | "widened"
-            | "reminded" => {
+            | "reminded"
+            | "repeated" => {
                 return Ok(());
             }
             _ => {}
@@ -88,6 +92,11 @@ impl Lives {
     }
 
     fn begin(&mut self, request: RequestId, stage: Stage, yes: bool) -> Result<(), &'static str> {
+        if self.open.len() >= self.most && !self.open.contains_key(&request) {
+            return Err(
+                "more requests are open at one time than this verifier was told to follow: have it follow more",
+            );
+        }
         let life = Life {
             stage,
             yes,

@@ -3,15 +3,15 @@
 mod lifecycle;
 mod seen;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use approvals_core::Timestamp;
-use sha2::{Digest as _, Sha256};
+use approvals_core::{Digest, Timestamp};
 
 use self::lifecycle::Lives;
 use self::seen::{Payload, Seen};
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::log::{Directory, LogError, SCHEMA, hex};
+use crate::log::{Directory, LogError, SCHEMA};
 use crate::note::VerifierKey;
 use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
 use crate::tree::{Frontier, Hash};
@@ -22,13 +22,19 @@ pub struct Verifier {
     path: PathBuf,
     keys: Vec<VerifierKey>,
     remembered: Vec<Checkpoint>,
+    most_open: usize,
 }
+
+/// How many requests are followed that are open at one time: it takes some 50 MB.
+const MOST_OPEN: usize = 450_000;
 
 /// A log that is as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// What was verified.
     pub checkpoint: Checkpoint,
+    /// The checkpoint as it is signed: to be remembered until the next time.
+    pub note: Vec<u8>,
     /// How many entries the log has.
     pub entries: u64,
     /// The time of the first and of the last.
@@ -38,6 +44,12 @@ pub struct Report {
     /// Events too long for an entry whose text is no longer in the directory. That is allowed:
     /// texts may be destroyed, and the log still says that they were.
     pub payloads_missing: u64,
+    /// Requests of which what reviewers were shown does not lie beside the log, or was changed.
+    /// Those with sensitive values are not counted.
+    pub presentations_missing: u64,
+    /// Whether full bundles lie past the checkpoint. A copy that was made while the log grew has
+    /// them; where its writer keeps it, the checkpoint was set back.
+    pub has_more: bool,
 }
 
 /// The first thing that is wrong.
@@ -88,7 +100,16 @@ impl Verifier {
             path: path.as_ref().to_owned(),
             keys: keys.into_iter().collect(),
             remembered: Vec::new(),
+            most_open: MOST_OPEN,
         }
+    }
+
+    /// Follows so many requests that are open at one time, where a log has more than 450,000.
+    /// Memory is taken for those that there are.
+    #[must_use]
+    pub const fn following(mut self, requests: usize) -> Self {
+        self.most_open = requests;
+        self
     }
 
     /// A checkpoint that was seen before: the log must still begin with it. Only this shows that a
@@ -106,7 +127,8 @@ impl Verifier {
     /// [`VerifyError`].
     pub fn run(&self) -> Result<Report, VerifyError> {
         let directory = Directory::at(&self.path);
-        let checkpoint = directory.checkpoint(&self.keys)?;
+        let note = directory.note()?;
+        let checkpoint = Checkpoint::verified(&note, &self.keys)?;
         let size = checkpoint.size;
         for known in &self.remembered {
             if known.origin != checkpoint.origin {
@@ -124,6 +146,11 @@ impl Verifier {
                 return Err(found(size, None, why).into());
             }
         }
+        if let Some(known) = self.remembered.iter().find(|known| known.size == 0)
+            && known.root != Hash::of_nothing()
+        {
+            return Err(CheckpointError::Malformed.into());
+        }
         let mut reading = Reading::new(self, &directory, size);
         for bundle in 0..size.div_ceil(WIDTH) {
             reading.bundle(bundle)?;
@@ -138,7 +165,10 @@ impl Verifier {
             span: reading.span,
             open_requests: reading.lives.map_or(0, |lives| lives.open()),
             payloads_missing: reading.payloads_missing,
+            presentations_missing: reading.presentations_missing,
+            has_more: directory.has_more(size),
             checkpoint,
+            note,
         })
     }
 
@@ -170,6 +200,9 @@ struct Reading<'a> {
     span: Option<(Timestamp, Timestamp)>,
     lives: Option<Lives>,
     payloads_missing: u64,
+    presentations_missing: u64,
+    /// The hashes of what was shown of a bundle's requests.
+    shown: Option<(u64, HashSet<[u8; 32]>)>,
 }
 
 impl<'a> Reading<'a> {
@@ -184,6 +217,8 @@ impl<'a> Reading<'a> {
             span: None,
             lives: None,
             payloads_missing: 0,
+            presentations_missing: 0,
+            shown: None,
         }
     }
 
@@ -287,11 +322,22 @@ impl<'a> Reading<'a> {
             return Err(wrong("it is of an earlier time than the event before it").into());
         }
         self.span = Some((began, seen.at));
-        let lives = self.lives.get_or_insert_with(|| Lives::of_trail(first));
+        let most = self.verifier.most_open;
+        let lives = self
+            .lives
+            .get_or_insert_with(|| Lives::of_trail(first, most));
         lives.judge(&seen).map_err(wrong)?;
+        if seen.what == "repeated" {
+            self.repeated(&seen, at, first)?;
+        }
+        if let ("requested", None, Some(asked)) = (seen.what, &seen.committed, &seen.asked)
+            && !self.is_kept(at / WIDTH, asked.shown)?
+        {
+            self.presentations_missing += 1;
+        }
         if let Some(Payload { sha256 }) = seen.payload {
-            match self.directory.payload(sha256)? {
-                Some(bytes) if hex(&Sha256::digest(&bytes)) != sha256 => {
+            match self.directory.payload_hash(sha256)? {
+                Some(hash) if hash != sha256 => {
                     return Err(wrong("the text that lies beside it was changed").into());
                 }
                 Some(_) => {}
@@ -299,5 +345,35 @@ impl<'a> Reading<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether what was shown of a request lies beside this bundle.
+    fn is_kept(&mut self, bundle: u64, shown: &str) -> Result<bool, LogError> {
+        let Ok(shown) = shown.parse::<Digest>() else {
+            return Ok(false);
+        };
+        let hashes = match self.shown.take() {
+            Some((of, hashes)) if of == bundle => hashes,
+            _ => self.directory.presentations(bundle)?,
+        };
+        let is_kept = hashes.contains(shown.as_bytes());
+        self.shown = Some((bundle, hashes));
+        Ok(is_kept)
+    }
+
+    /// That an event which is said to repeat another one is that one.
+    fn repeated(&self, seen: &Seen<'_>, at: u64, first: u64) -> Result<(), VerifyError> {
+        let wrong = |why| found(at, Some(seen.number), why);
+        let earlier = seen.repeats.and_then(|number| number.checked_sub(first));
+        let earlier = earlier.filter(|earlier| *earlier < at);
+        let earlier = earlier.ok_or_else(|| wrong("it repeats no earlier event"))?;
+        let entry = self.directory.entry(earlier, self.size)?;
+        let of: Seen<'_> = serde_json::from_slice(&entry)
+            .map_err(|error| found(earlier, None, format!("it is no audit event: {error}")))?;
+        if (of.id, of.what == "repeated") == (seen.id, false) {
+            Ok(())
+        } else {
+            Err(wrong("it is said to repeat an event, and is another one").into())
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! What a verifier needs to see of an entry.
 
-use approvals_core::{RequestId, Timestamp};
+use approvals_core::{EventId, RequestId, Timestamp};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// An entry, as far as its place, its time and the life of its request go.
 #[derive(Debug, Deserialize)]
 pub(super) struct Seen<'a> {
     pub(super) schema: u32,
     pub(super) number: u64,
+    pub(super) id: EventId,
     pub(super) at: Timestamp,
     pub(super) request: Option<RequestId>,
     #[serde(borrow)]
@@ -16,8 +18,19 @@ pub(super) struct Seen<'a> {
     pub(super) succeeded: Option<bool>,
     #[serde(borrow)]
     pub(super) vote: Option<Vote<'a>>,
+    pub(super) repeats: Option<u64>,
+    #[serde(borrow)]
+    pub(super) asked: Option<Asked<'a>>,
+    /// Whether it has commitments in the place of values.
+    pub(super) committed: Option<IgnoredAny>,
     #[serde(borrow)]
     pub(super) payload: Option<Payload<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked<'a> {
+    #[serde(borrow)]
+    pub(super) shown: &'a str,
 }
 
 #[derive(Debug, Deserialize)]

@@ -85,6 +85,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
         seen_revision: 1,
     };
     let refused = |kind, why: &str| What::Refused {
+        policy_version: None,
         action: "db.drop".parse().unwrap(),
         requester: Some(requester()),
         call: Some(Arc::clone(&call)),
@@ -104,6 +105,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
         (
             None,
             What::Allowed {
+                policy_version: None,
                 action: "db.read".parse().unwrap(),
                 requester: requester(),
                 call: None,
@@ -117,6 +119,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
         (
             None,
             What::Refused {
+                policy_version: None,
                 action: "db.drop".parse().unwrap(),
                 requester: None,
                 call: None,
@@ -175,6 +178,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
             reason: "wrong table".into(),
         }),
         about(What::Claimed {
+            policy_version: None,
             fence,
             owner,
             struck: 0,

@@ -7,9 +7,11 @@
     reason = "tests stop at what they did not expect"
 )]
 
+mod attack;
 mod crash;
 mod damage;
 mod delivery;
+mod every;
 mod evidence;
 mod exports;
 mod keys;
@@ -19,5 +21,11 @@ mod oracles;
 mod proofs;
 #[cfg(feature = "index")]
 mod questions;
+mod schema;
+mod sensitive;
+mod shared;
 mod stories;
 mod support;
+mod verifier;
+mod witness;
+mod words;

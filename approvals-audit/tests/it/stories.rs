@@ -115,6 +115,7 @@ fn story(trail: &mut Trail, dice: &mut Dice) -> Story {
             trail.push(
                 None,
                 What::Allowed {
+                    policy_version: None,
                     action: story.action.parse().unwrap(),
                     requester,
                     call: Some(call),
@@ -128,6 +129,7 @@ fn story(trail: &mut Trail, dice: &mut Dice) -> Story {
             trail.push(
                 None,
                 What::Refused {
+                    policy_version: None,
                     action: story.action.parse().unwrap(),
                     requester: Some(requester),
                     call: Some(call),
@@ -211,6 +213,7 @@ fn story(trail: &mut Trail, dice: &mut Dice) -> Story {
             then(
                 trail,
                 What::Claimed {
+                    policy_version: None,
                     fence,
                     owner,
                     struck: 0,

@@ -53,6 +53,7 @@ pub(crate) fn trail(events: u64) -> Vec<Event> {
                 fence,
                 owner,
                 struck: 0,
+                policy_version: None,
             },
             What::Started { fence, owner },
             What::Finished {

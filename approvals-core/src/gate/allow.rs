@@ -59,15 +59,25 @@ impl Gate {
         let Ok(slot) = self.inner.allowed.try_reserve() else {
             return Err(blocked(call, reasons));
         };
-        slot.send(Buffered::raw(NewEvent::new(allowed(call, reasons))));
+        slot.send(Buffered::raw(NewEvent::new(self.allowed(call, reasons))));
         Ok(())
     }
 
     /// Records an allowed call, waiting as long as that takes.
     pub(super) async fn record_blocked(&self, blocked: Blocked) -> Result<(), ApprovalError> {
         let (call, reasons) = *blocked;
-        self.record_allowed(allowed(call.into_masked(), reasons))
+        self.record_allowed(self.allowed(call.into_masked(), reasons))
             .await
+    }
+
+    fn allowed(&self, call: Call, reasons: Reasons) -> What {
+        What::Allowed {
+            action: call.action().clone(),
+            requester: call.requester().clone(),
+            policy_version: self.policy_version(call.declaration().policy.as_str()),
+            call: Some(Arc::new(call)),
+            reasons,
+        }
     }
 
     /// Records an allowed call as the gate is set to.
@@ -119,15 +129,6 @@ impl Gate {
 
 /// An allowed call that cannot be recorded without waiting.
 pub(super) type Blocked = Box<(Call, Reasons)>;
-
-fn allowed(call: Call, reasons: Reasons) -> What {
-    What::Allowed {
-        action: call.action().clone(),
-        requester: call.requester().clone(),
-        call: Some(Arc::new(call)),
-        reasons,
-    }
-}
 
 pub(super) fn worker_gone() -> ApprovalError {
     ApprovalError::new(

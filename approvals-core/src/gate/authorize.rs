@@ -186,7 +186,9 @@ impl Gate {
     /// What policy says, if everything it needs is at hand and nothing is frozen.
     fn judge_at_once(&self, call: &Call) -> Option<Verdict> {
         let shared = self.shared();
-        if shared.freeze.fresh() != Some(false) || needs_owner(call.requester()) {
+        let at_once = !shared.store().is_remote() && shared.freeze.fresh() == Some(false);
+        // Of a call with a key the store is asked once, for the time and for what the key names.
+        if !at_once || call.key().is_some() || needs_owner(call.requester()) {
             return None;
         }
         let named = self.policy_named(call.declaration().policy.as_str()).ok()?;
@@ -194,7 +196,8 @@ impl Gate {
         if !named.requester_groups.is_empty() {
             return None;
         }
-        // Asking for the time changes nothing, so that it may be given up when it takes a while.
+        // Asking for the time changes nothing, and costs nobody a connection here, so that it may be
+        // given up when it takes a while.
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(Ok(now)) = shared.store().now().as_mut().poll(&mut context) else {
             return None;
@@ -275,6 +278,7 @@ impl Gate {
     pub(super) async fn refused(&self, call: Call, error: &ApprovalError) {
         count(error.kind().as_str());
         let what = What::Refused {
+            policy_version: self.policy_version(call.declaration().policy.as_str()),
             action: call.action().clone(),
             requester: Some(call.requester().clone()),
             kind: error.kind(),
@@ -310,6 +314,11 @@ impl Gate {
             ApprovalError::new(Kind::Invalid, format!("the gate has no policy `{name}`"))
                 .detailed(format!("the gate's policies are: {}", known.join(", ")))
         })
+    }
+
+    /// Which version of a policy judges now, where there is one that says.
+    pub(super) fn policy_version(&self, name: &str) -> Option<Arc<str>> {
+        self.shared().policies.get(name)?.version()
     }
 
     fn check_environment(&self, call: &Call) -> Result<(), ApprovalError> {

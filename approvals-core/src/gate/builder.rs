@@ -1,7 +1,7 @@
 //! Building a gate: everything that could be wrong is found before the first call.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -177,6 +177,7 @@ impl GateBuilder {
             let named = Named {
                 requester_groups: policy.mentions().requester_groups.into_iter().collect(),
                 policy: Box::new(policy),
+                version: OnceLock::new(),
             };
             if gate.policies.contains_key(&name) {
                 return Err(GateError::DuplicatePolicy(name));

@@ -9,7 +9,7 @@ use super::authorize::{Admitted, Ready, count, count_allowed, denied_by_policy, 
 use super::builder::AllowRecording;
 use super::shared::Named;
 use crate::audit::{NewEvent, What};
-use crate::call::{Call, CallBuilder, CallError};
+use crate::call::{Call, CallBuilder, CallError, Declaration};
 use crate::error::{ApprovalError, Kind};
 use crate::id::ActionName;
 use crate::policy::{Reasons, Verdict};
@@ -83,9 +83,8 @@ impl Gate {
     ) -> ApprovalError {
         match declared.declaration() {
             Ok(declaration) => {
-                let action = declaration.action.clone();
-                let error = ApprovalError::invalid(error).action(&action);
-                self.refuse(action, requester, error).await
+                let error = ApprovalError::invalid(error).action(&declaration.action);
+                self.refuse(declaration, requester, error).await
             }
             Err(error) => ApprovalError::invalid(error),
         }
@@ -123,6 +122,7 @@ impl Gate {
             requester,
             call: None,
             reasons,
+            policy_version: self.policy_version(declaration.policy.as_str()),
         })));
         count_allowed();
         Decided::Now(Admitted(Ready::Allowed))
@@ -138,32 +138,33 @@ impl Gate {
         let declaration = declared.declaration().map_err(ApprovalError::invalid)?;
         let action = declaration.action.clone();
         match verdict {
-            Verdict::Allow(reasons) => match self.allow(&action, requester, reasons).await {
+            Verdict::Allow(reasons) => match self.allow(declaration, requester, reasons).await {
                 Ok(admitted) => Ok(admitted),
                 Err(error) => Err(error.action(&action)),
             },
             Verdict::Deny(reasons) | Verdict::Review(_, reasons) => {
                 let error = denied_by_policy(&reasons.to_string()).action(&action);
-                Err(self.refuse(action, requester, error).await)
+                Err(self.refuse(declaration, requester, error).await)
             }
         }
     }
 
     async fn allow(
         &self,
-        action: &ActionName,
+        declaration: &Declaration,
         requester: Requester,
         reasons: Reasons,
     ) -> Result<Admitted, ApprovalError> {
         self.shared().refuse_if_frozen().await?;
         if let Err(error) = self.check_requester(&requester).await {
-            return Err(self.refuse(action.clone(), requester, error).await);
+            return Err(self.refuse(declaration, requester, error).await);
         }
         self.record_allowed(What::Allowed {
-            action: action.clone(),
+            action: declaration.action.clone(),
             requester,
             call: None,
             reasons,
+            policy_version: self.policy_version(declaration.policy.as_str()),
         })
         .await?;
         // Recording may have taken a while.
@@ -174,13 +175,14 @@ impl Gate {
 
     async fn refuse(
         &self,
-        action: ActionName,
+        declaration: &Declaration,
         requester: Requester,
         error: ApprovalError,
     ) -> ApprovalError {
         count(error.kind().as_str());
         self.record_refused(NewEvent::new(What::Refused {
-            action,
+            action: declaration.action.clone(),
+            policy_version: self.policy_version(declaration.policy.as_str()),
             requester: Some(requester),
             call: None,
             kind: error.kind(),

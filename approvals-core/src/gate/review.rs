@@ -328,6 +328,7 @@ impl Gate {
             kind: error.kind(),
             why: error.to_string().into(),
             call: Some(Arc::clone(&asked.call)),
+            policy_version: asked.policy_version.clone(),
         }))
         .await;
         error
@@ -344,7 +345,7 @@ impl Gate {
     ) -> Result<Asking, NotAsked> {
         let shared = self.shared();
         let named = self.policy_named(call.declaration().policy.as_str());
-        let policy_version = named.map_err(NotAsked::Error)?.policy.version();
+        let policy_version = named.map_err(NotAsked::Error)?.version();
         let longest = tracks
             .iter()
             .map(|track| track.whole_time())
@@ -364,7 +365,7 @@ impl Gate {
             call: Arc::new(call),
             tracks,
             reasons,
-            policy_version: policy_version.map(Arc::from),
+            policy_version,
             risk,
             principals: principals.clone(),
             asked_at: now,

@@ -196,6 +196,7 @@ impl Gate {
             lease: shared.lease,
             frozen: snapshot.frozen,
             verdict,
+            policy_version: self.policy_version(record.asked.call.declaration().policy.as_str()),
             voters: voters.collect(),
             excluded: resolved
                 .chain
@@ -457,6 +458,7 @@ impl Approved {
             kind: error.kind(),
             why: error.to_string().into(),
             call: None,
+            policy_version: record.asked.policy_version.clone(),
         };
         count(error.kind().as_str());
         let event = NewEvent::about(self.request, record.revision, what);

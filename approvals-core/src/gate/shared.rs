@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -31,6 +31,21 @@ pub(crate) struct Named {
     pub(crate) policy: Box<dyn Policy>,
     /// Groups whose membership it wants to know of the requester.
     pub(crate) requester_groups: Vec<GroupId>,
+    /// The version that it had first, which it mostly still has: shared by all that it judges.
+    pub(crate) version: OnceLock<Arc<str>>,
+}
+
+impl Named {
+    /// Which version judges now.
+    pub(crate) fn version(&self) -> Option<Arc<str>> {
+        let now = self.policy.version()?;
+        let first = self.version.get_or_init(|| now.into());
+        Some(if **first == *now {
+            Arc::clone(first)
+        } else {
+            now.into()
+        })
+    }
 }
 
 /// A channel as a gate knows it.

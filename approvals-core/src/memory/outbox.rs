@@ -16,6 +16,7 @@ pub(super) struct Outbox {
     events: VecDeque<Event>,
     last: u64,
     cursors: HashMap<SinkId, u64>,
+    seals: HashMap<SinkId, String>,
 }
 
 impl Outbox {
@@ -82,6 +83,18 @@ impl Outbox {
             self.events.shrink_to(self.events.len() * 2);
         }
         Ok(())
+    }
+
+    pub(super) fn seal(&self, sink: &SinkId) -> Option<String> {
+        self.seals.get(sink).cloned()
+    }
+
+    pub(super) fn swap_seal(&mut self, sink: &SinkId, expected: Option<&str>, seal: &str) -> bool {
+        if self.seals.get(sink).map(String::as_str) != expected {
+            return false;
+        }
+        self.seals.insert(sink.clone(), seal.to_owned());
+        true
     }
 
     fn cursor(&self, sink: &SinkId) -> Result<u64, StoreError> {

@@ -379,6 +379,19 @@ impl RequestStore for MemoryStore {
         self.stored().outbox.acknowledge(sink, number)
     }
 
+    async fn seal(&self, sink: &SinkId) -> Result<Option<String>, StoreError> {
+        Ok(self.stored().outbox.seal(sink))
+    }
+
+    async fn swap_seal(
+        &self,
+        sink: &SinkId,
+        expected: Option<&str>,
+        seal: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(self.stored().outbox.swap_seal(sink, expected, seal))
+    }
+
     async fn deliveries(&self, id: RequestId) -> Result<Arc<[Delivery]>, StoreError> {
         Ok(self.stored().copies(id))
     }
@@ -543,6 +556,10 @@ impl RequestStore for MemoryStore {
 
     fn hints(&self) -> &Arc<Hints> {
         &self.hints
+    }
+
+    fn is_remote(&self) -> bool {
+        false
     }
 
     fn is_durable(&self) -> bool {

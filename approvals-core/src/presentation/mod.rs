@@ -121,6 +121,14 @@ impl<'a> Presentation<'a> {
         }
     }
 
+    /// What its hash is taken over, to be kept: the plain SHA-256 of these bytes is [`hash`](Self::hash).
+    #[must_use]
+    pub fn hashed(&self) -> Vec<u8> {
+        let mut text = String::with_capacity(1024);
+        form::write(self, &mut text, |_| {});
+        Domain::Presentation.before(&text)
+    }
+
     /// The hash that a vote on it carries as `shown`.
     #[must_use]
     pub fn hash(&self) -> Digest {

@@ -142,6 +142,8 @@ pub struct ClaimNow {
     pub frozen: bool,
     /// What policy says now.
     pub verdict: Verdict,
+    /// Which version of it, where it says.
+    pub policy_version: Option<Arc<str>>,
     /// Every voter, resolved again. Whoever is missing is struck.
     pub voters: Vec<VoterNow>,
     /// The people of the requester's chain, as it holds now: their votes do not count, and only

@@ -1,10 +1,15 @@
 //! Records as text: what a store that keeps them in rows writes and reads.
 
-use serde::Deserialize;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::audit::What;
-use crate::review::{Record, SCHEMA};
+use crate::id::{OwnerId, PersonId, RequestId};
+use crate::review::{Asked, Grant, Progress, Record, SCHEMA, State, Vote};
+use crate::shared_set::People;
+use crate::time::Timestamp;
 
 /// A record as JSON.
 ///
@@ -17,6 +22,83 @@ pub fn encode(record: &Record) -> Result<String, StoreError> {
     }
     serde_json::to_string(record)
         .map_err(|e| StoreError::Invalid(format!("{} cannot be written: {e}", record.id())))
+}
+
+/// What was asked as JSON: the part of a record that never changes, and most of it.
+///
+/// # Errors
+/// [`StoreError::Invalid`] when it has no text form.
+pub fn encode_asked(asked: &Asked) -> Result<String, StoreError> {
+    serde_json::to_string(asked)
+        .map_err(|e| StoreError::Invalid(format!("{} cannot be written: {e}", asked.id)))
+}
+
+/// What [`encode`] writes of a record whose `asked` was put into words before by [`encode_asked`],
+/// and where that stands in it: a record is written with each of its changes.
+///
+/// # Errors
+/// Those of [`encode`].
+pub fn encode_with(record: &Record, asked: &str) -> Result<(String, Range<usize>), StoreError> {
+    /// The rest of a record. A field that is added there has to be added here.
+    #[derive(Serialize)]
+    struct Rest<'a> {
+        state: &'a State,
+        progress: &'a [Progress],
+        votes: &'a [std::sync::Arc<Vote>],
+        excluded: &'a People,
+        fence: u64,
+        grant: Option<Grant>,
+        granted_by: Option<RequestId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reminded: Option<u64>,
+        review_owed: Option<&'a PersonId>,
+        waiter: Option<OwnerId>,
+        changed_at: Timestamp,
+    }
+    let Record {
+        schema,
+        revision,
+        asked: _,
+        state,
+        progress,
+        votes,
+        excluded,
+        fence,
+        grant,
+        granted_by,
+        reminded,
+        review_owed,
+        waiter,
+        changed_at,
+    } = record;
+    if *schema > SCHEMA {
+        // What this version does not know of it is gone already.
+        return Err(newer(&record.id().to_string(), *schema));
+    }
+    let rest = Rest {
+        state,
+        progress,
+        votes,
+        excluded,
+        fence: *fence,
+        grant: *grant,
+        granted_by: *granted_by,
+        reminded: (*reminded != 0).then_some(*reminded),
+        review_owed: review_owed.as_ref(),
+        waiter: *waiter,
+        changed_at: *changed_at,
+    };
+    let rest = serde_json::to_string(&rest)
+        .map_err(|e| StoreError::Invalid(format!("{} cannot be written: {e}", record.id())))?;
+    let mut text = format!("{{\"schema\":{schema},\"revision\":{revision},\"asked\":");
+    text.reserve(asked.len() + rest.len());
+    let start = text.len();
+    text.push_str(asked);
+    let place = start..text.len();
+    // The rest is an object, too: its fields go on where these end.
+    text.push(',');
+    text.push_str(rest.strip_prefix('{').unwrap_or(&rest));
+    Ok((text, place))
 }
 
 /// The record that was written. One of a newer version is read where what is known of it suffices;

@@ -83,6 +83,12 @@ impl Columns {
     /// What this record is found by.
     #[must_use]
     pub fn of(record: &Record) -> Self {
+        Self::in_bucket(record, bucket(&record.asked))
+    }
+
+    /// What this record is found by, where its [`bucket`] is known.
+    #[must_use]
+    pub fn in_bucket(record: &Record, bucket: Digest) -> Self {
         let asked = &record.asked;
         let phase = record.state.phase();
         let mut principals: Vec<_> = asked.call.requester().chain().cloned().collect();
@@ -96,7 +102,7 @@ impl Columns {
             due_at: record.due_at(),
             digest: asked.digest,
             found: Found::of(record),
-            bucket: bucket(asked),
+            bucket,
             waiter: record.waiter.filter(|_| phase == Phase::Pending),
             review_owed: record.review_owed.is_some(),
             action: asked.call.action().clone(),

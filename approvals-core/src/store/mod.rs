@@ -324,6 +324,36 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// [`StoreError`]; the events are offered again.
     async fn acknowledge(&self, sink: &SinkId, number: u64) -> Result<(), StoreError>;
 
+    /// What a sink has noted of itself with [`swap_seal`](Self::swap_seal); `None` before the first
+    /// time.
+    ///
+    /// As provided no seals are kept, and a sink that needs them is refused. Whoever wraps a store
+    /// passes both on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read, or the store keeps none.
+    async fn seal(&self, sink: &SinkId) -> Result<Option<String>, StoreError> {
+        Err(no_seals(sink))
+    }
+
+    /// Replaces what a sink has noted of itself, if that still is `expected`; says whether it was.
+    /// By this a log that several processes write in turn is one log: each of them notes how far it
+    /// is before it says so itself, and nobody goes on from anything else.
+    ///
+    /// When this returns it survives a crash, as a swap does. A seal is at most 256 bytes long.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after `Unreachable` it may have been replaced, and reading tells.
+    async fn swap_seal(
+        &self,
+        sink: &SinkId,
+        expected: Option<&str>,
+        seal: &str,
+    ) -> Result<bool, StoreError> {
+        let (_, _) = (expected, seal);
+        Err(no_seals(sink))
+    }
+
     /// The copies of a request.
     ///
     /// # Errors
@@ -462,8 +492,21 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// made by another process; a gate looks again from time to time.
     fn hints(&self) -> &Arc<Hints>;
 
+    /// Whether [`now`](Self::now) is asked of somebody who takes a while to answer, such as a server.
+    /// Where it is not, a gate asks without waiting, and gives the question up when the answer is
+    /// not there at once; to give up what is on its way over a connection would cost the connection.
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     /// Whether requests outlive the process. A gate on a durable store wants a redaction key.
     fn is_durable(&self) -> bool;
+}
+
+fn no_seals(sink: &SinkId) -> StoreError {
+    StoreError::Invalid(format!(
+        "this store keeps nothing of the sink `{sink}` beside its cursor: use one that does"
+    ))
 }
 
 const _: fn(&dyn RequestStore) = |_| {};

@@ -30,6 +30,7 @@ pub(super) struct Observer {
     files: Directory,
     effects: Followed,
     decisions: Followed,
+    unlicensed: Followed,
     answers_one: Followed,
     answers_two: Followed,
     trail: Trail,
@@ -53,6 +54,7 @@ impl Observer {
             sink,
             effects: Followed::new(files.effects()),
             decisions: Followed::new(files.decisions()),
+            unlicensed: Followed::new(files.unlicensed()),
             answers_one: Followed::new(files.answers("one")),
             answers_two: Followed::new(files.answers("two")),
             files,
@@ -67,10 +69,12 @@ impl Observer {
         // A body leaves its line before its caller is answered.
         let effects = self.effects.news()?;
         let decisions = self.decisions.news()?;
+        let unlicensed = self.unlicensed.news()?;
         self.read(report).await?;
         let violations = &mut report.violations;
         self.trail.judge_effects(&effects, violations);
         self.trail.judge_decisions(&decisions, violations);
+        self.trail.judge_unlicensed(&unlicensed, violations);
         for answers in answers {
             self.trail.judge_answers(&answers, violations);
         }
@@ -200,6 +204,7 @@ impl Observer {
         report.votes = self.trail.votes;
         report.decisions = count(lines(&self.files.decisions())?.len());
         report.bodies = count(lines(&self.files.effects())?.len());
+        report.licences = count(lines(&self.files.licences())?.len());
         report.answers = 0;
         for agent in ["one", "two"] {
             report.answers += count(lines(&self.files.answers(agent))?.len());

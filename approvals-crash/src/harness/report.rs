@@ -37,6 +37,8 @@ pub struct Report {
     pub in_doubt_after_effect: u64,
     /// Claims that were lost and taken again.
     pub claimed_again: u64,
+    /// Events that the required sink has.
+    pub licences: u64,
     /// Requests that were denied.
     pub denied: u64,
     /// What callers were told.
@@ -66,6 +68,7 @@ impl Report {
             in_doubt: 0,
             in_doubt_after_effect: 0,
             claimed_again: 0,
+            licences: 0,
             denied: 0,
             answers: 0,
             events: 0,
@@ -104,8 +107,14 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "requests {}, votes {} (acknowledged {}), denied {}, answers {}, events {}",
-            self.requests, self.votes, self.decisions, self.denied, self.answers, self.events
+            "requests {}, votes {} (acknowledged {}), denied {}, answers {}, events {} (in the required sink {})",
+            self.requests,
+            self.votes,
+            self.decisions,
+            self.denied,
+            self.answers,
+            self.events,
+            self.licences
         )?;
         writeln!(
             f,

@@ -70,6 +70,7 @@ impl Story {
             fence,
             owner,
             struck: 0,
+            policy_version: None,
         })
         .then(What::Started { fence, owner })
     }

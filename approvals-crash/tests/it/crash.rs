@@ -15,6 +15,7 @@ async fn survives(backend: Backend) {
     assert!(report.bodies >= 10, "{report}");
     assert!(report.at_points > 0, "{report}");
     assert!(report.in_doubt > 0, "{report}");
+    assert!(report.licences > 0, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,11 @@ async fn a_store_that_acknowledges_starts_and_loses_them_is_caught() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_required_sink_that_acknowledges_events_and_loses_them_is_caught() {
+    assert_caught(Flaw::LosesEvents, 20, &[Broken::RanBeforeSink]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_execution_that_nobody_finds_is_caught() {
     assert_caught(Flaw::NeverDue, 30, &[Broken::NotInDoubt]).await;
 }

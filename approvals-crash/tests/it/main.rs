@@ -7,5 +7,6 @@
 
 mod crash;
 mod flaws;
+mod log;
 mod races;
 mod support;

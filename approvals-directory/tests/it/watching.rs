@@ -96,3 +96,18 @@ async fn the_watch_ends_with_the_directory() {
     drop(directory);
     watching.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_found_half_written_is_not_stale_when_it_is_whole_again() {
+    let folder = Folder::of(PEOPLE);
+    let directory = folder.open();
+    tokio::spawn(directory.watch(EVERY));
+    sleep(A_WHILE).await;
+    // Between two looks: truncated, read by somebody, and written again with the same contents.
+    folder.write("[people");
+    directory.reload().unwrap_err();
+    folder.write(PEOPLE);
+    assert!(directory.status().stale.is_some());
+    sleep(A_WHILE).await;
+    assert_eq!(directory.status().stale, None);
+}

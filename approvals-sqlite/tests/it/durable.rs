@@ -8,7 +8,7 @@ use approvals_core::review::{Choice, Command, Limits, Refusal};
 use approvals_core::store::{Filter, Freeze, Opened};
 use approvals_core::{ClockError, NewEvent, OwnerId, RequestStore, StoreError, What};
 use approvals_testing::ManualClock;
-use approvals_testing::sample::{ballot, person};
+use approvals_testing::sample::{ballot, claim_and_start, person};
 
 use crate::support::{House, events, intended, message, sink, withdraw};
 
@@ -152,4 +152,32 @@ async fn time_goes_on_from_what_another_process_committed() {
         .unwrap();
     assert_eq!(slow.now().await.unwrap(), committed);
     assert_eq!(other.now().await.unwrap(), committed);
+}
+
+#[tokio::test]
+async fn what_may_have_run_before_is_stored_as_asked_in_those_words() {
+    let house = House::new();
+    let store = house.store().await;
+    let sink = sink(&store).await;
+    let sample = house.sample().idempotent();
+    let id = house.ask(&store, &sample).await.id();
+    house.vote(&store, id, Choice::Approve).await;
+    let why = "it is not known".into();
+    for step in [
+        claim_and_start(OwnerId::new()),
+        Command::Abandon { fence: 1, why },
+    ] {
+        house.carry(&store, id, &step).await;
+    }
+    let again = house.ask(&store, &house.sample().idempotent()).await;
+    assert_eq!(again.asked.may_have_run, Some(id));
+    let elsewhere = house.store().await;
+    let read = elsewhere.read(again.id()).await.unwrap().unwrap().record;
+    assert_eq!(read, again);
+    let trail = events(&store, &sink).await;
+    let asked = trail.iter().rev().find_map(|event| match &event.what {
+        What::Requested { asked } => Some(asked),
+        _ => None,
+    });
+    assert_eq!(asked, Some(&again.asked));
 }

@@ -13,4 +13,5 @@ mod faults;
 mod killed;
 mod shared;
 mod support;
+mod upgrading;
 mod versions;

@@ -136,8 +136,9 @@ impl House {
         self.hand().execute_batch(sql).unwrap();
     }
 
-    pub(crate) fn edit_with(&self, sql: &str, value: &str) {
-        self.hand().execute(sql, [value]).unwrap();
+    /// Why a statement cannot be carried out.
+    pub(crate) fn refused(&self, sql: &str) -> String {
+        self.hand().execute_batch(sql).unwrap_err().to_string()
     }
 
     pub(crate) fn look(&self, sql: &str) -> String {

@@ -37,6 +37,8 @@ methods! {
     RegisterSink "register_sink",
     Events "events",
     Acknowledge "acknowledge",
+    Seal "seal",
+    SwapSeal "swap_seal",
     Deliveries "deliveries",
     ReadWithDeliveries "read_with_deliveries",
     NoteDelivery "note_delivery",

@@ -60,6 +60,7 @@ fn claim_now(owner: OwnerId) -> Box<ClaimNow> {
         lease: LEASE,
         frozen: false,
         verdict: Verdict::Allow(known(Reasons::rule("sample", "allowed now"))),
+        policy_version: None,
         voters: vec![VoterNow {
             person: person("alice"),
             groups: Groups::from([known(GroupId::new(REVIEWERS))]),

@@ -21,6 +21,8 @@ pub(super) const DUTIES: &[Rule<World>] = rules![World:
     "a duty is one gate's until its time has passed" => duties,
     "a duty that is given up is free, and only its owner gives it up" => given_up,
     "of many gates that want a duty at once one has it" => crowd,
+    "a seal is replaced only by whoever knows the one that stands" => seals,
+    "of many who replace a seal at once one does" => sealing_crowd,
 ];
 
 async fn copies_due(world: &World, of: &str) -> Result<Vec<RequestId>, Found> {
@@ -191,5 +193,56 @@ async fn crowd(world: World) -> Judgment {
         .await?;
     let has = has.into_iter().filter(|has| *has).count();
     ensure!(has == 1, "{has} gates have it");
+    Ok(())
+}
+
+async fn seals(world: World) -> Judgment {
+    let (log, other) = (SinkId::new("log")?, SinkId::new("other")?);
+    let store = &world.store;
+    ensure!(store.seal(&log).await?.is_none(), "there is one at first");
+    let longest = "x".repeat(256);
+    for (expected, seal, done, stands) in [
+        (Some("0"), "1", false, None),
+        (None, "1 'quoted' \\ é", true, Some("1 'quoted' \\ é")),
+        (None, "2", false, Some("1 'quoted' \\ é")),
+        (Some("2"), "3", false, Some("1 'quoted' \\ é")),
+        (Some("1 'quoted' \\ é"), &longest, true, Some(&longest)),
+        (Some(&longest), "", true, Some("")),
+        (Some(""), "4", true, Some("4")),
+    ] {
+        let swapped = store.swap_seal(&log, expected, seal).await?;
+        let found = store.seal(&log).await?;
+        ensure!(
+            swapped == done && found.as_deref() == stands,
+            "{expected:?} was replaced by {seal:?}: {swapped}, and it is {found:?}"
+        );
+    }
+    ensure!(store.seal(&other).await?.is_none(), "another sink has it");
+    Ok(())
+}
+
+async fn sealing_crowd(world: World) -> Judgment {
+    let log = SinkId::new("log")?;
+    for expected in [None, Some("first")] {
+        let told = world
+            .crowd({
+                let log = log.clone();
+                move |world, n| {
+                    let log = log.clone();
+                    async move {
+                        let seal = format!("{n}");
+                        Ok(world.store.swap_seal(&log, expected, &seal).await?)
+                    }
+                }
+            })
+            .await?;
+        let done = told.iter().filter(|done| **done).count();
+        ensure!(done == 1, "{done} have replaced {expected:?}");
+        let stands = world.store.seal(&log).await?;
+        world
+            .store
+            .swap_seal(&log, stands.as_deref(), "first")
+            .await?;
+    }
     Ok(())
 }

@@ -81,6 +81,7 @@ pub(super) fn claim(
         fence: held.fence,
         owner: held.owner,
         struck: struck(record, &counts),
+        policy_version: claim.policy_version.clone(),
     }])
 }
 

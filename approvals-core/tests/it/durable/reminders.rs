@@ -133,6 +133,8 @@ async fn only_a_request_that_reminds_is_of_a_form_that_older_versions_do_not_kno
     let id = plain.gate.ask(by_hand(1)).await.unwrap().unwrap();
     let record = plain.record(id).await;
     let text = encoding::encode(&record).unwrap();
+    let asked = encoding::encode_asked(&record.asked).unwrap();
+    assert_eq!(encoding::encode_with(&record, &asked).unwrap().0, text);
     assert_eq!(record.schema, 1);
     assert!(!text.contains("remind"), "{text}");
     assert_eq!(encoding::decode("it", &text).unwrap(), *record);
@@ -142,6 +144,8 @@ async fn only_a_request_that_reminds_is_of_a_form_that_older_versions_do_not_kno
     tokio::time::sleep(seconds(11 * MINUTE)).await;
     let record = reminding.record(id).await;
     let text = encoding::encode(&record).unwrap();
+    let asked = encoding::encode_asked(&record.asked).unwrap();
+    assert_eq!(encoding::encode_with(&record, &asked).unwrap().0, text);
     assert_eq!((record.schema, record.reminded), (SCHEMA, record.revision));
     assert_eq!(encoding::decode("it", &text).unwrap(), *record);
 }

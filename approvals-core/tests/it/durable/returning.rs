@@ -1,6 +1,13 @@
 //! What it costs to come back: as little as a look at what is there.
 
-use approvals_core::{Kind, detached};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use approvals_core::memory::{InMemoryApprover, MemoryStore};
+use approvals_core::{Call, Facts, Gate, Kind, RequestStore, Rules, StoreError, detached};
+use approvals_testing::faults::Method;
+use approvals_testing::wrapping::{Wrapping, WrapsStore};
 
 use super::support::restarted;
 use crate::support::*;
@@ -50,4 +57,61 @@ async fn a_vote_is_judged_by_one_look_and_a_body_starts_after_one_more() {
     // The channel looks for the revision that it shows, and the worker for what its copy shows.
     questions.retain(|question| *question != "read");
     assert_eq!(questions, ["read_with_deliveries"; 3]);
+}
+
+/// A store behind a network: no answer is there at once.
+#[derive(Debug, Default)]
+struct Remote {
+    inner: MemoryStore,
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+impl WrapsStore for Remote {
+    fn inner(&self) -> &dyn RequestStore {
+        &self.inner
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    async fn around<T: Send>(
+        &self,
+        method: Method,
+        call: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        if method != Method::Now {
+            return call.await;
+        }
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        let answer = call.await;
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        answer
+    }
+}
+
+/// What is given up on its way costs the connection that it was on.
+#[tokio::test(start_paused = true)]
+async fn no_question_to_a_remote_store_is_given_up() {
+    let store = Arc::new(Wrapping(Remote::default()));
+    // What is judged by its arguments is judged at this time.
+    let none = |call: &Call, _: &Facts| call.argument("nothing").is_some();
+    let rules = Rules::new().allow_when("it.export", "none", none).unwrap();
+    let gate = Gate::builder(Arc::<Wrapping<Remote>>::clone(&store), people())
+        .policy("p", rules)
+        .approver("test", InMemoryApprover::new().connect())
+        .build()
+        .await
+        .unwrap();
+    for rows in 0..5 {
+        let requester = agent();
+        let call = gate.scope(requester.scope(export("orders", rows)));
+        assert_eq!(refusal(call.await).kind(), Kind::DeniedByPolicy);
+    }
+    tokio::time::sleep(seconds(1)).await;
+    let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
+    assert!(count(&store.begun) >= 5);
+    assert_eq!(count(&store.begun), count(&store.ended));
 }

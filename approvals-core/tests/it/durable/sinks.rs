@@ -30,6 +30,7 @@ fn allowed() -> NewEvent {
         requester: agent(),
         call: None,
         reasons: Reasons::rule("everybody", "they may").unwrap(),
+        policy_version: None,
     })
 }
 

@@ -166,6 +166,39 @@ async fn a_durable_allow_is_recorded_before_the_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_verdict_is_recorded_with_the_version_of_its_policy() {
+    let versions = |sink: &InMemoryAuditSink| -> Vec<Option<String>> {
+        let events = sink.events();
+        let versions = events.iter().filter_map(|event| match &event.what {
+            What::Allowed { policy_version, .. }
+            | What::Refused { policy_version, .. }
+            | What::Claimed { policy_version, .. } => Some(policy_version),
+            What::Requested { asked } => Some(&asked.policy_version),
+            _ => None,
+        });
+        versions.map(|v| v.as_deref().map(str::to_owned)).collect()
+    };
+    let seventh = || Some("7".to_owned());
+    let world = world(allowed().versioned("7")).await;
+    world.run(export("orders", 1)).await.unwrap();
+    world.gate.flush().await;
+    assert_eq!(versions(&world.sink), [seventh()]);
+    let denies = Rules::new().deny("it.export", "no-exports").unwrap();
+    let world = crate::support::world(denies.versioned("7")).await;
+    refusal(world.run(export("orders", 1)).await);
+    world.gate.flush().await;
+    assert_eq!(versions(&world.sink), [seventh()]);
+    let asks = Rules::new()
+        .review("it.export", "exports", a_senior())
+        .unwrap();
+    let world = crate::support::world(asks.versioned("7")).await;
+    world.approved("alice", export("orders", 1)).await.unwrap();
+    world.gate.flush().await;
+    // Requested and claimed.
+    assert_eq!(versions(&world.sink), [seventh(), seventh()]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_buffered_allow_is_recorded_by_a_flush() {
     let world = world(allowed()).await;
     for rows in 0..100 {

@@ -185,6 +185,9 @@ async fn invisible_characters_are_shown_escaped_and_claims_apart() {
     assert!(text.contains(r"a\u{202e}b\u{200b}"), "{text}");
     assert!(!text.contains(['\u{202e}', '\u{200b}', '\u{1b}']));
     assert_eq!(request.presentation().hash(), request.asked().shown);
+    // Kept, it shows its hash to whoever has nothing but SHA-256.
+    let kept = <sha2::Sha256 as sha2::Digest>::digest(request.presentation().hashed());
+    assert_eq!(kept.as_slice(), request.asked().shown.as_bytes());
     task.abort();
 }
 

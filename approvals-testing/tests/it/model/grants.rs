@@ -217,6 +217,7 @@ impl Grants {
             lease: ticks(LEASE),
             frozen: false,
             verdict: Verdict::Review(self.asked.tracks.clone(), reasons()),
+            policy_version: None,
             voters: voters.collect(),
             excluded: [Human::Dave.person()].into(),
         }));

@@ -290,6 +290,7 @@ impl Setting {
             lease: ticks(LEASE),
             frozen: looked.frozen,
             verdict: self.verdicts[usize::from(looked.policy_changed)].clone(),
+            policy_version: None,
             voters: voters(&world.record, looked.directory),
             excluded: looked.directory.chain(),
         })
@@ -555,11 +556,7 @@ impl Model for Setting {
             self.offers_changes(world, steps);
         }
         if self.may.freeze && matches!(phase, Phase::Approved | Phase::Claimed) {
-            steps.push(if world.frozen {
-                Step::Thaw
-            } else {
-                Step::Freeze
-            });
+            steps.push([Step::Freeze, Step::Thaw][usize::from(world.frozen)]);
         }
     }
 

@@ -1,0 +1,168 @@
+//! What it takes that a file is there after a crash, and that nothing else is read in its place.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use super::LogError;
+
+/// How long a note may be in a file of its own.
+const LONGEST_NOTE: u64 = 1 << 20;
+
+/// A checkpoint in a file of its own.
+pub(crate) fn read_note(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
+    read_if_there(path, LONGEST_NOTE)
+}
+
+/// Replaces it. When this returns it is there after a crash.
+pub(crate) fn write_note(path: &Path, note: &[u8]) -> Result<(), LogError> {
+    put(path, note, true)?;
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    sync_directory(above.unwrap_or(Path::new(".")))
+}
+
+/// A file of at most so many bytes. What is no plain file is not read: it could be anything, and
+/// never end.
+pub(super) fn read_if_there(path: &Path, longest: u64) -> Result<Option<Vec<u8>>, LogError> {
+    let Some(file) = open_if_there(path, longest)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    // It may have grown since.
+    let read = file.take(longest.saturating_add(1)).read_to_end(&mut bytes);
+    read.map_err(LogError::disk("reading", path))?;
+    if bytes.len() as u64 > longest {
+        return Err(too_long(path, longest));
+    }
+    Ok(Some(bytes))
+}
+
+/// The same, to be read piece by piece.
+pub(super) fn open_if_there(path: &Path, longest: u64) -> Result<Option<File>, LogError> {
+    if !is_file(path)? {
+        return Ok(None);
+    }
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(LogError::disk("opening", path))?,
+    };
+    let found = file.metadata().map_err(LogError::disk("reading", path))?;
+    if found.len() > longest {
+        return Err(too_long(path, longest));
+    }
+    Ok(Some(file))
+}
+
+/// Makes a log's directory, and those above it, which are there after a crash. Only its owner may
+/// enter it, until somebody decides otherwise.
+pub(super) fn make_directories(path: &Path) -> Result<(), LogError> {
+    match directory_builder(true).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            let above = above.ok_or_else(|| LogError::disk("making", path)(error))?;
+            make_directories(above)?;
+            let made = directory_builder(true).create(path);
+            made.map_err(LogError::disk("making", path))?;
+        }
+        Err(error) => return Err(LogError::disk("making", path)(error)),
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    sync_directory(above.unwrap_or(Path::new(".")))
+}
+
+pub(super) fn directory_builder(is_private: bool) -> DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "modes are of Unix"))]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    if is_private {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    #[cfg(not(unix))]
+    let _ = is_private;
+    builder
+}
+
+/// Whether a plain file is there. A link, a pipe or a device in its place is an error: nothing is
+/// read from it or written through it.
+pub(super) fn is_file(path: &Path) -> Result<bool, LogError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(_) => Err(LogError::NotPlain(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(LogError::disk("reading", path)(error)),
+    }
+}
+
+fn too_long(path: &Path, longest: u64) -> LogError {
+    LogError::Oversized {
+        path: path.to_owned(),
+        longest,
+    }
+}
+
+/// Replaces a file as a whole.
+pub(super) fn put(path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {
+    put_by(&mut OpenOptions::new(), path, bytes, sync)
+}
+
+/// The same, written first under this name.
+pub(super) fn put_from(before: &Path, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    write(&mut OpenOptions::new(), before, bytes, true)?;
+    fs::rename(before, path).map_err(LogError::disk("replacing", path))
+}
+
+/// The same for a file that only its owner can read, which is there after a crash.
+pub(super) fn put_private(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    put_by(private(&mut OpenOptions::new()), path, bytes, true)
+}
+
+/// Files that are made so can be read by their owner only.
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+fn put_by(
+    options: &mut OpenOptions,
+    path: &Path,
+    bytes: &[u8],
+    sync: bool,
+) -> Result<(), LogError> {
+    let before = path.with_extension("new");
+    write(options, &before, bytes, sync)?;
+    fs::rename(&before, path).map_err(LogError::disk("replacing", path))
+}
+
+/// Writes a new file. What a crash left in its place goes; nothing is written through a link.
+fn write(options: &mut OpenOptions, path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {
+    options.write(true).create_new(true);
+    let file = match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path).map_err(LogError::disk("removing", path))?;
+            options.open(path)
+        }
+        file => file,
+    };
+    let file = file.map_err(LogError::disk("making", path))?;
+    (&file)
+        .write_all(bytes)
+        .map_err(LogError::disk("writing", path))?;
+    if sync {
+        file.sync_all().map_err(LogError::disk("flushing", path))?;
+    }
+    Ok(())
+}
+
+pub(super) fn sync_directory(path: &Path) -> Result<(), LogError> {
+    let directory = File::open(path).map_err(LogError::disk("opening", path))?;
+    directory
+        .sync_all()
+        .map_err(LogError::disk("flushing", path))
+}

@@ -1,0 +1,238 @@
+//! The thread that writes a log: it commits whatever is queued, and tells whoever waits.
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use approvals_core::AuditError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::entry::Entry;
+use super::seal::Seals;
+use super::writer::{Keys, Reached, Writer};
+use super::{Directory, Files, LogError};
+
+/// How many entries are appended by one commit.
+const BATCH: usize = 1024;
+
+/// How long a process that shares a log keeps it when it has nothing to write.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long it waits for the one before to let go of it. Well below the time after which a gate
+/// gives its sink up to others.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Whoever waits for events to be kept.
+type Done = oneshot::Sender<Result<(), AuditError>>;
+
+/// Events that somebody waits for.
+pub(super) struct Job {
+    pub(super) entries: Vec<Entry>,
+    pub(super) done: Done,
+}
+
+/// A log that this process writes.
+pub(super) struct Serving {
+    pub(super) files: Files,
+    pub(super) keys: Keys,
+    /// Where several processes write it in turn.
+    pub(super) seals: Option<Seals>,
+    lock: Option<File>,
+    /// `None` when it has to be opened again.
+    writer: Option<Writer>,
+    /// What was acknowledged: opened again, the log has to have it.
+    reached: Option<Reached>,
+}
+
+impl Serving {
+    pub(super) const fn new(files: Files, keys: Keys, seals: Option<Seals>) -> Self {
+        Self {
+            files,
+            keys,
+            seals,
+            lock: None,
+            writer: None,
+            reached: None,
+        }
+    }
+
+    /// Writes whatever is queued, until nobody can queue anything any more. A log of this process
+    /// alone is opened first; one that is shared, when there is something to write.
+    pub(super) fn run(
+        mut self,
+        opened: oneshot::Sender<Result<(), LogError>>,
+        mut queue: mpsc::Receiver<Job>,
+    ) {
+        let first = match &self.seals {
+            Some(_) => Writer::judge(&self.files, &self.keys),
+            None => self.take().map(|writer| self.writer = Some(writer)),
+        };
+        let failed = first.is_err();
+        if opened.send(first).is_err() || failed {
+            return;
+        }
+        while let Some(job) = self.next(&mut queue) {
+            let mut jobs = vec![job];
+            let mut entries = jobs.iter().map(|job| job.entries.len()).sum::<usize>();
+            while entries < BATCH
+                && let Ok(job) = queue.try_recv()
+            {
+                entries += job.entries.len();
+                jobs.push(job);
+            }
+            self.commit(jobs);
+        }
+    }
+
+    /// The next job. A log that is shared is let go of when there is none for a while.
+    fn next(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if let (Some(seals), Some(_)) = (&self.seals, &self.lock) {
+            let waiting = async { tokio::time::timeout(IDLE, queue.recv()).await };
+            match seals.runtime.block_on(waiting) {
+                Ok(job) => return job,
+                Err(_) => self.let_go(),
+            }
+        }
+        queue.blocking_recv()
+    }
+
+    fn let_go(&mut self) {
+        self.writer = None;
+        self.lock = None;
+    }
+
+    /// Takes the log: its lock, and what it takes to go on from where it is.
+    fn take(&mut self) -> Result<Writer, LogError> {
+        if let Some(lock) = &self.lock {
+            self.files.holds(lock)?;
+        } else {
+            Writer::judge(&self.files, &self.keys)?;
+            self.lock = Some(self.lock()?);
+        }
+        match self.writer.take() {
+            Some(writer) => Ok(writer),
+            None => {
+                let seals = self.seals.as_ref();
+                let writer = Writer::open(&self.files, &self.keys, self.reached, seals)?;
+                self.reached = Some(writer.reached());
+                Ok(writer)
+            }
+        }
+    }
+
+    /// Where others write it too, they let go of it in a moment.
+    fn lock(&self) -> Result<File, LogError> {
+        let begun = Instant::now();
+        loop {
+            match self.files.lock() {
+                Err(LogError::Locked(_)) if self.seals.is_some() && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(LOOK);
+                }
+                locked => return locked,
+            }
+        }
+    }
+
+    /// Commits jobs and tells whoever waits.
+    fn commit(&mut self, jobs: Vec<Job>) {
+        let mut writer = match self.take() {
+            Ok(writer) => writer,
+            Err(error) => {
+                self.failed();
+                return tell(jobs.into_iter().map(|job| job.done), &Err(error));
+            }
+        };
+        let mut fresh = Vec::new();
+        let mut waiting = Vec::new();
+        for Job { entries, done } in jobs {
+            match add_unknown(&mut fresh, &writer, &self.files, entries) {
+                Ok(()) => waiting.push(done),
+                Err(error) => tell([done], &Err(error)),
+            }
+        }
+        if fresh.is_empty() {
+            tell(waiting, &Ok(()));
+            self.writer = Some(writer);
+            return;
+        }
+        let committed = match writer.append(&fresh) {
+            Ok(committed) => committed,
+            Err(error) => {
+                tracing::error!(%error, "audit events could not be kept; the log is opened again");
+                self.failed();
+                return tell(waiting, &Err(error));
+            }
+        };
+        self.reached = Some(writer.reached());
+        tell(waiting, &Ok(()));
+        match writer.settle_committed(&committed) {
+            Ok(()) => self.writer = Some(writer),
+            Err(error) => {
+                tracing::error!(%error, "a full tile could not be put in its place; the log is opened again");
+            }
+        }
+    }
+
+    /// Another process may do better with a log that is shared.
+    fn failed(&mut self) {
+        if self.seals.is_some() {
+            self.let_go();
+        }
+    }
+}
+
+/// Adds those of a job's entries that the log has not got. Events may be offered again; the numbers
+/// have no gap, and one number is one event.
+fn add_unknown(
+    fresh: &mut Vec<Entry>,
+    writer: &Writer,
+    files: &Files,
+    entries: Vec<Entry>,
+) -> Result<(), LogError> {
+    let before = fresh.len();
+    for entry in entries {
+        let newest = fresh
+            .last()
+            .map(|last: &Entry| last.number.saturating_add(1));
+        let next = newest.or_else(|| writer.known().next());
+        let judged = match next {
+            Some(next) if entry.number > next => Err(LogError::Gap {
+                expected: next,
+                found: entry.number,
+            }),
+            Some(next) if entry.number < next => {
+                match fresh.iter().find(|other| other.number == entry.number) {
+                    Some(other) if other.id == entry.id => Ok(()),
+                    Some(_) => Err(LogError::OtherTrail(entry.number)),
+                    None => {
+                        writer
+                            .known()
+                            .check(&Directory::of(files.clone()), writer.size(), &entry)
+                    }
+                }
+            }
+            Some(_) | None => {
+                let same = fresh.iter().find(|other| other.id == entry.id);
+                let same = same.map(|other| other.number);
+                let entry = match same.or_else(|| writer.known().number_of(entry.id)) {
+                    Some(number) => entry.repeated(number),
+                    None => Ok(entry),
+                };
+                entry.map(|entry| fresh.push(entry))
+            }
+        };
+        if let Err(error) = judged {
+            fresh.truncate(before);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn tell(waiting: impl IntoIterator<Item = Done>, outcome: &Result<(), LogError>) {
+    for done in waiting {
+        let told = outcome.as_ref().copied();
+        // Whoever waited may have gone.
+        let _ = done.send(told.map_err(|error| AuditError(error.to_string())));
+    }
+}

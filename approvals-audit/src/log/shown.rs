@@ -1,0 +1,131 @@
+//! What reviewers were shown, beside the log: a file for each bundle of entries, a line for each
+//! presentation. The SHA-256 of a line is the hash that the request's event has as `shown`.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::path::PathBuf;
+
+use approvals_core::Digest;
+use sha2::{Digest as _, Sha256};
+
+use super::disk::{self, sync_directory};
+use super::files::SHOWN;
+use super::{Directory, Files, LogError};
+use crate::tile::WIDTH;
+
+/// How long the file of a bundle may be.
+const LONGEST: u64 = 4 << 30;
+
+/// How long a line may be: a presentation shows arguments of a few mebibytes at most.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Adds a line. A presentation is JSON, which has no line feed of its own.
+pub(super) fn append(lines: &mut Vec<u8>, presentation: &[u8]) {
+    lines.extend_from_slice(presentation);
+    lines.push(b'\n');
+}
+
+impl Files {
+    fn shown(&self, bundle: u64) -> PathBuf {
+        self.root().join(SHOWN).join(bundle.to_string())
+    }
+
+    /// Keeps lines of this bundle. When this returns they are there after a crash.
+    pub(super) fn keep_shown(&self, bundle: u64, lines: &mut Vec<u8>) -> Result<(), LogError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let path = self.shown(bundle);
+        let is_new = !disk::is_file(&path)?;
+        let mut options = OpenOptions::new();
+        options.append(true);
+        if is_new {
+            self.make_parents(&path)?;
+            disk::private(&mut options).create_new(true);
+        } else {
+            // A crash may have left half a line, which is nobody's.
+            lines.insert(0, b'\n');
+        }
+        let mut file = options
+            .open(&path)
+            .map_err(LogError::disk("opening", &path))?;
+        file.write_all(lines)
+            .map_err(LogError::disk("writing", &path))?;
+        file.sync_data()
+            .map_err(LogError::disk("flushing", &path))?;
+        if is_new {
+            sync_directory(&self.root().join(SHOWN))?;
+            sync_directory(self.root())?;
+        }
+        lines.clear();
+        Ok(())
+    }
+
+    fn shown_of(&self, bundle: u64) -> Result<Option<Lines>, LogError> {
+        let path = self.shown(bundle);
+        let file = disk::open_if_there(&path, LONGEST)?;
+        Ok(file.map(|file| Lines {
+            file: BufReader::new(file),
+            path,
+        }))
+    }
+}
+
+/// The lines of a bundle's file.
+struct Lines {
+    file: BufReader<File>,
+    path: PathBuf,
+}
+
+impl Lines {
+    /// Reads the next line into `line`; says whether there was one.
+    fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, LogError> {
+        line.clear();
+        let read = self
+            .file
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', line);
+        let read = read.map_err(LogError::disk("reading", &self.path))?;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        Ok(read > 0)
+    }
+}
+
+impl Directory {
+    /// What reviewers were shown of the request whose event is this entry, by its hash: the bytes
+    /// that the hash is taken over. `None` when it does not lie beside the log.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be read.
+    pub fn presentation(&self, entry: u64, shown: Digest) -> Result<Option<Vec<u8>>, LogError> {
+        let Some(mut lines) = self.files().shown_of(entry / WIDTH)? else {
+            return Ok(None);
+        };
+        let mut line = Vec::new();
+        while lines.next(&mut line)? {
+            if Sha256::digest(&line).as_slice() == shown.as_bytes() {
+                return Ok(Some(line));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The hashes of all that reviewers were shown of the requests of a bundle.
+    pub(crate) fn presentations(&self, bundle: u64) -> Result<HashSet<[u8; 32]>, LogError> {
+        let mut hashes = HashSet::new();
+        if let Some(mut lines) = self.files().shown_of(bundle)? {
+            let mut line = Vec::new();
+            while lines.next(&mut line)? {
+                if hashes.len() as u64 > 2 * WIDTH {
+                    break;
+                }
+                hashes.insert(Sha256::digest(&line).into());
+            }
+        }
+        Ok(hashes)
+    }
+}

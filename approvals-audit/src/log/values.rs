@@ -1,0 +1,146 @@
+//! Where disclosures lie beside a log, and how they are destroyed.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::commitment::Disclosure;
+use super::disk::{self, sync_directory};
+use super::{Directory, Files, LogError};
+
+/// How long a disclosure, or what was shown, may be.
+const LONGEST: u64 = 64 << 20;
+
+/// What was shown of a request with sensitive values.
+const PRESENTATION: &str = "presentation";
+
+/// A value that lies beside the log.
+#[derive(Debug, Clone)]
+pub(super) struct Beside {
+    /// The request that it is of, or the event where that has none.
+    pub(super) of: String,
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Beside {
+    pub(super) fn disclosure(of: &str, disclosure: &Disclosure) -> Self {
+        Self {
+            of: of.to_owned(),
+            name: disclosure.commitment(),
+            bytes: disclosure.text().as_bytes().to_vec(),
+        }
+    }
+
+    pub(super) fn presentation(of: &str, bytes: Vec<u8>) -> Self {
+        Self {
+            of: of.to_owned(),
+            name: PRESENTATION.to_owned(),
+            bytes,
+        }
+    }
+}
+
+impl Files {
+    fn values(&self, of: &str) -> Result<PathBuf, LogError> {
+        // It comes out of an entry, or from whoever asks: it may not lead anywhere else.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        if of.is_empty() || !of.bytes().all(plain) {
+            return Err(LogError::NotPlain(of.into()));
+        }
+        Ok(self.root().join(super::files::VALUES).join(of))
+    }
+
+    /// The disclosures that are left of a request; `None` when it never had any.
+    pub(super) fn disclosures(&self, of: &str) -> Result<Option<Vec<Disclosure>>, LogError> {
+        let place = self.values(of)?;
+        let names = match fs::read_dir(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            names => names.map_err(LogError::disk("reading", &place))?,
+        };
+        let mut found = Vec::new();
+        for entry in names {
+            let path = entry.map_err(LogError::disk("reading", &place))?.path();
+            let is_other = path.ends_with(PRESENTATION) || path.extension().is_some();
+            let bytes = match is_other {
+                true => None,
+                false => disk::read_if_there(&path, LONGEST)?,
+            };
+            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+            found.extend(text.and_then(|text| Disclosure::parse(&text).ok()));
+        }
+        found.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(Some(found))
+    }
+
+    /// Keeps a value. When this returns it is there after a crash.
+    pub(super) fn keep_value(&self, value: &Beside) -> Result<(), LogError> {
+        let path = self.values(&value.of)?.join(&value.name);
+        if disk::is_file(&path)? {
+            // It is named by its hash, or can be told by that of its request.
+            return Ok(());
+        }
+        self.keep(&path, &value.bytes)
+    }
+}
+
+impl Directory {
+    /// What is still known of the sensitive values of a request, or of an event without one.
+    ///
+    /// # Errors
+    /// [`LogError`] when they cannot be read.
+    pub fn disclosures(&self, of: &str) -> Result<Vec<Disclosure>, LogError> {
+        Ok(self.files().disclosures(of)?.unwrap_or_default())
+    }
+
+    /// What was shown of a request with sensitive values; `None` when there were none, or they
+    /// were destroyed.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be read.
+    pub fn sensitive_presentation(&self, of: &str) -> Result<Option<Vec<u8>>, LogError> {
+        disk::read_if_there(&self.files().values(of)?.join(PRESENTATION), LONGEST)
+    }
+
+    /// Destroys the sensitive values of a request, or of an event without one, and says how many
+    /// files went. When this returns they are gone also after a crash. Every proof stays valid, and
+    /// the log goes on saying that there was a value.
+    ///
+    /// What copies, backups, file systems that keep what was overwritten, and the store still have
+    /// is not reached from here.
+    ///
+    /// # Errors
+    /// [`LogError`] when something may be left; asking again goes on.
+    pub fn shred(&self, of: &str) -> Result<usize, LogError> {
+        let place = self.files().values(of)?;
+        let names = match fs::read_dir(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            names => names.map_err(LogError::disk("reading", &place))?,
+        };
+        let mut gone = 0;
+        for entry in names {
+            shred(&entry.map_err(LogError::disk("reading", &place))?.path())?;
+            gone += 1;
+        }
+        // The directory stays: what is recorded of the request later is sensitive too.
+        sync_directory(&place)?;
+        Ok(gone)
+    }
+}
+
+fn shred(path: &Path) -> Result<(), LogError> {
+    if disk::is_file(path)? {
+        let failed = |error| LogError::disk("overwriting", path)(error);
+        let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let zeros = vec![0; 1 << 16];
+        let mut left = usize::try_from(length).unwrap_or(usize::MAX);
+        while left > 0 {
+            let piece = zeros.get(..left.min(zeros.len())).unwrap_or_default();
+            file.write_all(piece).map_err(failed)?;
+            left -= piece.len();
+        }
+        file.sync_all().map_err(failed)?;
+    }
+    fs::remove_file(path).map_err(LogError::disk("removing", path))
+}
