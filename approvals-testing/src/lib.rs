@@ -28,10 +28,12 @@ pub mod audit_sink;
 mod clock;
 pub mod directory;
 pub mod faults;
+pub mod mutation;
 #[cfg(unix)]
 pub mod postgres;
 mod report;
 pub mod sample;
+pub mod showing;
 pub mod store;
 pub mod wrapping;
 

@@ -5,3 +5,4 @@
 //! - `cargo run --example testing_with_in_memory`: how a test suite answers.
 //! - `cargo run --example custom_adapters`: each trait, implemented.
 //! - `cargo run --example slack`: a request in Slack, or in a stand-in for it on this machine.
+//! - `cargo run --example teams`: the same in Teams.

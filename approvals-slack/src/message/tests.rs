@@ -1,16 +1,23 @@
 //! What is posted, of requests as hostile as can be.
 
-mod samples;
-
 use std::collections::BTreeSet;
 
 use approvals_core::text::is_plain;
 use approvals_core::{Coverage, Presentation, Record};
+use approvals_testing::showing::{HOSTILE, awkward, every_state, record_of, states_of};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use samples::{awkward, every_state, hostile, record_of, states_of};
+
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => prop::sample::select(HOSTILE).prop_map(str::to_owned),
+        1 => any::<String>(),
+        1 => (prop::sample::select(HOSTILE), 1..200_usize).prop_map(|(text, times)| text.repeat(times)),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
 
 const LINK: &str = "https://approvals.example.com/requests/";
 

@@ -1,4 +1,12 @@
-//! Requests: in every state, awkward ones, and hostile ones.
+//! Requests that are hard to show: in every state, awkward ones, and hostile ones. For tests of
+//! channels.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what a test makes is well-formed, or the test fails"
+)]
+
+mod hostile;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,61 +17,12 @@ use approvals_core::{
     Call, ChannelId, ChannelIdentity, Choice, Groups, NonEmpty, OwnerId, People, PersonId,
     Presentation, Reasons, Record, RequestId, Requester, Requirement, Risk, State, Timestamp,
 };
-use approvals_testing::sample::Sample;
-use proptest::prelude::*;
+
+use crate::sample::Sample;
+
+pub use hostile::HOSTILE;
 
 const NOW: Timestamp = Timestamp::from_millis(1_769_860_800_000);
-
-/// Texts that somebody would like to be taken for something else.
-const HOSTILE: &[&str] = &[
-    "<!channel>",
-    "<!here>",
-    "<!everyone>",
-    "<!subteam^S0ONCALL>",
-    "<@U0ALICE>",
-    "@here",
-    "#general",
-    "<https://evil.example|https://good.example>",
-    "https://evil.example/?a=1&b=2",
-    "<!date^1392734382^{date}^https://evil.example|now>",
-    "&lt;!channel&gt;",
-    "&amp;",
-    "*bold* _i_ ~s~",
-    "`code`",
-    "```\nframe\n```",
-    "> quote",
-    "[link](https://evil.example)",
-    ":rotating_light:",
-    "![image](https://evil.example/x.png)",
-    "\u{202e}txt.exe",
-    "\u{2066}\u{2069}",
-    "\u{200b}\u{feff}",
-    "\0",
-    "\r\n",
-    "\u{1b}[2J",
-    "\u{2028}",
-    "\"}]}",
-    "\",\"type\":\"button\"",
-    "\n*Risk*  low",
-    "💾",
-    "e\u{301}\u{301}",
-    "approvals.vote.approve",
-    "Approve",
-    "\\u{202e}",
-    " ",
-    "    ",
-    "<mailto:a@evil.example>",
-    "tel:+1",
-];
-
-pub(super) fn hostile() -> impl Strategy<Value = String> {
-    let piece = prop_oneof![
-        4 => prop::sample::select(HOSTILE).prop_map(str::to_owned),
-        1 => any::<String>(),
-        1 => (prop::sample::select(HOSTILE), 1..200_usize).prop_map(|(text, times)| text.repeat(times)),
-    ];
-    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
-}
 
 fn declaration(risk: Risk, origin: &str) -> Arc<Declaration> {
     Arc::new(Declaration {
@@ -107,7 +66,10 @@ fn one() -> Requirement {
 }
 
 /// A request with hostile text wherever text from outside can be: eight texts.
-pub(super) fn record_of(texts: &[String]) -> Record {
+/// # Panics
+/// When they are not eight.
+#[must_use]
+pub fn record_of(texts: &[String]) -> Record {
     let [argument, key, resource, claim, summary, label, name, origin] = texts else {
         panic!("eight texts");
     };
@@ -152,7 +114,8 @@ fn vote(who: &str, choice: Choice, comment: Option<&str>) -> Arc<Vote> {
 }
 
 /// The record in states that carry somebody's words.
-pub(super) fn states_of(record: &Record, words: &str) -> Vec<Record> {
+#[must_use]
+pub fn states_of(record: &Record, words: &str) -> Vec<Record> {
     let why: Arc<str> = words.into();
     let by = PersonId::new("alice").unwrap();
     let proposal = [("text".to_owned(), serde_json::json!(words))].into();
@@ -192,7 +155,8 @@ pub(super) fn states_of(record: &Record, words: &str) -> Vec<Record> {
 }
 
 /// One record in each state.
-pub(super) fn every_state() -> Vec<(&'static str, Record)> {
+#[must_use]
+pub fn every_state() -> Vec<(&'static str, Record)> {
     let call = Call::of(
         declaration(Risk::High, "reports::export (src/reports.rs:12)"),
         requester(),
@@ -324,7 +288,8 @@ pub(super) fn every_state() -> Vec<(&'static str, Record)> {
 }
 
 /// Pending requests that are hard to show.
-pub(super) fn awkward() -> Vec<(&'static str, Record)> {
+#[must_use]
+pub fn awkward() -> Vec<(&'static str, Record)> {
     let declared = || declaration(Risk::Low, "a::b (src/a.rs:1)");
     let of = |name: &'static str, value: &str| {
         let call = Call::of(declared(), requester()).argument("value", value);

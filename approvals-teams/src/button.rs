@@ -1,0 +1,150 @@
+//! The buttons: what each carries, and what comes back when it is pressed.
+
+use approvals_channel::ballot::{Seen, choice, choices, title, wants_code, wants_comment, word};
+use approvals_channel::units;
+use approvals_core::{Choice, Record};
+use serde_json::{Map, Value, json};
+
+use crate::element::{Action, Element};
+
+/// What a button carries is under this name, so that no field can be taken for it.
+const SEEN: &str = "approvals.seen";
+const CHOICE: &str = "approvals.choice";
+/// Where the comment is typed.
+const COMMENT: &str = "approvals.comment";
+/// Where the digest's short code is typed.
+const CODE: &str = "approvals.code";
+/// The longest comment.
+const LONGEST: u16 = 3_000;
+
+/// What somebody pressed, and typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pressed {
+    pub(crate) seen: Seen,
+    pub(crate) choice: Choice,
+    pub(crate) comment: Option<String>,
+    pub(crate) code: Option<String>,
+}
+
+impl Pressed {
+    /// Reads what came back; `None` where it is not from one of our buttons. Whoever sends it may
+    /// have written anything into it: believed no further than the desk checks.
+    pub(crate) fn of(data: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| data.get(name).and_then(Value::as_str);
+        let typed = |name: &str| {
+            let typed = text(name).map(str::trim).filter(|typed| !typed.is_empty());
+            typed.map(str::to_owned)
+        };
+        Some(Self {
+            seen: Seen::parse(text(SEEN)?)?,
+            choice: choice(text(CHOICE)?)?,
+            comment: typed(COMMENT),
+            code: typed(CODE),
+        })
+    }
+
+    /// Whether this is what that verb's button carries.
+    pub(crate) fn is_of(&self, verb: &str) -> bool {
+        self::verb(self.choice) == verb
+    }
+
+    /// What is missing, for whoever pressed. The card cannot hold this back by itself: its fields
+    /// are the client's.
+    pub(crate) fn missing(&self, record: &Record) -> Option<&'static str> {
+        let code = wants_code(record.asked.risk, self.choice);
+        if code && !approvals_channel::ballot::is_code(self.code.as_deref(), &self.seen) {
+            return Some("Type the code of the call as it stands in the card, and press again.");
+        }
+        if wants_comment(record, self.choice) && self.comment.is_none() {
+            return Some("A reason is required: type it above the buttons, and press again.");
+        }
+        if units(self.comment.as_deref().unwrap_or_default()) > LONGEST.into() {
+            return Some("The reason is too long: at most 3,000 characters.");
+        }
+        None
+    }
+}
+
+const fn verb(choice: Choice) -> &'static str {
+    match choice {
+        Choice::Approve => "approvals.approve",
+        Choice::Deny => "approvals.deny",
+        Choice::Confirm => "approvals.confirm",
+        Choice::BreakGlass => "approvals.break_glass",
+        Choice::Withdrawn => "approvals.take_back",
+    }
+}
+
+/// Fields and buttons of a request that is shown whole.
+pub(crate) fn buttons(record: &Record) -> Vec<Element> {
+    let choices = choices(record);
+    if choices.is_empty() {
+        return Vec::new();
+    }
+    let mut elements = Vec::with_capacity(3);
+    if choices.iter().any(|c| wants_code(record.asked.risk, *c)) {
+        elements.push(Element::Input {
+            id: CODE,
+            label: "To agree, type the code of the call",
+            is_multiline: false,
+            max_length: 20,
+        });
+    }
+    elements.push(Element::Input {
+        id: COMMENT,
+        label: match choices.iter().any(|c| wants_comment(record, *c)) {
+            true => "Why (required for some answers); whoever asked reads it",
+            false => "Why; whoever asked reads it",
+        },
+        is_multiline: true,
+        max_length: LONGEST,
+    });
+    let seen = Seen::of(record).to_string();
+    let button = |(index, choice)| Action::Execute {
+        title: title(choice),
+        style: match choice {
+            Choice::Approve | Choice::Confirm if index == 0 => Some("positive"),
+            Choice::Deny => Some("destructive"),
+            Choice::Approve | Choice::Confirm | Choice::BreakGlass | Choice::Withdrawn => None,
+        },
+        verb: verb(choice),
+        data: json!({SEEN: seen, CHOICE: word(choice)}),
+    };
+    let actions = choices.into_iter().enumerate().map(button).collect();
+    elements.push(Element::ActionSet { actions });
+    elements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approvals_core::{Digest, RequestId};
+
+    #[test]
+    fn what_comes_back_is_read_and_a_field_cannot_replace_what_a_button_carries() {
+        let seen = Seen {
+            request: RequestId::from_bytes([7; 16]),
+            revision: 2,
+            digest: Digest::from_bytes([1; 32]),
+            shown: Digest::from_bytes([2; 32]),
+        };
+        let data = json!({SEEN: seen.to_string(), CHOICE: "deny", COMMENT: " no ", CODE: ""});
+        let pressed = Pressed::of(data.as_object().unwrap()).unwrap();
+        assert_eq!(pressed.comment.as_deref(), Some("no"));
+        assert_eq!(
+            (pressed.seen, pressed.choice, &pressed.code),
+            (seen, Choice::Deny, &None)
+        );
+        assert!(pressed.is_of("approvals.deny") && !pressed.is_of("approvals.approve"));
+        assert!(![COMMENT, CODE].contains(&SEEN) && ![COMMENT, CODE].contains(&CHOICE));
+        for other in [
+            json!({}),
+            json!({SEEN: seen.to_string()}),
+            json!({SEEN: seen.to_string(), CHOICE: "refresh"}),
+            json!({SEEN: 7, CHOICE: "deny"}),
+            json!({SEEN: [seen.to_string()], CHOICE: "deny"}),
+        ] {
+            assert_eq!(Pressed::of(other.as_object().unwrap()), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What follows a click: the vote, and the answer to whoever clicked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use approvals_channel::ballot::{NOT_COUNTED, heading, told};
+use approvals_channel::{Copy, Handle, Rank};
+use approvals_core::text::{Lines, escape};
+use approvals_core::{Record, VoteError};
+use http::Method;
+use serde_json::Value;
+
+use crate::activity::Account;
+use crate::api::{Call, segment};
+use crate::button::Pressed;
+use crate::card::card;
+use crate::channel::{Inner, Teams};
+use crate::element::Card;
+use crate::message::Message;
+use crate::pace::Line;
+use crate::people::Place;
+use crate::posting::PATIENCE;
+
+/// How long whoever clicked waits. Teams gives up after about five seconds.
+const LONGEST: Duration = Duration::from_millis(4_000);
+
+/// Who clicked, and where: the Bot Framework's token vouches for it.
+#[derive(Debug)]
+pub(crate) struct Click {
+    pub(crate) place: Place,
+    pub(crate) from: Account,
+    /// The message.
+    pub(crate) message: Option<String>,
+}
+
+/// What whoever clicked is answered, and nobody else is.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// The card as it is by now.
+    Shown(Box<Card>),
+    /// Why it did not count.
+    Words(String),
+}
+
+impl Teams {
+    /// Hands a vote in, and says what became of it. The vote goes on when this takes too long.
+    pub(crate) async fn vote(&self, click: Click, pressed: Pressed) -> Told {
+        let inner = Arc::clone(&self.0);
+        let voting = tokio::spawn(async move { inner.vote(click, pressed).await });
+        match tokio::time::timeout(LONGEST, voting).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) | Err(_) => Told::Words(
+                "It takes long, and nobody knows yet whether it counted: look at the card in a \
+                 moment, and press again if it shows no vote of yours."
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl Inner {
+    async fn vote(&self, click: Click, pressed: Pressed) -> Told {
+        let request = pressed.seen.request;
+        let clicker = self
+            .people
+            .clicker(&self.api, &self.tenant, &click.place, &click.from);
+        let user = match clicker.await {
+            Ok(user) => user,
+            Err(why) => {
+                tracing::warn!(%request, %why, "a click of nobody who may vote");
+                return in_words(NOT_COUNTED, &why.to_string());
+            }
+        };
+        let record = match self.desk.look(request).await {
+            Ok(record) => record,
+            Err(error) => return in_words(heading(&error), &told(&error)),
+        };
+        if let Some(missing) = pressed.missing(&record) {
+            return Told::Words(missing.to_owned());
+        }
+        let who = (self.tenant.to_string(), user.to_string());
+        let cast = pressed.seen.vote(who, pressed.choice, pressed.comment);
+        let (record, answer) = match self.desk.vote(cast).await {
+            Ok(record) => {
+                let card = Told::Shown(Box::new(card(&record, &self.face)));
+                (Some(record), card)
+            }
+            Err(VoteError::Settled(record)) => {
+                let why = told(&VoteError::Settled(Arc::clone(&record)));
+                (Some(record), in_words(NOT_COUNTED, &why))
+            }
+            Err(error) => (
+                self.desk.look(request).await.ok(),
+                in_words(heading(&error), &told(&error)),
+            ),
+        };
+        if let Some(record) = record {
+            self.heal(&click, &record);
+        }
+        answer
+    }
+
+    /// Has the message that was clicked show what stands, where nobody else sees to that: a copy
+    /// whose posting was never answered is in no receipt.
+    fn heal(&self, click: &Click, record: &Arc<Record>) {
+        let Some(message) = &click.message else {
+            return;
+        };
+        let conversation = click.place.conversation.as_str();
+        if self.memory.is_known(conversation, message) {
+            return;
+        }
+        let copy = Copy {
+            to: conversation.to_owned(),
+            conversation: conversation.to_owned(),
+            message: message.clone(),
+            calls: Vec::new(),
+            unfinished: None,
+            reminded: record.reminded,
+        };
+        let (Some(inner), record) = (self.own.upgrade(), Arc::clone(record)) else {
+            return;
+        };
+        tokio::spawn(async move { inner.take_in(&record, copy).await });
+    }
+
+    /// Follows a message that is in no receipt like those that are.
+    async fn take_in(&self, record: &Arc<Record>, copy: Copy) {
+        let (request, message) = (record.id(), copy.message.clone());
+        match self.desk.receipt(request).await {
+            Ok(receipt) => {
+                let handle = receipt.as_ref().and_then(Handle::read);
+                for known in handle.iter().flat_map(|handle| &handle.copies) {
+                    self.memory.know(&known.conversation, &known.message);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%request, message, %error, "a copy that was clicked was not looked for");
+                return;
+            }
+        }
+        if self.memory.is_known(&copy.conversation, &copy.message) {
+            return;
+        }
+        self.memory.take_in(request, copy.clone());
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        if let Err(error) = self.change_at(record, &copy, rank).await {
+            tracing::warn!(%request, message, %error, "a copy that was clicked was not updated");
+        }
+    }
+
+    /// Says something in a chat where nobody else is.
+    pub(crate) async fn say_to(&self, place: &Place, words: &str) {
+        let path = segment(place.conversation.as_str());
+        let call = Call {
+            what: "telling somebody why it did not count",
+            method: Method::POST,
+            service: &place.service,
+            path: format!("/v3/conversations/{path}/activities"),
+            patience: PATIENCE,
+        };
+        let line = Line::say(&place.conversation);
+        let message = Message::words(words);
+        let said = self
+            .api
+            .call::<Value>(&line, Rank::NOW, &call, Some(&message));
+        if let Err(error) = said.await {
+            tracing::warn!(%error, "whoever clicked could not be told why it did not count");
+        }
+    }
+}
+
+/// Why a vote did not count. Somebody's words may stand in it, and a client may read it as markup:
+/// what makes links and mentions of them is replaced.
+fn in_words(heading: &str, why: &str) -> Told {
+    let plain = |character: char| match character {
+        '[' | '{' => '(',
+        ']' | '}' => ')',
+        '<' => '‹',
+        '>' => '›',
+        '`' | '*' | '_' | '~' | '#' | '|' | '!' => ' ',
+        other => other,
+    };
+    let why = escape(why, Lines::Escape);
+    let why: String = why.chars().take(2_000).map(plain).collect();
+    // An address alone is made a link as well.
+    let why = why.replace("://", ": / / ").replace("www.", "www ");
+    Told::Words(format!("{heading} {why}"))
+}

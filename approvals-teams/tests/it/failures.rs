@@ -1,0 +1,187 @@
+//! Teams fails in the ways in which a service behind a network fails.
+
+use std::time::Duration;
+
+use approvals_core::{Kind, Phase};
+
+use crate::room::{Room, one, told};
+use crate::stand_in::{Fault, Microsoft, OPS};
+
+#[tokio::test(start_paused = true)]
+async fn teams_down_for_an_hour_delays_a_request_and_loses_nothing() {
+    let room = Room::new().await;
+    room.microsoft.down(true);
+    let asking = room.asking("ten");
+    tokio::time::sleep(Duration::from_secs(30 * 60)).await;
+    assert!(!asking.is_finished() && room.microsoft.messages().is_empty());
+    room.microsoft.down(false);
+    room.until(|| room.microsoft.messages().len() == 1).await;
+    room.settle().await;
+    let message = room.microsoft.messages().remove(0);
+    room.press(&message, "alice", "Approve").await;
+    // And away again while the outcome is to be shown.
+    room.microsoft.down(true);
+    assert!(asking.await.unwrap().is_ok());
+    tokio::time::sleep(Duration::from_secs(60 * 60)).await;
+    room.microsoft.down(false);
+    room.until(|| room.reads(&message).contains("Approved, ran well"))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn teams_down_past_the_deadline_refuses_with_the_cause() {
+    let requirement = one().deadline(Duration::from_secs(600)).unwrap();
+    let room = Room::with(requirement, |settings| settings).await;
+    room.microsoft.down(true);
+    let refused = room.asking("ten").await.unwrap().unwrap_err();
+    let detail = refused.detail().unwrap_or_default();
+    assert!(
+        detail.contains("connection refused"),
+        "{refused:?}: {detail}"
+    );
+    assert_ne!(refused.kind(), Kind::Denied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_after_a_lost_answer_answer_the_same_request_and_each_tells_what_stands() {
+    for fault in [Fault::Lost, Fault::FailedAfterActing, Fault::Torn] {
+        let room = Room::new().await;
+        room.microsoft.fail("make", &[fault]);
+        let asking = room.asking("ten");
+        room.until(|| room.microsoft.messages().len() == 2).await;
+        room.settle().await;
+        let copies = room.microsoft.messages();
+        // The first is in no receipt: nobody heard of it.
+        room.press(&copies[0], "alice", "Approve").await;
+        assert!(asking.await.unwrap().is_ok(), "{fault:?}");
+        room.settle().await;
+        for copy in &copies {
+            let text = room.reads(copy);
+            assert!(text.contains("alice approves"), "{fault:?}: {text}");
+            assert_eq!(Microsoft::button(&room.now(copy), "Approve"), None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_teams_did_not_take_is_posted_once_it_does() {
+    for fault in [
+        Fault::Limited(30),
+        Fault::Unavailable,
+        Fault::Unreachable,
+        Fault::Code(412, "PreconditionFailed"),
+        Fault::Code(504, "GatewayTimeout"),
+        Fault::Code(500, ""),
+    ] {
+        let room = Room::new().await;
+        room.microsoft.fail("make", &[fault]);
+        let (asking, message) = room.ask("ten").await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(room.microsoft.messages().len(), 1, "{fault:?}");
+        room.microsoft.fail("change", &[fault]);
+        room.press(&message, "alice", "Approve").await;
+        assert!(asking.await.unwrap().is_ok());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(
+            room.reads(&message).contains("Approved, ran well"),
+            "{fault:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_teams_will_never_take_refuses_at_once_with_its_reason() {
+    for (call, status, code) in [
+        ("make", 400, "BadSyntax"),
+        ("make", 401, "BotNotRegistered"),
+        ("make", 403, "BotNotInConversationRoster"),
+        ("make", 403, "BotDisabledByAdmin"),
+        ("make", 404, "ConversationNotFound"),
+        ("make", 413, "MessageSizeTooBig"),
+        ("make", 500, "ServiceError"),
+        ("token", 401, "invalid_client"),
+    ] {
+        let room = Room::new().await;
+        room.microsoft.fail(call, &[Fault::Code(status, code)]);
+        let refused = room.asking("ten").await.unwrap().unwrap_err();
+        let detail = refused.detail().unwrap_or_default();
+        let said = if call == "token" { "status 401" } else { code };
+        assert!(detail.contains(said), "{code}: {refused:?} {detail}");
+        assert_eq!(room.microsoft.calls(call).len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_teams_asks_for_is_kept() {
+    let room = Room::new().await;
+    room.microsoft.fail("make", &[Fault::Limited(120)]);
+    let (_asking, _) = room.ask("ten").await;
+    let calls = room.microsoft.calls("make");
+    assert_eq!(calls.len(), 2);
+    assert!(calls[1] - calls[0] >= Duration::from_secs(120), "{calls:?}");
+    assert_eq!(room.microsoft.too_early(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bots_token_is_asked_for_once_renewed_in_time_and_when_it_is_refused() {
+    let room = Room::new().await;
+    let (_one, _) = room.ask("one").await;
+    let (_two, _) = room.ask("two").await;
+    assert_eq!(room.microsoft.calls("token").len(), 1);
+    // It ends after 3,599 seconds, and is replaced five minutes before that.
+    tokio::time::sleep(Duration::from_secs(3_280)).await;
+    let (_three, _) = room.ask("three").await;
+    assert_eq!(room.microsoft.calls("token").len(), 1);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let (_four, _) = room.ask("four").await;
+    assert_eq!(room.microsoft.calls("token").len(), 2);
+    room.microsoft.revoke_tokens();
+    let (_five, _) = room.ask("five").await;
+    assert_eq!(room.microsoft.calls("token").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_deleted_does_not_stop_the_decision() {
+    let room = Room::new().await;
+    let (asking, message) = room.ask("ten").await;
+    room.microsoft.delete_messages();
+    room.press(&message, "alice", "Approve").await;
+    assert!(asking.await.unwrap().is_ok());
+    room.settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_answer_never_stops_what_comes_after_it() {
+    let room = Room::new().await;
+    room.microsoft
+        .fail("make", &[Fault::Code(400, "BadSyntax"), Fault::Torn]);
+    assert!(room.asking("poison").await.unwrap().is_err());
+    let (asking, _) = room.ask("torn").await;
+    room.settle().await;
+    let (other, message) = room.ask("after it").await;
+    room.press(&message, "alice", "Approve").await;
+    assert!(other.await.unwrap().is_ok());
+    assert!(!asking.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_click_on_what_is_over_is_told_what_stands() {
+    let room = Room::new().await;
+    let (asking, message) = room.ask("ten").await;
+    let records = room
+        .gate
+        .requests(&Default::default(), None, 1)
+        .await
+        .unwrap();
+    room.gate.withdraw(records[0].id()).await.unwrap();
+    assert!(asking.await.unwrap().is_err());
+    let answer = room.press(&message, "alice", "Approve").await;
+    assert!(told(&answer).unwrap().contains("withdrawn"), "{answer}");
+    let records = room
+        .gate
+        .requests(&Default::default(), None, 1)
+        .await
+        .unwrap();
+    assert_eq!(records[0].state.phase(), Phase::Withdrawn);
+    assert!(message.conversation.starts_with(OPS));
+}

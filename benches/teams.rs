@@ -1,0 +1,268 @@
+//! Teams: a verified click to a committed vote, and rendering a request.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use approvals_benches::Failure;
+use approvals_benches::arguments::{Arguments, Options};
+use approvals_benches::effort::Effort;
+use approvals_benches::floor::current_thread;
+use approvals_benches::machine::describe;
+use approvals_benches::sampling::{Contestant, interleave};
+use approvals_benches::table::Table;
+use approvals_core::memory::{InMemoryDirectory, MemoryStore};
+use approvals_core::{
+    Approver, ApproverError, ChannelId, ChannelIdentity, Coverage, Desk, Gate, Notice,
+    Presentation, Receipt, Record, Requester, Requirement, async_trait,
+};
+use approvals_teams::{
+    AppId, Cloud, Destination, InMemoryConversations, Route, Routes, Teams, TeamsBuilder, TenantId,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::Request;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use serde_json::json;
+
+#[path = "../approvals-teams/tests/stand_in/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a stand-in is for tests, which stop at what they did not expect"
+)]
+mod stand_in;
+
+use stand_in::clicks::with_token;
+use stand_in::issuer::Signer;
+use stand_in::{APP, Message, Microsoft, OPS, ORIGIN, SECRET, TENANT};
+
+const ALICE: &str = "a11ce000-0000-0000-0000-000000000000";
+/// The other votes of a round: each is on the revision that the one before made.
+const BATCH: usize = 100;
+
+fn main() -> Result<(), Failure> {
+    let effort = Effort::from_command_line();
+    println!("{}", describe());
+    let runtime = current_thread()?;
+    let bench = runtime.block_on(Bench::open())?;
+    clicks(&bench, &runtime, effort)?;
+    rendering(&bench, effort)
+}
+
+/// One request that two have to agree to, so that votes on it do not end.
+struct Bench {
+    microsoft: Microsoft,
+    teams: Teams,
+    desk: Desk,
+    record: Arc<Record>,
+    message: Message,
+    _gate: Gate,
+}
+
+impl Bench {
+    async fn open() -> Result<Self, Failure> {
+        let channel = ChannelId::new("teams")?;
+        let directory = Arc::new(InMemoryDirectory::new());
+        for name in ["alice", "carol"] {
+            directory.person(name, ["reviewers"])?;
+        }
+        directory.person("bob", ["others"])?;
+        let alice = ChannelIdentity::new(channel.clone(), TENANT, ALICE);
+        directory.link(alice, "alice")?;
+        let desk = Desk::new(Arc::new(MemoryStore::new()), directory);
+        let microsoft = Microsoft::new();
+        microsoft.member(ALICE);
+        let (app, tenant) = (AppId::new(APP)?, TenantId::new(TENANT)?);
+        let kept = Arc::new(InMemoryConversations::default());
+        let teams = TeamsBuilder::new(app, SECRET.into(), tenant, kept)
+            .routes(Routes::new().to(Route::all(), [Destination::channel(OPS)?]))
+            .cloud(Cloud::stand_in(ORIGIN)?)
+            .http(Arc::new(microsoft.clone()))
+            .build(desk.channel(channel))?;
+        let posting = teams.clone();
+        let gate = Gate::with_desk(desk.clone())
+            .policy("bench", Requirement::some_of(2, "reviewers")?)
+            .approver("teams", |_| Arc::new(PostsOnly(posting)))
+            .build()
+            .await?;
+        let requester = Requester::agent("exporter")?.acting_for("person:bob")?;
+        let asking = gate.clone();
+        tokio::spawn(async move {
+            requester
+                .scope(asking.scope(async { ask().await.map(drop) }))
+                .await
+        });
+        let message = loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if let Some(message) = microsoft.messages().into_iter().next() {
+                break message;
+            }
+        };
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let all = gate.requests(&Default::default(), None, 1).await?;
+        let record = all.into_iter().next().ok_or("there is no request")?;
+        Ok(Self {
+            microsoft,
+            teams,
+            desk,
+            record,
+            message,
+            _gate: gate,
+        })
+    }
+
+    /// What comes when alice presses a button on this revision; `nonce` makes its token another.
+    fn click(&self, revision: u64, choice: &str, nonce: u64) -> Request<Bytes> {
+        let asked = &self.record.asked;
+        let seen = format!(
+            "v1 {} {revision} {} {}",
+            asked.id, asked.digest, asked.shown
+        );
+        let verb = format!("approvals.{choice}");
+        let data = json!({"approvals.seen": seen, "approvals.choice": choice});
+        let button = json!({"verb": verb, "data": data});
+        let activity = self.microsoft.press(&self.message, ALICE, &button, &[]);
+        let service = self.microsoft.service();
+        let token = Signer::good().token(&service, &json!({"nonce": nonce}));
+        with_token(&activity, &token)
+    }
+}
+
+async fn ask() -> Result<(), approvals_core::ApprovalError> {
+    let Arguments {
+        database,
+        rows,
+        columns,
+        options,
+    } = Arguments::everyday();
+    guarded(&database, rows, &columns, &options).await
+}
+
+#[approvals_core::requires_approval(
+    policy = "bench",
+    action = "bench.export",
+    resource = "db/{database}"
+)]
+async fn guarded(
+    database: &str,
+    rows: u64,
+    columns: &[String],
+    options: &Options,
+) -> Result<(), approvals_core::ApprovalError> {
+    Ok(())
+}
+
+/// Posts, and updates nothing: what is measured is the way in.
+#[derive(Debug)]
+struct PostsOnly(Teams);
+
+#[async_trait]
+impl Approver for PostsOnly {
+    fn coverage(&self, presentation: &Presentation<'_>) -> Coverage {
+        self.0.coverage(presentation)
+    }
+
+    async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
+        self.0.present(notice).await
+    }
+
+    async fn update(&self, _: &Notice, _: &Receipt) -> Result<(), ApproverError> {
+        Ok(())
+    }
+}
+
+fn decoded(text: &str) -> Result<Vec<u8>, Failure> {
+    let bytes = URL_SAFE_NO_PAD.decode(text);
+    bytes.map_err(|error| error.to_string().into())
+}
+
+/// The token of a click as `ring` wants it: what is signed, and the signature.
+fn token_of(click: &Request<Bytes>) -> Result<(String, Vec<u8>), Failure> {
+    let header = click.headers().get("authorization").ok_or("no token")?;
+    let token = header.to_str()?.trim_start_matches("Bearer ");
+    let (signed, signature) = token.rsplit_once('.').ok_or("no signature")?;
+    Ok((signed.to_owned(), decoded(signature)?))
+}
+
+fn clicks(bench: &Bench, runtime: &tokio::runtime::Runtime, effort: Effort) -> Result<(), Failure> {
+    let sample = bench.click(1, "approve", 0);
+    let (signed, signature) = token_of(&sample)?;
+    let jwk = Signer::good().jwk();
+    let number = |name: &str| decoded(jwk[name].as_str().unwrap_or_default());
+    let key = RsaPublicKeyComponents {
+        n: number("n")?,
+        e: number("e")?,
+    };
+    let floor = Contestant::repeat("floor: RS256 of one token", BATCH, || {
+        key.verify(
+            &RSA_PKCS1_2048_8192_SHA256,
+            black_box(signed.as_bytes()),
+            &signature,
+        )
+    });
+    let revision = std::cell::Cell::new(bench.record.revision);
+    let ours = |name: &'static str, fresh: bool| {
+        let revision = &revision;
+        Contestant::new(name, BATCH, move |times| {
+            let mut clicks = Vec::with_capacity(times);
+            for _ in 0..times {
+                let now = revision.replace(revision.get() + 1);
+                let choice = if now % 2 == 1 { "approve" } else { "take_back" };
+                clicks.push(bench.click(now, choice, if fresh { now } else { 0 }));
+            }
+            runtime.block_on(async {
+                let start = Instant::now();
+                for click in &clicks {
+                    black_box(bench.teams.respond(click).await);
+                }
+                let took = start.elapsed();
+                let channel = bench.desk.channel(ChannelId::new("teams")?);
+                let now = channel.look(bench.record.id()).await?.revision;
+                match now == revision.get() {
+                    true => Ok(took),
+                    false => Err(format!("revision {now}, not {}", revision.get()).into()),
+                }
+            })
+        })
+    };
+    let contestants = vec![
+        floor,
+        ours(
+            "a click with a token of its own, to the card in the answer",
+            true,
+        ),
+        ours(
+            "a click with a token that came before, to the card in the answer",
+            false,
+        ),
+    ];
+    println!("\nA body of {} bytes.\n", sample.body().len());
+    println!(
+        "{}",
+        Table::of_medians(&interleave(effort.rounds(100), contestants)?)
+    );
+    Ok(())
+}
+
+fn rendering(bench: &Bench, effort: Effort) -> Result<(), Failure> {
+    let arguments = Arguments::everyday();
+    let contestants = vec![
+        Contestant::repeat(
+            "floor: serde_json of the request's arguments",
+            BATCH,
+            || serde_json::to_string(black_box(&arguments)),
+        ),
+        Contestant::repeat("the card of the request, as JSON", BATCH, || {
+            bench.teams.preview(&bench.record)
+        }),
+    ];
+    println!(
+        "{}",
+        Table::of_medians(&interleave(effort.rounds(200), contestants)?)
+    );
+    Ok(())
+}
