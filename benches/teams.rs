@@ -29,7 +29,6 @@ use serde_json::json;
 #[path = "../approvals-teams/tests/stand_in/mod.rs"]
 #[expect(
     dead_code,
-    unused_imports,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a stand-in is for tests, which stop at what they did not expect"
@@ -192,7 +191,13 @@ fn clicks(bench: &Bench, runtime: &tokio::runtime::Runtime, effort: Effort) -> R
     let sample = bench.click(1, "approve", 0);
     let (signed, signature) = token_of(&sample)?;
     let jwk = Signer::good().jwk();
-    let number = |name: &str| decoded(jwk[name].as_str().unwrap_or_default());
+    let number = |name: &str| {
+        decoded(
+            jwk.get(name)
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default(),
+        )
+    };
     let key = RsaPublicKeyComponents {
         n: number("n")?,
         e: number("e")?,

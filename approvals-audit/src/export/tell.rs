@@ -42,11 +42,12 @@ impl<'a> Account<'a> {
                 requester,
                 call,
                 reasons,
-                ..
+                policy_version,
             } => {
                 self.attention = Attention::Informational;
                 self.is_of_call(call.as_deref(), action.as_str(), Some(requester));
                 self.call.reasons = Some(reasons);
+                self.call.policy_version = policy_version.as_deref();
                 line(
                     "allowed",
                     Outcome::Allowed,
@@ -60,9 +61,10 @@ impl<'a> Account<'a> {
                 call,
                 kind,
                 why,
-                ..
+                policy_version,
             } => {
                 self.is_of_call(call.as_deref(), action.as_str(), requester.as_ref());
+                self.call.policy_version = policy_version.as_deref();
                 self.comment = Some(why);
                 let message = format!("The call was refused ({kind}): {why}");
                 line("refused", refusal(*kind), Caller, message.into())

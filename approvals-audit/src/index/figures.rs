@@ -77,6 +77,33 @@ impl Rates {
         let percent = 100.0 * self.approved as f64 / decided as f64;
         (decided > 0).then_some(percent)
     }
+
+    fn count(&mut self, standing: i64, decision: Option<i64>) {
+        let is = |one: Decision| decision == Some(one as i64);
+        if standing == Standing::Allowed.code() {
+            self.allowed += 1;
+            return;
+        }
+        if standing == Standing::Refused.code() {
+            self.refused += 1;
+            return;
+        }
+        if is(Decision::UnderGrant) {
+            self.under_grant += 1;
+            return;
+        }
+        self.asked += 1;
+        for (one, sum) in [
+            (Decision::Approved, &mut self.approved),
+            (Decision::Denied, &mut self.denied),
+            (Decision::DeniedWith, &mut self.denied_with),
+            (Decision::Withdrawn, &mut self.withdrawn),
+            (Decision::Expired, &mut self.expired),
+        ] {
+            *sum += u64::from(is(one));
+        }
+        self.open += u64::from(decision.is_none());
+    }
 }
 
 /// How long people took to decide, in milliseconds: half of the requests took at most `median`.
@@ -117,39 +144,14 @@ impl Index {
         let Some(calls) = Calls::of(&connection, period, action)? else {
             return Ok(rates);
         };
-        let mut find = connection.prepare_cached(&format!(
-            "SELECT standing, decision, count(*) {} GROUP BY standing, decision",
-            calls.sql
-        ))?;
+        // Counted here: grouping has SQLite sort all calls first.
+        let sql = format!("SELECT standing, decision {}", calls.sql);
+        let mut find = connection.prepare_cached(&sql)?;
         let mut rows = find.query(calls.values)?;
         while let Some(row) = rows.next()? {
             let standing: i64 = row.get(0)?;
             let decision: Option<i64> = row.get(1)?;
-            let count = row.get::<_, i64>(2)?.unsigned_abs();
-            let is = |one: Decision| decision == Some(one as i64);
-            if standing == Standing::Allowed.code() {
-                rates.allowed += count;
-            } else if standing == Standing::Refused.code() {
-                rates.refused += count;
-            } else if is(Decision::UnderGrant) {
-                rates.under_grant += count;
-            } else {
-                rates.asked += count;
-                for (one, sum) in [
-                    (Decision::Approved, &mut rates.approved),
-                    (Decision::Denied, &mut rates.denied),
-                    (Decision::DeniedWith, &mut rates.denied_with),
-                    (Decision::Withdrawn, &mut rates.withdrawn),
-                    (Decision::Expired, &mut rates.expired),
-                ] {
-                    if is(one) {
-                        *sum += count;
-                    }
-                }
-                if decision.is_none() {
-                    rates.open += count;
-                }
-            }
+            rates.count(standing, decision);
         }
         Ok(rates)
     }

@@ -151,6 +151,8 @@ async fn ocsf_says_of_every_kind_what_came_of_it() {
             "thawed 3/9 severity 2 Success",
         ]
     );
+    let version = &events[0]["authorizations"][0]["policy"]["version"];
+    assert_eq!(version, "2026-10", "of a call that policy allowed");
     // What a request was asked is told with each of its events.
     let denied = events
         .iter()
@@ -338,4 +340,27 @@ async fn two_exports_do_not_share_a_cursor() {
     assert!(matches!(ended, Err(ExportError::InUse(_))));
     drop(lock);
     export.run(&mut to).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sensitive_value_leaves_the_log_as_its_commitment_in_every_form() {
+    use crate::sensitive::{SECRET, life};
+
+    let (place, key) = (tempfile::tempdir().unwrap(), key());
+    let log = AuditLog::at(place.path(), key.clone()).sensitive(["patient", "subject"]);
+    let log = log.open().await.unwrap();
+    log.record(&life()).await.unwrap();
+    log.close().await;
+    let public = key.key().clone();
+    for format in [
+        Format::Ocsf,
+        Format::CloudEvents,
+        Format::JsonLines,
+        Format::Csv,
+    ] {
+        let text = exported(place.path(), &public, format).await;
+        assert!(text.contains("sample.export"), "{format:?}");
+        assert!(text.contains("committed:"), "{format:?}");
+        assert!(!text.contains(SECRET), "{format:?}");
+    }
 }

@@ -105,7 +105,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
         (
             None,
             What::Allowed {
-                policy_version: None,
+                policy_version: Some("2026-10".into()),
                 action: "db.read".parse().unwrap(),
                 requester: requester(),
                 call: None,

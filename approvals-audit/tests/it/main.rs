@@ -21,6 +21,7 @@ mod oracles;
 mod proofs;
 #[cfg(feature = "index")]
 mod questions;
+mod refusing;
 mod schema;
 mod sensitive;
 mod shared;

@@ -11,10 +11,10 @@ use approvals_testing::sample::{Sample, requester};
 
 use crate::support::*;
 
-const SECRET: &str = "jane.doe@example.org";
+pub(crate) const SECRET: &str = "jane.doe@example.org";
 
 /// The life of a request whose argument, label, summary, comments and rules tell who it is about.
-fn life() -> Vec<Event> {
+pub(crate) fn life() -> Vec<Event> {
     let mut all = trail(6);
     let What::Requested { asked } = &all[0].what else {
         panic!("the first event of a life is no request");

@@ -1,0 +1,148 @@
+//! A log that cannot be written: the gate, whose sink is required, releases nothing.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use approvals_audit::{AuditLog, Ed25519Signer, SignError, Signer, VerifierKey};
+use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore};
+use approvals_core::{Gate, Kind, Requirement, Timestamp};
+use approvals_testing::sample::{REVIEWERS, Sample};
+
+use crate::support::*;
+
+/// A gate that needs this log, and people who say yes.
+async fn gate(log: AuditLog) -> (Gate, InMemoryApprover) {
+    let people = InMemoryDirectory::new();
+    people.person("alice", [REVIEWERS]).unwrap();
+    people.person("bob", ["owners"]).unwrap();
+    let approver = InMemoryApprover::new();
+    let gate = Gate::builder(Arc::new(MemoryStore::new()), Arc::new(people))
+        .policy("sample", Requirement::one_of(REVIEWERS).unwrap())
+        .approver("test", approver.connect())
+        .required_audit_sink("log", Arc::new(log));
+    (gate.build().await.unwrap(), approver)
+}
+
+/// Makes a call that people agree to. Whether its body may run, and the refusal where it may not.
+async fn call(gate: &Gate, approver: &InMemoryApprover, table: &str) -> Option<Kind> {
+    let sample = Sample::at(Timestamp::from_millis(1)).table(table);
+    let run = async {
+        let admitted = gate.authorize(sample.call()).await.map_err(|e| e.kind())?;
+        let permit = admitted.start(&sample.call()).await.map_err(|e| e.kind())?;
+        permit.finish(true).await;
+        Ok(())
+    };
+    let yes = async {
+        // Where nobody is asked, nobody answers.
+        let _ = approver.next().await.approve_as("alice").await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ran = run => ran.err(),
+        () = yes => None,
+    }
+}
+
+/// A key service that can go away.
+#[derive(Debug)]
+struct Away(Arc<Ed25519Signer>, AtomicBool);
+
+impl Signer for Away {
+    fn key(&self) -> &VerifierKey {
+        self.0.key()
+    }
+
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, SignError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(SignError::Key("no answer".to_owned()));
+        }
+        self.0.sign(text)
+    }
+}
+
+#[tokio::test]
+async fn nothing_runs_while_the_key_is_away() {
+    let place = tempfile::tempdir().unwrap();
+    let signer = Arc::new(Away(key(), false.into()));
+    let log = AuditLog::at(place.path(), signer.clone()).open().await;
+    let (gate, approver) = gate(log.unwrap()).await;
+    assert_eq!(call(&gate, &approver, "first").await, None);
+    signer.1.store(true, Ordering::SeqCst);
+    assert_eq!(
+        call(&gate, &approver, "second").await,
+        Some(Kind::Unavailable)
+    );
+    signer.1.store(false, Ordering::SeqCst);
+    assert_eq!(call(&gate, &approver, "third").await, None);
+    gate.flush().await;
+    verify(place.path(), signer.key()).unwrap();
+}
+
+#[tokio::test]
+async fn nothing_runs_while_the_log_cannot_be_written() {
+    let place = tempfile::tempdir().unwrap();
+    let key = key();
+    let log = AuditLog::at(place.path(), key.clone()).open().await;
+    let (gate, approver) = gate(log.unwrap()).await;
+    assert_eq!(call(&gate, &approver, "first").await, None);
+    // Also for root: what lies in the place of the next checkpoint cannot be replaced.
+    let blocked = place.path().join("checkpoint.new");
+    std::fs::create_dir(&blocked).unwrap();
+    assert_eq!(
+        call(&gate, &approver, "second").await,
+        Some(Kind::Unavailable)
+    );
+    std::fs::remove_dir(&blocked).unwrap();
+    assert_eq!(call(&gate, &approver, "third").await, None);
+    gate.flush().await;
+    verify(place.path(), key.key()).unwrap();
+}
+
+/// A small file system of its own, where that may be made.
+struct Small<'a>(&'a Path);
+
+impl<'a> Small<'a> {
+    fn at(path: &'a Path) -> Option<Self> {
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs"])
+            .arg(path)
+            .output();
+        mount
+            .is_ok_and(|mount| mount.status.success())
+            .then_some(Self(path))
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn nothing_runs_while_the_disk_is_full() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(_small) = Small::at(place.path()) else {
+        eprintln!("SKIPPED: a small file system may not be mounted here");
+        return;
+    };
+    let path = place.path().join("log");
+    let key = key();
+    let log = AuditLog::at(&path, key.clone()).open().await.unwrap();
+    let (gate, approver) = gate(log).await;
+    assert_eq!(call(&gate, &approver, "first").await, None);
+    let filler = place.path().join("filler");
+    // Until there is no room for another byte.
+    std::fs::write(&filler, vec![1; 4 << 20]).unwrap_err();
+    assert_eq!(
+        call(&gate, &approver, "second").await,
+        Some(Kind::Unavailable)
+    );
+    std::fs::remove_file(&filler).unwrap();
+    assert_eq!(call(&gate, &approver, "third").await, None);
+    gate.flush().await;
+    // Both lives, and what was kept of the one in between.
+    assert!(verify(&path, key.key()).unwrap().entries >= 12);
+}
