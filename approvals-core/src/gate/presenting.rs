@@ -16,7 +16,7 @@ use crate::approver::{Approver, ApproverError, Coverage, Notice, Receipt};
 use crate::error::ApprovalError;
 use crate::id::{ChannelId, RequestId};
 use crate::presentation::Presentation;
-use crate::review::{Command, Record, WithdrawnBy};
+use crate::review::{Command, Phase, Record, WithdrawnBy};
 use crate::store::{Delivery, DeliveryState, StoreError, carry_out};
 use crate::time::Timestamp;
 
@@ -225,6 +225,16 @@ async fn note_presented(
     presented: Result<Receipt, ApproverError>,
 ) -> Result<(), StoreError> {
     let request = notice.asked().id;
+    // A channel that came too late posted nothing: what it failed with before stays the reason.
+    if matches!(known.state, DeliveryState::Failed { .. })
+        && presented
+            .as_ref()
+            .is_ok_and(|receipt| receipt.as_str().is_none())
+        && let Some(now) = shared.store().read(request).await?
+        && now.record.state.phase() != Phase::Pending
+    {
+        return Ok(());
+    }
     let state = match presented {
         Ok(receipt) => DeliveryState::Delivered(receipt),
         Err(error) => failed(&known.state, &error, shared.store().now().await?),

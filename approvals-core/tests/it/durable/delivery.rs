@@ -360,3 +360,42 @@ async fn people_who_see_what_others_do_not_are_shown_how_it_ended() {
     let expected = ["present", "denied follows a", "denied follows ab"];
     assert_eq!(rooms.asked(), expected);
 }
+
+/// A channel that is away at first, and back when nobody can answer any more.
+#[derive(Debug, Default)]
+struct Late(std::sync::atomic::AtomicU8);
+
+#[async_trait]
+impl Approver for Late {
+    fn coverage(&self, _: &Presentation<'_>) -> Coverage {
+        Coverage::Whole
+    }
+
+    async fn present(&self, _: &Notice) -> Result<Receipt, ApproverError> {
+        if self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+            return Err(ApproverError::new("connection refused"));
+        }
+        tokio::time::sleep(seconds(100)).await;
+        Ok(Receipt::none())
+    }
+
+    async fn update(&self, _: &Notice, _: &Receipt) -> Result<(), ApproverError> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_comes_back_when_it_is_over_does_not_hide_why_nobody_was_asked() {
+    let quick = || a_senior().deadline(seconds(60)).unwrap();
+    let world = world(quick()).await;
+    let late = approvals_core::Gate::builder(world.store.clone(), world.directory.clone())
+        .policy("p", quick())
+        .approver("late", |_| Arc::new(Late::default()));
+    let late = late.build().await.unwrap();
+    let id = late.ask(by_hand(1)).await.unwrap().unwrap();
+    tokio::time::sleep(seconds(200)).await;
+    assert_eq!(world.phase(id).await, Phase::Expired);
+    let told = late.resume(id, by_hand(1)).await.unwrap_err();
+    assert_eq!(told.kind(), Kind::Unavailable, "{told}");
+    assert_eq!(told.detail(), Some("late: connection refused"));
+}
