@@ -172,6 +172,43 @@ pub async fn follow<P: Posts>(
     }
 }
 
+/// Has a message that somebody clicked show what stands, where nobody else sees to that: a message
+/// whose posting was never answered is in no receipt. From then on it is followed like those that
+/// are.
+pub async fn take_in<P: Posts>(posts: &P, record: &Arc<Record>, conversation: &str, message: &str) {
+    let (request, memory) = (record.id(), posts.memory());
+    if memory.is_known(conversation, message) {
+        return;
+    }
+    match posts.desk().receipt(request).await {
+        Ok(receipt) => {
+            let handle = receipt.as_ref().and_then(Handle::read);
+            for known in handle.iter().flat_map(|handle| &handle.copies) {
+                memory.know(&known.conversation, &known.message);
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%request, message, %error, "a message that was clicked was not looked for");
+            return;
+        }
+    }
+    if memory.is_known(conversation, message) {
+        return;
+    }
+    let stray = Copy {
+        to: conversation.to_owned(),
+        conversation: conversation.to_owned(),
+        message: message.to_owned(),
+        calls: Vec::new(),
+        unfinished: None,
+        reminded: record.reminded,
+    };
+    memory.take_in(request, stray.clone());
+    if let Err(error) = posts.change(record, &stray).await {
+        tracing::warn!(%request, message, %error, "a message that was clicked was not updated");
+    }
+}
+
 /// The record as it stands, or as it was known where the store does not say.
 pub async fn latest(desk: &ChannelDesk, known: &Arc<Record>) -> Arc<Record> {
     match desk.look(known.id()).await {

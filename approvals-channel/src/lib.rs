@@ -23,7 +23,7 @@ mod writing;
 
 pub use copies::{Copy, Handle, Memory};
 pub use facts::{Fact, facts};
-pub use following::{Posts, Saying, Target, Targets, Unposted, follow, latest, present};
+pub use following::{Posts, Saying, Target, Targets, Unposted, follow, latest, present, take_in};
 pub use http_client::{Http, HttpError, Https, retry_after, send_within};
 pub use link::{LinkError, PageLink};
 pub use routes::{HoursError, Route, Routes};

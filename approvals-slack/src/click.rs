@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, without_code};
-use approvals_channel::{Copy, Handle, Rank};
+use approvals_channel::{Rank, take_in};
 use approvals_core::{Choice, Phase, Record, VoteError};
 use http::Uri;
 use serde::{Deserialize, Serialize};
@@ -162,47 +162,10 @@ impl Inner {
         self.heal(&click, &record).await;
     }
 
-    /// Has the message that was clicked show what stands, where nobody else sees to that: a copy
-    /// whose posting was never answered is in no receipt. From then on it is followed like those
-    /// that are.
+    /// Has the message that was clicked show what stands, where nobody else sees to that.
     async fn heal(&self, click: &Click, record: &Arc<Record>) {
-        let Some((conversation, ts)) = &click.message else {
-            return;
-        };
-        let known = || self.memory.is_known(conversation.as_str(), ts);
-        if known() {
-            return;
-        }
-        match self.desk.receipt(record.id()).await {
-            Ok(receipt) => {
-                let handle = receipt.as_ref().and_then(Handle::read);
-                let copies = handle.map(|handle| handle.copies).unwrap_or_default();
-                let followed = copies
-                    .iter()
-                    .map(|copy| (&copy.conversation, &copy.message));
-                followed
-                    .for_each(|(conversation, message)| self.memory.know(conversation, message));
-            }
-            Err(error) => {
-                tracing::warn!(request = %record.id(), ts, %error, "a copy that was clicked was not looked for");
-                return;
-            }
-        }
-        if known() {
-            return;
-        }
-        let copy = Copy {
-            to: conversation.as_str().to_owned(),
-            conversation: conversation.as_str().to_owned(),
-            message: ts.clone(),
-            calls: Vec::new(),
-            unfinished: None,
-            reminded: record.reminded,
-        };
-        self.memory.take_in(record.id(), copy.clone());
-        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
-        if let Err(error) = self.change_at(record, &copy, rank).await {
-            tracing::warn!(request = %record.id(), ts, %error, "a copy that was clicked was not updated");
+        if let Some((conversation, ts)) = &click.message {
+            take_in(self, record, conversation.as_str(), ts).await;
         }
     }
 

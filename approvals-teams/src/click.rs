@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_channel::ballot::{NOT_COUNTED, heading, told};
-use approvals_channel::{Copy, Handle, Rank};
+use approvals_channel::{Rank, take_in};
 use approvals_core::text::{Lines, escape};
 use approvals_core::{Record, VoteError};
 use http::Method;
@@ -100,52 +100,17 @@ impl Inner {
         answer
     }
 
-    /// Has the message that was clicked show what stands, where nobody else sees to that: a copy
-    /// whose posting was never answered is in no receipt.
+    /// Has the message that was clicked show what stands, where nobody else sees to that. Whoever
+    /// clicked does not wait for it.
     fn heal(&self, click: &Click, record: &Arc<Record>) {
-        let Some(message) = &click.message else {
+        let (Some(inner), Some(message)) = (self.own.upgrade(), click.message.clone()) else {
             return;
         };
-        let conversation = click.place.conversation.as_str();
-        if self.memory.is_known(conversation, message) {
-            return;
-        }
-        let copy = Copy {
-            to: conversation.to_owned(),
-            conversation: conversation.to_owned(),
-            message: message.clone(),
-            calls: Vec::new(),
-            unfinished: None,
-            reminded: record.reminded,
-        };
-        let (Some(inner), record) = (self.own.upgrade(), Arc::clone(record)) else {
-            return;
-        };
-        tokio::spawn(async move { inner.take_in(&record, copy).await });
-    }
-
-    /// Follows a message that is in no receipt like those that are.
-    async fn take_in(&self, record: &Arc<Record>, copy: Copy) {
-        let (request, message) = (record.id(), copy.message.clone());
-        match self.desk.receipt(request).await {
-            Ok(receipt) => {
-                let handle = receipt.as_ref().and_then(Handle::read);
-                for known in handle.iter().flat_map(|handle| &handle.copies) {
-                    self.memory.know(&known.conversation, &known.message);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%request, message, %error, "a copy that was clicked was not looked for");
-                return;
-            }
-        }
-        if self.memory.is_known(&copy.conversation, &copy.message) {
-            return;
-        }
-        self.memory.take_in(request, copy.clone());
-        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
-        if let Err(error) = self.change_at(record, &copy, rank).await {
-            tracing::warn!(%request, message, %error, "a copy that was clicked was not updated");
+        let (place, record) = (click.place.conversation.clone(), Arc::clone(record));
+        if !self.memory.is_known(place.as_str(), &message) {
+            tokio::spawn(async move {
+                take_in(inner.as_ref(), &record, place.as_str(), &message).await
+            });
         }
     }
 
