@@ -277,8 +277,11 @@ fn kinds(full: bool) -> Vec<What> {
     ]
 }
 
-/// How many kinds there are. Whoever adds one is told here, and adds it above.
-const fn place(what: &What) -> usize {
+/// How many kinds there are.
+pub(crate) const KINDS: usize = 30;
+
+/// The place of a kind. Whoever adds one is told here, and adds it above.
+pub(crate) const fn place(what: &What) -> usize {
     match what {
         What::Allowed { .. } => 0,
         What::Refused { .. } => 1,
@@ -317,7 +320,7 @@ const fn place(what: &What) -> usize {
 pub(crate) fn every_event() -> Vec<Event> {
     let kinds: Vec<What> = kinds(true).into_iter().chain(kinds(false)).collect();
     for (index, what) in kinds.iter().enumerate() {
-        assert_eq!(place(what), index % 30);
+        assert_eq!(place(what), index % KINDS);
     }
     let choices = [
         Choice::Approve,

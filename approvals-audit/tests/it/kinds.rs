@@ -11,6 +11,7 @@ use approvals_core::{
 };
 use approvals_testing::sample::{Sample, person};
 
+use crate::every::{KINDS, place};
 use crate::support::event;
 
 pub(crate) const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -228,48 +229,11 @@ pub(crate) fn every_kind() -> Vec<Event> {
     ];
     let mut seen = [false; KINDS];
     for (_, what) in &all {
-        seen[kind(what)] = true;
+        seen[place(what)] = true;
     }
     assert_eq!(seen, [true; KINDS], "every kind of event is here");
     (1..)
         .zip(all)
         .map(|(number, (request, what))| event(number, AT, request, number, what))
         .collect()
-}
-
-const KINDS: usize = 29;
-
-/// A new kind does not compile without a place here, and then has to be among the events.
-fn kind(what: &What) -> usize {
-    match what {
-        What::Allowed { .. } => 0,
-        What::Refused { .. } => 1,
-        What::Requested { .. } => 2,
-        What::RequestedUnderGrant { .. } => 3,
-        What::GrantUsed { .. } => 4,
-        What::Voted { .. } => 5,
-        What::VoteRefused { .. } => 6,
-        What::StageOpened { .. } => 7,
-        What::Widened { .. } => 8,
-        What::Reminded { .. } => 9,
-        What::Approved => 10,
-        What::GlassBroken { .. } => 11,
-        What::ReviewedAfterwards { .. } => 12,
-        What::Denied { .. } => 13,
-        What::DeniedWith { .. } => 14,
-        What::Withdrawn { .. } => 15,
-        What::Expired => 16,
-        What::Lapsed => 17,
-        What::Revoked { .. } => 18,
-        What::Claimed { .. } => 19,
-        What::ClaimReleased { .. } => 20,
-        What::LeaseLost { .. } => 21,
-        What::Started { .. } => 22,
-        What::Finished { .. } => 23,
-        What::FinishedLate { .. } => 24,
-        What::InDoubt { .. } => 25,
-        What::Resolved { .. } => 26,
-        What::GrantClosed { .. } => 27,
-        What::Frozen { .. } | What::Thawed { .. } => 28,
-    }
 }
