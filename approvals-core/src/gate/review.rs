@@ -460,7 +460,9 @@ impl Gate {
             State::Expired { .. } => {
                 // Invariant 2: nobody was silent who was never asked.
                 let unseen = unseen(record, &deliveries, true);
-                return Err(told(unseen.unwrap_or_else(|| from_state(record))));
+                return Err(told(
+                    unseen.unwrap_or_else(|| timed_out(record, &deliveries)),
+                ));
             }
             // Invariant 2: whoever finds it, in this process or another, is told why.
             State::Withdrawn { why, .. } if **why == *WithdrawnBy::Unseen.why() => {
@@ -538,6 +540,33 @@ fn unseen(record: &Record, deliveries: &[Delivery], over: bool) -> Option<Approv
     };
     let error = ApprovalError::new(Kind::Unavailable, message);
     Some(error.request(record.id()).detailed(whys))
+}
+
+/// What is told when the deadline has come: where no channel has said that people were shown the
+/// request, the operator reads that.
+fn timed_out(record: &Record, deliveries: &[Delivery]) -> ApprovalError {
+    let error = from_state(record);
+    if deliveries.iter().any(|copy| copy.state.receipt().is_some()) {
+        return error;
+    }
+    let silent: Vec<String> = deliveries
+        .iter()
+        .map(|copy| match &copy.state {
+            DeliveryState::Failed { why, .. } => format!("{}: {why}", copy.channel),
+            DeliveryState::Intended
+            | DeliveryState::Delivered(_)
+            | DeliveryState::Outdated { .. } => {
+                format!(
+                    "{}: by the deadline it had not said that people were shown it",
+                    copy.channel
+                )
+            }
+        })
+        .collect();
+    match silent.is_empty() {
+        true => error,
+        false => error.detailed(silent.join("; ")),
+    }
 }
 
 /// A refusal, counted.
