@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use approvals_core::{Kind, Phase};
+use approvals_core::{Kind, Phase, Requirement};
 use approvals_teams::{Http, HttpError};
 use bytes::Bytes;
 use http::{Request, Response};
