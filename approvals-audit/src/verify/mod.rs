@@ -151,13 +151,14 @@ impl Verifier {
         {
             return Err(CheckpointError::Malformed.into());
         }
-        let mut reading = Reading::new(self, &directory, size);
+        let own = self.signed_before(&directory, &checkpoint)?;
+        let mut reading = Reading::new(self, &directory, size, own);
         for bundle in 0..size.div_ceil(WIDTH) {
             reading.bundle(bundle)?;
         }
         if reading.tree.root() != checkpoint.root {
             let why = "the root over all entries is not the one that was signed: entries and hashes were changed together, at or after this entry";
-            let entry = self.agreed(size);
+            let entry = reading.agreed(size);
             return Err(found(entry, None, why.to_owned()).into());
         }
         Ok(Report {
@@ -172,10 +173,29 @@ impl Verifier {
         })
     }
 
-    /// Up to where a remembered checkpoint says that the log is as it was.
-    fn agreed(&self, size: u64) -> u64 {
-        let sizes = self.remembered.iter().map(|known| known.size);
-        sizes.filter(|known| *known < size).max().unwrap_or(0)
+    /// What else the log has signed up to this checkpoint, and still has: the published checkpoint,
+    /// and those that were acknowledged since. They say more precisely where something was changed.
+    fn signed_before(
+        &self,
+        directory: &Directory,
+        last: &Checkpoint,
+    ) -> Result<Vec<Checkpoint>, VerifyError> {
+        let mut notes = directory.head()?;
+        notes.push(directory.published()?);
+        let verified = notes.iter().map(|note| {
+            let checkpoint = Checkpoint::verified(note, &self.keys)?;
+            if checkpoint.origin == last.origin {
+                return Ok(checkpoint);
+            }
+            Err(VerifyError::from(CheckpointError::Origin {
+                found: checkpoint.origin,
+                expected: last.origin.clone(),
+            }))
+        });
+        let mut before = verified.collect::<Result<Vec<_>, VerifyError>>()?;
+        // The log may go on being written meanwhile.
+        before.retain(|known| known.size <= last.size && known != last);
+        Ok(before)
     }
 }
 
@@ -192,6 +212,10 @@ struct Reading<'a> {
     verifier: &'a Verifier,
     directory: &'a Directory,
     size: u64,
+    /// The checkpoints that the log must begin with, by their sizes.
+    remembered: Vec<Checkpoint>,
+    /// How many of them it does begin with.
+    met: usize,
     tree: Frontier,
     /// The trees over the last tile of each level, from the level of entries' hashes up.
     levels: Vec<Frontier>,
@@ -206,11 +230,22 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    const fn new(verifier: &'a Verifier, directory: &'a Directory, size: u64) -> Self {
+    fn new(
+        verifier: &'a Verifier,
+        directory: &'a Directory,
+        size: u64,
+        own: Vec<Checkpoint>,
+    ) -> Self {
+        let mut remembered = own;
+        remembered.extend_from_slice(&verifier.remembered);
+        remembered.retain(|known| known.size > 0);
+        remembered.sort_by_key(|known| known.size);
         Self {
             verifier,
             directory,
             size,
+            remembered,
+            met: 0,
             tree: Frontier::new(),
             levels: Vec::new(),
             first: None,
@@ -250,6 +285,12 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Up to where a checkpoint says that the log is as it was.
+    fn agreed(&self, size: u64) -> u64 {
+        let sizes = self.remembered.iter().map(|known| known.size);
+        sizes.filter(|known| *known < size).max().unwrap_or(0)
+    }
+
     fn first_that_differs(&self, index: u64, hashes: &[Hash], error: LogError) -> VerifyError {
         let first = index * WIDTH;
         let Ok(bytes) = self.directory.torn_bundle(index, self.size) else {
@@ -267,14 +308,17 @@ impl<'a> Reading<'a> {
     fn push(&mut self, at: u64, hash: Hash) -> Result<(), VerifyError> {
         self.tree.push(hash);
         let size = self.tree.size();
-        for known in &self.verifier.remembered {
-            if known.size == size && known.root != self.tree.root() {
-                let first = self.verifier.agreed(size);
+        while let Some(known) = self.remembered.get(self.met)
+            && known.size == size
+        {
+            if known.root != self.tree.root() {
+                let first = self.agreed(size);
                 let why = format!(
                     "an entry from here to {at} is not the one of the checkpoint that was seen when the log had {size} entries"
                 );
                 return Err(found(first, None, why).into());
             }
+            self.met += 1;
         }
         let mut hash = hash;
         for level in 0_u8.. {
