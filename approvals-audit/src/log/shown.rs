@@ -94,7 +94,9 @@ impl Files {
             self.make_parents(path)?;
             disk::private(&mut options).create_new(true);
         }
-        let file = options.open(path).map_err(LogError::disk("opening", path))?;
+        let file = options
+            .open(path)
+            .map_err(LogError::disk("opening", path))?;
         if is_new {
             sync_directory(&self.root().join(SHOWN))?;
             sync_directory(self.root())?;

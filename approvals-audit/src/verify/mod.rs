@@ -1,7 +1,9 @@
 //! Verifying a log with nothing but its files and the public key.
 
 mod lifecycle;
+mod own;
 mod seen;
+mod torn;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -172,31 +174,6 @@ impl Verifier {
             note,
         })
     }
-
-    /// What else the log has signed up to this checkpoint, and still has: the published checkpoint,
-    /// and those that were acknowledged since. They say more precisely where something was changed.
-    fn signed_before(
-        &self,
-        directory: &Directory,
-        last: &Checkpoint,
-    ) -> Result<Vec<Checkpoint>, VerifyError> {
-        let mut notes = directory.head()?;
-        notes.push(directory.published()?);
-        let verified = notes.iter().map(|note| {
-            let checkpoint = Checkpoint::verified(note, &self.keys)?;
-            if checkpoint.origin == last.origin {
-                return Ok(checkpoint);
-            }
-            Err(VerifyError::from(CheckpointError::Origin {
-                found: checkpoint.origin,
-                expected: last.origin.clone(),
-            }))
-        });
-        let mut before = verified.collect::<Result<Vec<_>, VerifyError>>()?;
-        // The log may go on being written meanwhile.
-        before.retain(|known| known.size <= last.size && known != last);
-        Ok(before)
-    }
 }
 
 fn found(entry: u64, number: Option<u64>, why: impl Into<String>) -> Finding {
@@ -265,7 +242,7 @@ impl<'a> Reading<'a> {
             (Ok(bytes), _) => bytes,
             // A changed length moves all that follows: the first entry whose hash differs is it.
             (Err(error), Ok(hashes)) => return Err(self.first_that_differs(index, hashes, error)),
-            (Err(error), Err(_)) => return Err(error.into()),
+            (Err(error), Err(_)) => return Err(self.first_unsound(index, error)),
         };
         let stored = stored?;
         let mut hashes = stored.iter();
@@ -283,25 +260,6 @@ impl<'a> Reading<'a> {
             self.push(at, hash)?;
         }
         Ok(())
-    }
-
-    /// Up to where a checkpoint says that the log is as it was.
-    fn agreed(&self, size: u64) -> u64 {
-        let sizes = self.remembered.iter().map(|known| known.size);
-        sizes.filter(|known| *known < size).max().unwrap_or(0)
-    }
-
-    fn first_that_differs(&self, index: u64, hashes: &[Hash], error: LogError) -> VerifyError {
-        let first = index * WIDTH;
-        let Ok(bytes) = self.directory.torn_bundle(index, self.size) else {
-            return error.into();
-        };
-        let same = Entries::of(&bytes)
-            .zip(hashes)
-            .take_while(|(entry, hash)| Hash::of_leaf(entry) == **hash)
-            .count() as u64;
-        let why = "its bytes are not those whose hash lies beside it, or it is missing";
-        found(first + same, None, why).into()
     }
 
     /// Appends an entry's hash, and compares every tile that it completes with the level above.
