@@ -15,7 +15,7 @@ use crate::tile::{Tile, WIDTH};
 use crate::tree::Hash;
 
 /// Where entries are appended, a file for each bundle that is not full.
-const OPEN: &str = "open";
+pub(super) const OPEN: &str = "open";
 const CHECKPOINT: &str = "checkpoint";
 /// The checkpoints that were acknowledged since the last one was published.
 const HEAD: &str = "head";
@@ -200,27 +200,6 @@ impl Files {
         }
         found.sort_unstable();
         Ok(found)
-    }
-
-    /// The file that a bundle's entries are appended to, made if it is not there.
-    pub(super) fn append_to(&self, bundle: u64) -> Result<File, LogError> {
-        let path = self.open(bundle);
-        let mut options = OpenOptions::new();
-        options.append(true);
-        let is_there = is_file(&path)?;
-        if !is_there {
-            options.create_new(true);
-        }
-        let file = options.open(&path);
-        let file = file.map_err(LogError::disk("opening", &path))?;
-        if !is_there {
-            sync_directory(&self.root.join(OPEN))?;
-        }
-        Ok(file)
-    }
-
-    pub(super) fn sync_open(&self) -> Result<(), LogError> {
-        sync_directory(&self.root.join(OPEN))
     }
 
     /// Writes a tile for whoever reads the log: whole, or not at all, also where the process is

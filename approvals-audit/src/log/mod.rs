@@ -1,8 +1,10 @@
 //! The log: an audit sink that keeps what it acknowledges, in a directory that anybody can verify.
 
+mod appending;
 mod commitment;
 mod committing;
 mod completing;
+mod crowd;
 mod directory;
 mod disk;
 mod entry;
@@ -62,7 +64,8 @@ impl AuditLogBuilder {
     /// server that hands them out. Writing them with every commit would take most of its time;
     /// [`Directory`] reads what was acknowledged without them.
     ///
-    /// When nothing is recorded for a sixteenth of it, or the log is closed, they are written sooner.
+    /// When nothing is recorded for a sixteenth of it, or the log is closed, they are written sooner;
+    /// where writing them takes a disk longer than a sixteenth of it, in a sixteenth of the time.
     #[must_use]
     pub const fn published_within(mut self, lateness: Duration) -> Self {
         // Instants have an end.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use approvals_core::AuditError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::crowd::Crowd;
 use super::entry::Entry;
 use super::seal::Seals;
 use super::waiting::{self, Next};
@@ -20,6 +21,9 @@ pub(super) const LATENESS: Duration = Duration::from_millis(200);
 
 /// After so small a part of it they are made anew when nothing comes.
 const QUIET: u32 = 16;
+
+/// Where it takes long it is done less often, so that it takes such a part of the time at most.
+const SHARE: u32 = 16;
 
 /// After how long publishing is tried again when it failed.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -58,15 +62,13 @@ pub(super) struct Serving {
     reached: Option<Reached>,
     /// When the published files have to be made anew, however much there is to write.
     due: Option<Instant>,
+    /// How long making them anew took the last time.
+    publishing: Duration,
+    crowd: Crowd,
 }
 
 impl Serving {
-    pub(super) const fn new(
-        files: Files,
-        keys: Keys,
-        seals: Option<Seals>,
-        lateness: Duration,
-    ) -> Self {
+    pub(super) fn new(files: Files, keys: Keys, seals: Option<Seals>, lateness: Duration) -> Self {
         Self {
             files,
             keys,
@@ -76,6 +78,8 @@ impl Serving {
             writer: None,
             reached: None,
             due: None,
+            publishing: Duration::ZERO,
+            crowd: Crowd::default(),
         }
     }
 
@@ -120,6 +124,7 @@ impl Serving {
         done: Done,
         queue: &mut mpsc::Receiver<Job>,
     ) -> Option<Job> {
+        self.crowd.wait(1, queue);
         let mut count = entries.len();
         let mut waiting = vec![(entries, done)];
         let mut other = None;
@@ -133,7 +138,9 @@ impl Serving {
                 Err(_) => break,
             }
         }
+        let (jobs, begun) = (waiting.len(), Instant::now());
         self.commit(waiting);
+        self.crowd.served(jobs, queue.len(), begun.elapsed());
         other
     }
 
@@ -161,11 +168,13 @@ impl Serving {
         if self.due.is_none() {
             return Ok(());
         }
+        let begun = Instant::now();
         let published = self.take().and_then(|mut writer| {
             writer.publish()?;
             self.writer = Some(writer);
             Ok(())
         });
+        self.publishing = begun.elapsed();
         self.due = None;
         if published.is_err() {
             self.due = Some(Instant::now() + AGAIN);
@@ -249,7 +258,8 @@ impl Serving {
         self.reached = Some(writer.reached());
         tell(waiting, &Ok(()));
         if !writer.is_published() {
-            let soon = || Instant::now() + self.lateness;
+            let late = self.lateness.max(self.publishing * SHARE);
+            let soon = || Instant::now() + late;
             self.due = Some(self.due.unwrap_or_else(soon));
         }
         self.writer = Some(writer);

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use approvals_core::Digest;
 use sha2::{Digest as _, Sha256};
@@ -48,8 +48,9 @@ impl Presentations {
         let mut file = match self.open.take() {
             Some((of, file)) if of == bundle && is_there(&file) => file,
             Some(_) | None => {
-                let (file, is_new) = files.append_to_shown(&path)?;
-                if !is_new {
+                let file = files.append_to_shown(bundle)?;
+                let written = file.metadata().map_err(LogError::disk("reading", &path))?;
+                if written.len() > 0 {
                     // A crash may have left half a line, which is nobody's.
                     lines.insert(0, b'\n');
                 }
@@ -85,23 +86,20 @@ impl Files {
         self.root().join(SHOWN).join(bundle.to_string())
     }
 
-    /// The file of a bundle, and whether it was made.
-    fn append_to_shown(&self, path: &Path) -> Result<(File, bool), LogError> {
-        let is_new = !disk::is_file(path)?;
-        let mut options = OpenOptions::new();
-        options.append(true);
-        if is_new {
-            self.make_parents(path)?;
-            disk::private(&mut options).create_new(true);
+    /// The file of a bundle, made if it is not there.
+    fn append_to_shown(&self, bundle: u64) -> Result<File, LogError> {
+        let path = self.shown(bundle);
+        if !disk::is_file(&path)? {
+            let place = self.root().join(SHOWN);
+            let is_first = place.symlink_metadata().is_err();
+            self.make_parents(&path)?;
+            if is_first {
+                sync_directory(self.root())?;
+            }
+            let private = || disk::private(&mut OpenOptions::new()).clone();
+            self.make_ahead(bundle, |bundle| self.shown(bundle), private)?;
         }
-        let file = options
-            .open(path)
-            .map_err(LogError::disk("opening", path))?;
-        if is_new {
-            sync_directory(&self.root().join(SHOWN))?;
-            sync_directory(self.root())?;
-        }
-        Ok((file, is_new))
+        disk::open_to_append(&path)
     }
 
     fn shown_of(&self, bundle: u64) -> Result<Option<Lines>, LogError> {
