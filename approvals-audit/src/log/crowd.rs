@@ -4,8 +4,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-/// After so long without another one, nobody is waited for.
+/// After so long without another one nobody is waited for, or after an eighth of what a commit takes
+/// where that is longer: a second commit would take all of it.
 const GAP: Duration = Duration::from_micros(50);
+const SHARE: u32 = 8;
+
+/// What is too short to sleep.
+const MOMENT: Duration = Duration::from_micros(300);
 
 /// Over how many commits it is seen who comes.
 const SPAN: u32 = 32;
@@ -28,18 +33,21 @@ impl Crowd {
     /// wait for the next one. Whoever comes alone is not waited for.
     pub(super) fn wait<T>(&self, taken: usize, queue: &mpsc::Receiver<T>) {
         let usual = self.most.max(self.before);
-        let begun = Instant::now();
+        let (begun, gap) = (Instant::now(), GAP.max(self.took / SHARE));
         let (mut here, mut last) = (taken + queue.len(), begun);
         while here < usual && !queue.is_closed() {
             let now = Instant::now();
             let come = taken + queue.len();
             if come > here {
                 (here, last) = (come, now);
-            } else if now - last > GAP || now - begun > self.took / 2 {
+            } else if now - last > gap || now - begun > self.took / 2 {
                 return;
             }
-            // It is too short to sleep.
-            std::thread::yield_now();
+            if now - begun < MOMENT {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(GAP);
+            }
         }
     }
 
