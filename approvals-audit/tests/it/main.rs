@@ -17,6 +17,7 @@ mod exports;
 mod keys;
 mod kinds;
 mod log;
+mod mini_witness;
 mod oracles;
 mod proofs;
 #[cfg(feature = "index")]
@@ -29,4 +30,6 @@ mod stories;
 mod support;
 mod verifier;
 mod witness;
+#[cfg(feature = "https")]
+mod witness_https;
 mod words;
