@@ -13,7 +13,7 @@ use super::values::Beside;
 use super::{Files, LogError};
 
 /// The version of what an entry says. A change of it is a change of this number.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The longest entry, in bytes: bundles give its length in 16 bits.
 const LONGEST: usize = u16::MAX as usize;

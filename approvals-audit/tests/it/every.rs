@@ -194,6 +194,11 @@ fn kinds(full: bool) -> Vec<What> {
             call: full.then(|| Arc::new(call(full))),
             kind: Kind::DeniedByPolicy,
             why: text("policy denies it"),
+            reasons: if full {
+                reasons(full)
+            } else {
+                Reasons::default()
+            },
             policy_version: some("sha256:41d2"),
         },
         What::Requested { asked: asked(full) },

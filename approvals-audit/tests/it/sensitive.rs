@@ -6,7 +6,7 @@ use std::sync::Arc;
 use approvals_audit::{AuditLog, Directory, Disclosure, EntryProof, Signer as _};
 use approvals_core::call::Declaration;
 use approvals_core::review::Asked;
-use approvals_core::{AuditSink as _, Call, Event, Presentation, Timestamp, What};
+use approvals_core::{AuditSink as _, Call, Event, Presentation, Reasons, Timestamp, What};
 use approvals_testing::sample::{Sample, requester};
 
 use crate::support::*;
@@ -264,8 +264,9 @@ async fn a_call_that_policy_decides_alone_has_its_sensitive_values_by_its_own_id
         action: "sample.export".parse().unwrap(),
         requester: Some(requester()),
         call: Some(Arc::new(sample.call())),
-        kind: approvals_core::Kind::Invalid,
+        kind: approvals_core::Kind::DeniedByPolicy,
         why: format!("nobody may export `{SECRET}`").into(),
+        reasons: Reasons::rule("no-export", &format!("`{SECRET}` stays here")).unwrap(),
         policy_version: None,
     };
     let event = event(1, Timestamp::from_millis(1), None, 0, refused);
@@ -274,7 +275,13 @@ async fn a_call_that_policy_decides_alone_has_its_sensitive_values_by_its_own_id
     log.record(std::slice::from_ref(&event)).await.unwrap();
     log.close().await;
     let directory = Directory::at(place.path());
-    assert!(!has(&directory.entry(0, 1).unwrap(), SECRET));
+    let entry = directory.entry(0, 1).unwrap();
+    assert!(!has(&entry, SECRET));
+    let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+    assert_eq!(entry["reasons"][0]["id"], "no-export");
+    for place in ["/why", "/reasons/0/why", "/call/arguments/table"] {
+        assert!(entry["committed"][place].is_string(), "{place}");
+    }
     assert!(directory.shred(&event.id.to_string()).unwrap() >= 2);
     assert!(!has(&bytes_of(place.path()), SECRET));
     directory.shred("../open").unwrap_err();

@@ -10,6 +10,7 @@ mod one_commit;
 mod one_commit_in_time;
 mod one_winner;
 mod recorded;
+mod refusals;
 mod reuse;
 mod scope;
 mod seats;
