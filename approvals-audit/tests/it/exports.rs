@@ -159,7 +159,7 @@ async fn ocsf_says_of_every_kind_what_came_of_it() {
         .find(|event| event["activity_name"] == "refused" && event["authorizations"].is_array());
     let rule = &refused.unwrap()["authorizations"][0];
     assert_eq!(rule["policy"]["uid"], "no-drops");
-    assert_eq!(rule["decision"], "denied");
+    assert_eq!(rule["decision"], "blocked");
     // What a request was asked is told with each of its events.
     let denied = events
         .iter()

@@ -349,7 +349,7 @@ async fn an_entry_of_the_version_before_is_verified_and_read() {
     let before = before.to_string().into_bytes();
     let framed = |entry: &[u8]| [&(entry.len() as u16).to_be_bytes(), entry].concat();
     let [old, new] = [&before, &entry].map(|entry| Hash::of_leaf(entry));
-    assert_eq!(replace(place.path(), &framed(&entry), &framed(&before)), 1);
+    assert!(replace(place.path(), &framed(&entry), &framed(&before)) > 0);
     assert!(replace(&place.path().join("tile"), new.as_bytes(), old.as_bytes()) > 0);
     let checkpoint = Checkpoint {
         origin: ORIGIN.to_owned(),
