@@ -73,6 +73,7 @@ fn call(full: bool) -> Call {
     });
     assert_eq!(slots.len(), 3);
     stored["masked"] = serde_json::json!(["`query`: GitHub token"]);
+    stored["sensitive"] = serde_json::json!(["region"]);
     serde_json::from_value(stored).unwrap()
 }
 

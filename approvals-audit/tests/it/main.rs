@@ -17,6 +17,7 @@ mod exports;
 mod keys;
 mod kinds;
 mod log;
+mod marked;
 mod mini_witness;
 mod oracles;
 mod proofs;

@@ -15,6 +15,7 @@ mod reuse;
 mod scope;
 mod seats;
 mod self_approval;
+mod sensitive;
 mod shown;
 mod single_use;
 mod tighten;
