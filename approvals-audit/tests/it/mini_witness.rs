@@ -32,6 +32,7 @@ impl MiniWitness {
     }
 
     /// One that knows no log.
+    #[cfg(feature = "https")]
     pub(crate) fn of_nothing() -> Arc<Self> {
         Arc::new(Self {
             key: Cosigner::generate("example.org/witness").unwrap(),
