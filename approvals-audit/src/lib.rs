@@ -45,6 +45,8 @@
 
 mod checkpoint;
 mod durable;
+#[cfg(feature = "https")]
+mod endpoint;
 pub mod evidence;
 pub mod export;
 #[cfg(feature = "index")]
@@ -74,6 +76,8 @@ pub use self::tree::{
     verify_consistency, verify_inclusion,
 };
 pub use self::verify::{Finding, Report, Verifier, VerifyError};
+#[cfg(feature = "https")]
+pub use self::witness::HttpsTransport;
 pub use self::witness::{
     Answer, CheckpointFile, CheckpointSink, Published, Publisher, Transport, TransportError,
     Witness, WitnessError,

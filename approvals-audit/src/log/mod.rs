@@ -97,6 +97,9 @@ impl AuditLogBuilder {
     /// `comment`. Any other text of the same request in which such a value of four characters or
     /// more is found enters as a commitment too, and so do the hashes over it.
     ///
+    /// What the author of an action marked with `sensitive(…)` enters so in every log, and need not
+    /// be named here.
+    ///
     /// The values lie beside the log, where [`Directory::disclosures`] finds them until
     /// [`Directory::shred`] destroys them.
     #[must_use]
@@ -231,7 +234,7 @@ impl AuditSink for AuditLog {
     async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         let failed = |error: LogError| AuditError(error.to_string());
         let files = Files::of(&self.path);
-        let mut writing = Writing::new(&self.sensitive, &files);
+        let mut writing = Writing::new(&self.sensitive, &files).map_err(failed)?;
         let entries = events.iter().map(|event| writing.entry(event));
         let entries: Result<Vec<Entry>, LogError> = entries.collect();
         let (done, told) = oneshot::channel();

@@ -2,6 +2,7 @@
 
 mod lifecycle;
 mod own;
+mod remembered;
 mod seen;
 mod torn;
 
@@ -17,6 +18,7 @@ use crate::log::{Directory, LogError, SCHEMA};
 use crate::note::VerifierKey;
 use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
 use crate::tree::{Frontier, Hash};
+use crate::witness::WitnessError;
 
 /// What is verified, and with which keys.
 #[derive(Debug, Clone)]
@@ -24,6 +26,7 @@ pub struct Verifier {
     path: PathBuf,
     keys: Vec<VerifierKey>,
     remembered: Vec<Checkpoint>,
+    witnesses: Vec<VerifierKey>,
     most_open: usize,
 }
 
@@ -39,6 +42,8 @@ pub struct Report {
     pub note: Vec<u8>,
     /// How many entries the log has.
     pub entries: u64,
+    /// How many entries, from the first, it had when the witnesses signed that were named.
+    pub witnessed: Option<u64>,
     /// The time of the first and of the last.
     pub span: Option<(Timestamp, Timestamp)>,
     /// How many requests were not over at its end.
@@ -75,6 +80,12 @@ pub enum VerifyError {
     /// The checkpoint is not signed by the key, or it is another log's.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The checkpoint that witnesses signed is not signed by the log, or not by all of them.
+    #[error("the checkpoint that witnesses signed, `checkpoint.witnessed`: {0}")]
+    Witnessed(CheckpointError),
+    /// There is none.
+    #[error("no witness has signed the log: `checkpoint.witnessed` is not there")]
+    Unwitnessed,
     /// The files cannot be read.
     #[error(transparent)]
     Unreadable(LogError),
@@ -102,6 +113,7 @@ impl Verifier {
             path: path.as_ref().to_owned(),
             keys: keys.into_iter().collect(),
             remembered: Vec::new(),
+            witnesses: Vec::new(),
             most_open: MOST_OPEN,
         }
     }
@@ -122,6 +134,19 @@ impl Verifier {
         self
     }
 
+    /// This witness has to have signed a checkpoint that lies beside the log, which still begins
+    /// with it: whoever has the log's key, and nobody else's, cannot have rewritten what is before.
+    ///
+    /// # Errors
+    /// [`WitnessError::Kind`] when the key is one that a log signs with.
+    pub fn witnessed_by(mut self, witness: VerifierKey) -> Result<Self, WitnessError> {
+        if !witness.is_witness() {
+            return Err(WitnessError::Kind(witness.to_string()));
+        }
+        self.witnesses.push(witness);
+        Ok(self)
+    }
+
     /// Reads the whole log once, and stops at the first thing that is wrong. Memory is bounded by
     /// the requests that are not over at one time.
     ///
@@ -129,32 +154,17 @@ impl Verifier {
     /// [`VerifyError`].
     pub fn run(&self) -> Result<Report, VerifyError> {
         let directory = Directory::at(&self.path);
+        // Before the log's own, which may grow meanwhile.
+        let witnessed = self.witnessed(&directory)?;
         let note = directory.note()?;
         let checkpoint = Checkpoint::verified(&note, &self.keys)?;
         let size = checkpoint.size;
-        for known in &self.remembered {
-            if known.origin != checkpoint.origin {
-                return Err(CheckpointError::Origin {
-                    found: checkpoint.origin,
-                    expected: known.origin.clone(),
-                }
-                .into());
-            }
-            if known.size > size {
-                let why = format!(
-                    "the log was cut off here: it had {} entries once",
-                    known.size
-                );
-                return Err(found(size, None, why).into());
-            }
-        }
-        if let Some(known) = self.remembered.iter().find(|known| known.size == 0)
-            && known.root != Hash::of_nothing()
-        {
-            return Err(CheckpointError::Malformed.into());
-        }
-        let own = self.signed_before(&directory, &checkpoint)?;
-        let mut reading = Reading::new(self, &directory, size, own);
+        let witnessed_to = witnessed.as_ref().map(|seen| seen.size);
+        let mut all = self.clone();
+        all.remembered.extend(witnessed);
+        all.remembers(&checkpoint)?;
+        let own = all.signed_before(&directory, &checkpoint)?;
+        let mut reading = Reading::new(&all, &directory, size, own);
         for bundle in 0..size.div_ceil(WIDTH) {
             reading.bundle(bundle)?;
         }
@@ -165,6 +175,7 @@ impl Verifier {
         }
         Ok(Report {
             entries: size,
+            witnessed: witnessed_to,
             span: reading.span,
             open_requests: reading.lives.map_or(0, |lives| lives.open()),
             payloads_missing: reading.payloads_missing,

@@ -18,6 +18,8 @@ mod head;
 mod keys;
 mod kinds;
 mod log;
+mod marked;
+mod mini_witness;
 mod oracles;
 mod proofs;
 #[cfg(feature = "index")]
@@ -30,4 +32,6 @@ mod stories;
 mod support;
 mod verifier;
 mod witness;
+#[cfg(feature = "https")]
+mod witness_https;
 mod words;
