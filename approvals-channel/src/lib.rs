@@ -4,10 +4,12 @@
 //! ([`facts`](fn@facts), laid out by [`pages`], and [`progress`]), finds out where a request goes
 //! ([`Routes`], [`audience`]), posts when its turn has come ([`Schedule`]) and goes on from there
 //! ([`Posts`]): messages show what becomes of the request, others are asked, people are reminded.
-//! What a button stands for is in [`ballot`], the way out over HTTP is [`Http`].
+//! What a button stands for is in [`ballot`], how an account is linked by a code in [`linking`], the
+//! way out over HTTP is [`Http`].
 //!
 //! This is no channel and knows no service. It is for whoever writes one.
 
+mod attempts;
 pub mod audience;
 pub mod ballot;
 mod copies;
@@ -15,12 +17,14 @@ mod facts;
 mod following;
 mod http_client;
 mod link;
+pub mod linking;
 pub mod pages;
 pub mod progress;
 mod routes;
 mod schedule;
 mod writing;
 
+pub use attempts::{Attempts, Turn};
 pub use copies::{Copy, Handle, Memory};
 pub use facts::{Fact, facts};
 pub use following::{Posts, Saying, Target, Targets, Unposted, follow, latest, present, take_in};

@@ -1,8 +1,10 @@
 //! Settings of the channel, and what is wrong with them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use approvals_channel::{Http, HttpError, Https, LinkError, Memory, PageLink};
+use approvals_channel::linking;
+use approvals_channel::{Attempts, Http, HttpError, Https, LinkError, Memory, PageLink};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -10,13 +12,14 @@ use crate::api::Api;
 use crate::channel::{Inner, Slack};
 use crate::destination::{Place, Routes};
 use crate::endpoints::Endpoints;
-use crate::forms_opened::FormsOpened;
 use crate::id::AppId;
 use crate::people::Installation;
 use crate::signature::SigningSecrets;
 
 /// Slack says "several hundred a minute" for all messages of an app in a workspace.
 const POSTS_PER_MINUTE: usize = 300;
+/// So many forms a user may open within a minute.
+const FORMS: u32 = 10;
 
 /// Settings that make no channel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -212,7 +215,8 @@ impl SlackBuilder {
             people: crate::people::People::default(),
             replays: crate::replay::Replays::default(),
             memory: Memory::default(),
-            forms_opened: FormsOpened::default(),
+            forms_opened: Attempts::new(FORMS, u32::MAX, Duration::from_secs(60)),
+            links_tried: linking::attempts(),
         })))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use approvals_channel::pages::pages;
-use approvals_channel::{Memory, PageLink, follow, present};
+use approvals_channel::{Attempts, Memory, PageLink, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record,
@@ -12,8 +12,7 @@ use async_trait::async_trait;
 
 use crate::api::Api;
 use crate::destination::Routes;
-use crate::forms_opened::FormsOpened;
-use crate::id::AppId;
+use crate::id::{AppId, UserId};
 use crate::message::{self, ROOM};
 use crate::people::{Installation, People};
 use crate::replay::Replays;
@@ -38,7 +37,9 @@ pub(crate) struct Inner {
     pub(crate) people: People,
     pub(crate) replays: Replays,
     pub(crate) memory: Memory,
-    pub(crate) forms_opened: FormsOpened,
+    /// All share what Slack allows, and anybody in a conversation can press a button.
+    pub(crate) forms_opened: Attempts<UserId>,
+    pub(crate) links_tried: Attempts<UserId>,
 }
 
 impl Slack {

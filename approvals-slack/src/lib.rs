@@ -12,6 +12,9 @@
 //! directory says which person a user is: a channel identity is (channel, workspace or organisation,
 //! user id).
 //!
+//! An account is linked to a person by a one-time code, which its user sends with the app's command:
+//! `/approvals link`, and the code.
+//!
 //! With the feature `socket-mode`, `Slack::listen` takes callbacks over a connection that goes out.
 //!
 //! [`SlackBuilder`] makes the channel, [`Routes`] say which request goes where.
@@ -24,11 +27,11 @@ mod callback;
 mod channel;
 mod checking;
 mod click;
+mod command;
 mod destination;
 mod endpoints;
 mod error;
 mod form;
-mod forms_opened;
 mod id;
 mod message;
 mod method;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use approvals_channel::Rank;
 use futures_util::{SinkExt, StreamExt};
+use http::StatusCode;
 use hyper_rustls::ConfigBuilderExt;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -23,6 +24,7 @@ use tokio_tungstenite::{
 use crate::api::Api;
 use crate::callback::{Answer, MOST_CALLBACK_BYTES};
 use crate::channel::{Inner, Slack};
+use crate::command::Command;
 use crate::method::Method;
 use crate::payload::Interaction;
 
@@ -152,20 +154,20 @@ impl Inner {
         let Some(id) = envelope.envelope_id else {
             return Ok(());
         };
-        let payload = envelope
-            .payload
-            .filter(|_| envelope.kind.as_deref() == Some("interactive"));
-        let read = payload.map(serde_json::from_value::<Interaction>);
-        let answer = match read {
-            Some(Ok(interaction)) => self.interaction(interaction),
-            Some(Err(_)) => {
-                tracing::warn!("an interaction could not be read");
-                Ok(Answer::nothing())
+        let payload = envelope.payload.unwrap_or_default();
+        let answer = match envelope.kind.as_deref() {
+            Some("interactive") => serde_json::from_value::<Interaction>(payload)
+                .map(|interaction| self.interaction(interaction)),
+            Some("slash_commands") => {
+                serde_json::from_value::<Command>(payload).map(|command| self.command(command))
             }
-            None => Ok(Answer::nothing()),
+            // Events are acknowledged.
+            Some(_) | None => Ok(Ok(Answer::nothing())),
         };
+        // What it says is not told: a command may hold a code.
+        let answer = answer.unwrap_or(Err((StatusCode::BAD_REQUEST, "not to be read")));
         let Answer { json, work } = answer.unwrap_or_else(|(status, why)| {
-            tracing::warn!(%status, why, "an interaction was refused");
+            tracing::warn!(%status, why, "a callback was refused");
             Answer::nothing()
         });
         let mut acknowledged = json!({"envelope_id": id});

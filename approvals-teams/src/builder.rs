@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use approvals_channel::linking;
 use approvals_channel::{Http, HttpError, Https, LinkError, Memory, PageLink};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
@@ -234,6 +235,7 @@ impl TeamsBuilder {
             clock,
             people: People::default(),
             memory: Memory::default(),
+            links_tried: linking::attempts(),
         })))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use approvals_channel::{Memory, follow, present};
+use approvals_channel::{Attempts, Memory, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record,
@@ -38,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: People,
     pub(crate) memory: Memory,
+    /// By the id that Teams names them by.
+    pub(crate) links_tried: Attempts<Option<String>>,
 }
 
 /// What is wrong between the settings and Microsoft.

@@ -114,11 +114,11 @@ impl Inner {
         }
     }
 
-    /// Says something in a chat where nobody else is.
+    /// Says something in a conversation, for all who are in it.
     pub(crate) async fn say_to(&self, place: &Place, words: &str) {
         let path = segment(place.conversation.as_str());
         let call = Call {
-            what: "telling somebody why it did not count",
+            what: "telling somebody what became of what they did",
             method: Method::POST,
             service: &place.service,
             path: format!("/v3/conversations/{path}/activities"),
@@ -130,14 +130,19 @@ impl Inner {
             .api
             .call::<Value>(&line, Rank::NOW, &call, Some(&message));
         if let Err(error) = said.await {
-            tracing::warn!(%error, "whoever clicked could not be told why it did not count");
+            tracing::warn!(%error, "somebody could not be told what became of what they did");
         }
     }
 }
 
-/// Why a vote did not count. Somebody's words may stand in it, and a client may read it as markup:
-/// what makes links and mentions of them is replaced.
+/// Why a vote did not count.
 fn in_words(heading: &str, why: &str) -> Told {
+    Told::Words(plain_words(heading, why))
+}
+
+/// A heading of ours and what follows it. Somebody's words may stand there, and a client may read
+/// them as markup: what makes links and mentions of them is replaced.
+pub(crate) fn plain_words(heading: &str, words: &str) -> String {
     let plain = |character: char| match character {
         '[' | '{' => '(',
         ']' | '}' => ')',
@@ -146,9 +151,9 @@ fn in_words(heading: &str, why: &str) -> Told {
         '`' | '*' | '_' | '~' | '#' | '|' | '!' => ' ',
         other => other,
     };
-    let why = escape(why, Lines::Escape);
-    let why: String = why.chars().take(2_000).map(plain).collect();
+    let words = escape(words, Lines::Escape);
+    let words: String = words.chars().take(2_000).map(plain).collect();
     // An address alone is made a link as well.
-    let why = why.replace("://", ": / / ").replace("www.", "www ");
-    Told::Words(format!("{heading} {why}"))
+    let words = words.replace("://", ": / / ").replace("www.", "www ");
+    format!("{heading} {words}")
 }

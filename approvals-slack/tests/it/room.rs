@@ -122,12 +122,7 @@ impl Room {
 
     /// Asks for an export of so many rows, in a task of its own.
     pub(crate) fn asking(&self, rows: &str) -> Asking {
-        let (gate, rows) = (self.gate.clone(), rows.to_owned());
-        tokio::spawn(async move {
-            let requester = Requester::agent("exporter").unwrap();
-            let requester = requester.acting_for("person:bob").unwrap();
-            gate.scope(requester.scope(export(&rows))).await
-        })
+        asking(&self.gate, rows)
     }
 
     /// Asks for an export of so many rows, in a task of its own, and returns when it is posted.
@@ -191,6 +186,16 @@ impl Room {
 }
 
 pub(crate) type Asking = tokio::task::JoinHandle<Result<String, ApprovalError>>;
+
+/// Asks a gate for an export of so many rows, in a task of its own.
+pub(crate) fn asking(gate: &Gate, rows: &str) -> Asking {
+    let (gate, rows) = (gate.clone(), rows.to_owned());
+    tokio::spawn(async move {
+        let requester = Requester::agent("exporter").unwrap();
+        let requester = requester.acting_for("person:bob").unwrap();
+        gate.scope(requester.scope(export(&rows))).await
+    })
+}
 
 #[requires_approval(policy = "exports", action = "db.export", resource = "db/customers", crate = ::approvals_core)]
 async fn export(rows: &str) -> Result<String, ApprovalError> {

@@ -53,7 +53,12 @@ impl Line {
 
     /// Sends an interaction and returns its acknowledgement.
     async fn interact(&mut self, envelope: &str, payload: &Value) -> Value {
-        let envelope = json!({"type": "interactive", "envelope_id": envelope,
+        self.envelope("interactive", envelope, payload).await
+    }
+
+    /// Sends something of a kind and returns its acknowledgement.
+    async fn envelope(&mut self, kind: &str, id: &str, payload: &Value) -> Value {
+        let envelope = json!({"type": kind, "envelope_id": id,
                               "accepts_response_payload": true, "payload": payload});
         self.send(&envelope).await;
         let answer = self.0.next().await.unwrap().unwrap();
@@ -131,6 +136,28 @@ async fn without_a_public_address_clicks_come_over_a_connection_and_survive_a_ne
     assert_eq!(
         line.interact("four", &foreign).await,
         json!({"envelope_id": "four"})
+    );
+
+    // The command comes the same way: answered at once, or by a message that only they see.
+    let usage = room.workspace.command(&id("alice"), "help");
+    let answer = line.envelope("slash_commands", "five", &usage).await;
+    assert_eq!(answer["payload"]["response_type"], "ephemeral", "{answer}");
+    let link = room.workspace.command(&id("alice"), "link 7K2QX");
+    assert_eq!(
+        line.envelope("slash_commands", "six", &link).await,
+        json!({"envelope_id": "six"})
+    );
+    room.until(|| !room.workspace.whispers().is_empty()).await;
+    let (to, told) = room.workspace.whispers().pop().unwrap();
+    assert!(
+        to == id("alice") && told.contains("takes no codes"),
+        "{told}"
+    );
+    let mut foreign = link;
+    foreign["team_id"] = json!("T0OTHER");
+    assert_eq!(
+        line.envelope("slash_commands", "seven", &foreign).await,
+        json!({"envelope_id": "seven"})
     );
     listening.abort();
 }

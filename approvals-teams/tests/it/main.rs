@@ -16,6 +16,7 @@ mod conversations;
 mod end_to_end;
 mod failures;
 mod keys;
+mod linking;
 mod network;
 mod pace;
 mod package;

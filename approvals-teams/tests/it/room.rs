@@ -124,18 +124,7 @@ impl Room {
     }
 
     pub(crate) fn asking_at(&self, rows: &str, risk: Risk) -> Asking {
-        let (gate, rows) = (self.gate.clone(), rows.to_owned());
-        tokio::spawn(async move {
-            let requester = Requester::agent("exporter").unwrap();
-            let requester = requester.acting_for("person:bob").unwrap();
-            let export = async {
-                match risk {
-                    Risk::Critical => export_all(&rows).await,
-                    _ => export(&rows).await,
-                }
-            };
-            gate.scope(requester.scope(export)).await
-        })
+        asking_at(&self.gate, rows, risk)
     }
 
     /// Asks for an export of so many rows, in a task of its own, and returns when it is posted.
@@ -208,6 +197,22 @@ impl Room {
 }
 
 pub(crate) type Asking = tokio::task::JoinHandle<Result<String, ApprovalError>>;
+
+/// Asks a gate for an export of so many rows, in a task of its own.
+pub(crate) fn asking_at(gate: &Gate, rows: &str, risk: Risk) -> Asking {
+    let (gate, rows) = (gate.clone(), rows.to_owned());
+    tokio::spawn(async move {
+        let requester = Requester::agent("exporter").unwrap();
+        let requester = requester.acting_for("person:bob").unwrap();
+        let export = async {
+            match risk {
+                Risk::Critical => export_all(&rows).await,
+                _ => export(&rows).await,
+            }
+        };
+        gate.scope(requester.scope(export)).await
+    })
+}
 
 pub(crate) fn one() -> Requirement {
     Requirement::one_of("reviewers").unwrap()
