@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_channel::linking;
-use approvals_channel::{Attempts, Http, HttpError, Https, LinkError, Memory, PageLink};
+use approvals_channel::{Attempts, ByEmail, Http, HttpError, Https, LinkError, Memory, PageLink};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -13,7 +13,7 @@ use crate::channel::{Inner, Slack};
 use crate::destination::{Place, Routes};
 use crate::endpoints::Endpoints;
 use crate::id::AppId;
-use crate::people::Installation;
+use crate::people::{Installation, People};
 use crate::signature::SigningSecrets;
 
 /// Slack says "several hundred a minute" for all messages of an app in a workspace.
@@ -99,6 +99,7 @@ pub struct SlackBuilder {
     routes: Routes,
     link: Option<String>,
     directory: Option<Arc<dyn Directory>>,
+    by_email: Option<Arc<ByEmail>>,
     endpoints: Endpoints,
     http: Option<Arc<dyn Http>>,
     clock: Option<Arc<dyn Clock>>,
@@ -116,6 +117,7 @@ impl SlackBuilder {
             routes: Routes::new(),
             link: None,
             directory: None,
+            by_email: None,
             endpoints: Endpoints::default(),
             http: None,
             clock: None,
@@ -145,6 +147,14 @@ impl SlackBuilder {
     /// The directory, for routes that lead to reviewers.
     pub fn directory(mut self, directory: Arc<dyn Directory>) -> Self {
         self.directory = Some(directory);
+        self
+    }
+
+    /// Has Slack say what the confirmed addresses of its users are, for the directory that finds people
+    /// by them; the desk needs the same one. Reviewers whom the directory knows no account of are
+    /// written to by their addresses then. Needs the scope `users:read.email`.
+    pub fn people_by_email(mut self, by_email: Arc<ByEmail>) -> Self {
+        self.by_email = Some(by_email);
         self
     }
 
@@ -202,17 +212,22 @@ impl SlackBuilder {
             None => Arc::new(Https::new()?),
         };
         let api = Api::new(http, self.endpoints, self.token, self.posts_per_minute);
+        let api = Arc::new(api);
+        let people = Arc::new(People::new(Arc::clone(&api), self.installations));
+        if let Some(by_email) = &self.by_email {
+            by_email.ask(desk.channel().clone(), Arc::clone(&people) as _);
+        }
         Ok(Slack(Arc::new(Inner {
             api,
             desk,
             app: self.app,
-            installations: self.installations,
             routes: self.routes,
             link,
             directory: self.directory,
             secrets: self.secrets,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
-            people: crate::people::People::default(),
+            people,
+            by_email: self.by_email,
             replays: crate::replay::Replays::default(),
             memory: Memory::default(),
             forms_opened: Attempts::new(FORMS, u32::MAX, Duration::from_secs(60)),

@@ -209,7 +209,7 @@ impl Inner {
             Installation::Workspace(own) => team == Some(own.as_str()),
             Installation::Organisation(own) => enterprise == Some(own.as_str()),
         };
-        self.installations.iter().find(is).cloned()
+        self.people.installations.iter().find(is).cloned()
     }
 }
 

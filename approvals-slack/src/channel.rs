@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use approvals_channel::pages::pages;
-use approvals_channel::{Attempts, Memory, PageLink, follow, present};
+use approvals_channel::{Attempts, ByEmail, Memory, PageLink, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record,
@@ -14,7 +14,7 @@ use crate::api::Api;
 use crate::destination::Routes;
 use crate::id::{AppId, UserId};
 use crate::message::{self, ROOM};
-use crate::people::{Installation, People};
+use crate::people::People;
 use crate::replay::Replays;
 use crate::signature::SigningSecrets;
 
@@ -25,16 +25,17 @@ pub struct Slack(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) api: Api,
+    pub(crate) api: Arc<Api>,
     pub(crate) desk: ChannelDesk,
     pub(crate) app: AppId,
-    pub(crate) installations: Vec<Installation>,
     pub(crate) routes: Routes,
     pub(crate) link: Option<PageLink>,
     pub(crate) directory: Option<Arc<dyn Directory>>,
     pub(crate) secrets: SigningSecrets,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) people: People,
+    pub(crate) people: Arc<People>,
+    /// Where people are found by their addresses.
+    pub(crate) by_email: Option<Arc<ByEmail>>,
     pub(crate) replays: Replays,
     pub(crate) memory: Memory,
     /// All share what Slack allows, and anybody in a conversation can press a button.

@@ -154,9 +154,7 @@ impl Inner {
         let clicker = if foreign {
             Err(crate::people::NoReviewer::Foreign)
         } else {
-            self.people
-                .clicker(&self.api, &click.installation, &click.user)
-                .await
+            self.people.clicker(&click.installation, &click.user).await
         };
         let clicker = match clicker {
             Ok(clicker) => clicker,

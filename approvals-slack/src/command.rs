@@ -106,7 +106,7 @@ impl Inner {
     /// Links the account from which a code was sent, and tells whoever sent it.
     async fn link(&self, hearer: &Hearer, installation: &Installation, code: &SentCode) {
         let user = &hearer.user;
-        let clicker = self.people.clicker(&self.api, installation, user).await;
+        let clicker = self.people.clicker(installation, user).await;
         let clicker = match clicker {
             Ok(clicker) => clicker,
             Err(why) => {

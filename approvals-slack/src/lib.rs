@@ -19,6 +19,7 @@
 //!
 //! [`SlackBuilder`] makes the channel, [`Routes`] say which request goes where.
 
+mod addresses;
 mod api;
 mod block;
 mod builder;
@@ -45,7 +46,9 @@ mod signature;
 #[cfg(feature = "socket-mode")]
 mod socket;
 
-pub use approvals_channel::{HoursError, Http, HttpError, Https, LinkError, Route};
+pub use approvals_channel::{
+    ByEmail, DomainError, HoursError, Http, HttpError, Https, LinkError, Route,
+};
 pub use builder::{SettingsError, SlackBuilder};
 pub use callback::{MOST_CALLBACK_BYTES, Received, Work};
 pub use channel::Slack;

@@ -61,11 +61,9 @@ impl Teams {
 impl Inner {
     async fn vote(&self, click: Click, pressed: Pressed) -> Told {
         let request = pressed.seen.request;
-        let clicker = self
-            .people
-            .clicker(&self.api, &self.tenant, &click.place, &click.from);
+        let clicker = self.people.clicker(&click.place, &click.from);
         let user = match clicker.await {
-            Ok(user) => user,
+            Ok(clicker) => clicker.user,
             Err(why) => {
                 tracing::warn!(%request, %why, "a click of nobody who may vote");
                 return in_words(NOT_COUNTED, &why.to_string());

@@ -17,6 +17,7 @@
 //! places that no bot may be installed in: it tells of requests, with a link and without buttons.
 
 mod activity;
+mod addresses;
 mod api;
 mod builder;
 mod button;
@@ -38,10 +39,13 @@ mod pace;
 mod people;
 mod posting;
 mod reach;
+mod service;
 mod token;
 mod workflow;
 
-pub use approvals_channel::{HoursError, Http, HttpError, Https, LinkError, Route};
+pub use approvals_channel::{
+    ByEmail, DomainError, HoursError, Http, HttpError, Https, LinkError, Route,
+};
 pub use builder::{SettingsError, TeamsBuilder};
 pub use callback::MOST_CALLBACK_BYTES;
 pub use channel::{CheckError, Teams};

@@ -52,9 +52,9 @@ impl Inner {
     }
 
     async fn link(&self, place: &Place, from: &Account, code: &SentCode) -> String {
-        let clicker = self.people.clicker(&self.api, &self.tenant, place, from);
+        let clicker = self.people.clicker(place, from);
         let user = match clicker.await {
-            Ok(user) => user,
+            Ok(clicker) => clicker.user,
             Err(why) => {
                 tracing::warn!(%why, "a code of an account that may not be linked");
                 return plain_words(NOT_LINKED, &format!("{why}."));

@@ -19,6 +19,7 @@ use crate::id::{ConversationId, UserId, bot};
 use crate::message::Message;
 use crate::pace::Line;
 use crate::reach::To;
+use crate::service::{service, usual};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -108,7 +109,7 @@ fn activities(conversation: &ConversationId) -> String {
     )
 }
 
-fn unkept(error: crate::conversations::ConversationsError) -> ApproverError {
+pub(crate) fn unkept(error: crate::conversations::ConversationsError) -> ApproverError {
     ApproverError::new(error.to_string())
 }
 
@@ -282,20 +283,11 @@ impl Inner {
 
     /// The service by which a conversation is reached.
     pub(crate) async fn service(&self, at: &ConversationId) -> Result<String, ApproverError> {
-        for id in [at.as_str(), at.without_thread()] {
-            if let Some(known) = self.conversations.find(id).await.map_err(unkept)?
-                && let Some(service) = self.api.cloud().allowed(&known.service_url)
-            {
-                return Ok(service);
-            }
-        }
-        self.default_service()
+        service(self.conversations.as_ref(), self.api.cloud(), at).await
     }
 
     fn default_service(&self) -> Result<String, ApproverError> {
-        let service = self.api.cloud().default_service();
-        let service = service.ok_or_else(|| ApproverError::for_good("no service is known"))?;
-        Ok(service.to_owned())
+        usual(self.api.cloud())
     }
 
     /// Has one message show what the request is by the time that it is sent.

@@ -303,7 +303,8 @@ impl tracing::Subscriber for Log {
 async fn no_code_stands_in_the_log_whatever_becomes_of_it() {
     let house = House::new().await;
     let log = Log::default();
-    let _here = tracing::subscriber::set_default(log.clone());
+    // For all threads: whether a line is logged at all is remembered for all of them.
+    tracing::subscriber::set_global_default(log.clone()).unwrap();
     let code = house.code();
     let text = format!("link {code}");
     house.workspace.fail("users.info", &[Fault::Unavailable]);

@@ -10,6 +10,7 @@
 #[path = "../stand_in/mod.rs"]
 mod stand_in;
 
+mod by_email;
 mod callbacks;
 mod conformance;
 mod end_to_end;

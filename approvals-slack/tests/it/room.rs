@@ -94,7 +94,7 @@ impl Room {
         .await
     }
 
-    async fn open(
+    pub(crate) async fn open(
         workspace: Workspace,
         directory: Arc<InMemoryDirectory>,
         desk: Desk,

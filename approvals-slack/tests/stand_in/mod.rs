@@ -160,7 +160,7 @@ impl Workspace {
         queue.extend(faults);
     }
 
-    /// Makes the next call of a method for this conversation go wrong.
+    /// Makes the next call of a method for this conversation, or about this user, go wrong.
     pub(crate) fn fail_at(&self, method: &str, channel: &str, fault: Fault) {
         let mut state = self.state();
         let queue = state

@@ -88,7 +88,7 @@ impl Room {
         Self::open(parts, requirement, change).await
     }
 
-    async fn open(
+    pub(crate) async fn open(
         (microsoft, conversations, directory, desk): (
             Microsoft,
             Arc<dyn Conversations>,
