@@ -225,7 +225,9 @@ impl Inner {
         let now = self.clock.now()?;
         let changing = self.changing();
         let alone = self.lock_links()?;
-        self.reload(&changing).map_err(LinkError::Broken)?;
+        // Who is missing in half a file would lose their links.
+        let read = self.files.read_settled(self.hashes());
+        self.take(&changing, read).map_err(LinkError::Broken)?;
         let known = self.snapshot();
         let mut links = known.links.clone();
         let answer = change(&known, &mut links, now)?;
