@@ -34,4 +34,4 @@ pub use http_client::{Http, HttpError, Https, retry_after, send_within};
 pub use link::{LinkError, PageLink};
 pub use routes::{HoursError, Route, Routes};
 pub use schedule::{Pace, Rank, Schedule, Window};
-pub use writing::{Kind, Paragraph, Piece, Style, label, room, units};
+pub use writing::{Kind, Paragraph, Piece, Style, label, room, units, within};

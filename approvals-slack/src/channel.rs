@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use crate::api::Api;
 use crate::destination::Routes;
 use crate::id::{AppId, UserId};
-use crate::message::{self, ROOM};
+use crate::message::{self, ROOM, Rest};
 use crate::people::People;
 use crate::replay::Replays;
 use crate::signature::SigningSecrets;
@@ -48,7 +48,7 @@ impl Slack {
     /// whom they call, which depends on where they go.
     #[must_use]
     pub fn preview(&self, record: &Record) -> Vec<String> {
-        let bodies = message::all(record, self.0.face(&[], true)).into_iter();
+        let bodies = message::all(record, self.0.face(&[], Rest::There)).into_iter();
         // Strings, numbers and flags: nothing that cannot be written.
         bodies
             .map(|body| serde_json::to_string(&body).unwrap_or_default())

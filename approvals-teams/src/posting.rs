@@ -25,14 +25,24 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 struct Posted {
-    id: String,
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Made {
-    id: String,
+    id: Option<String>,
     activity_id: Option<String>,
+}
+
+/// What is to be thought of an answer that says that something is there, and not where: trying
+/// again would post it again and again.
+fn nowhere(what: &'static str) -> ApiError {
+    ApiError {
+        what,
+        class: Class::Refused,
+        why: "Teams took it and did not say where it is, so it would never be updated".to_owned(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -164,12 +174,9 @@ impl Inner {
         let Some(Made { id, activity_id }) = made else {
             return Ok(None);
         };
+        let id = id.ok_or_else(|| nowhere(what))?;
         let thread = id.split_once(";messageid=").map(|(_, id)| id.to_owned());
-        let message = activity_id.or(thread).ok_or_else(|| ApiError {
-            what,
-            class: Class::Later,
-            why: "an answer without the message's id".to_owned(),
-        })?;
+        let message = activity_id.or(thread).ok_or_else(|| nowhere(what))?;
         Ok(Some(copy(record, target, &id, message)))
     }
 
@@ -193,7 +200,9 @@ impl Inner {
         let posted = self.when_its_turn_comes::<Posted>(record, &line, &call, body);
         let posted = posted.await;
         match posted {
-            Ok(posted) => Ok(posted.map(|posted| copy(record, target, chat.as_str(), posted.id))),
+            Ok(None) => Ok(None),
+            Ok(Some(Posted { id: Some(id) })) => Ok(Some(copy(record, target, chat.as_str(), id))),
+            Ok(Some(Posted { id: None })) => Err(nowhere(call.what).into()),
             Err(error) => {
                 if error.class == Class::Destination
                     && let Err(error) = self.conversations.forget(chat.as_str()).await
@@ -267,7 +276,8 @@ impl Inner {
             .api
             .call::<Made>(&line, rank(record), &call, Some(&body));
         let made = made.await?;
-        let id = ConversationId::new(&made.id).map_err(|error| ApiError {
+        let id = ConversationId::new(made.id.as_deref().unwrap_or_default());
+        let id = id.map_err(|error| ApiError {
             what,
             class: Class::Later,
             why: error.to_string(),
@@ -348,6 +358,7 @@ fn copy(record: &Record, target: &Target, conversation: &str, message: String) -
         message,
         calls: target.calls.clone(),
         unfinished: None,
+        given_up: false,
         reminded: record.reminded,
     }
 }

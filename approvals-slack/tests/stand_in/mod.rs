@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     Unreachable,
     /// Half of an answer, having acted.
     Torn,
+    /// That it was done, and not where, having acted.
+    Nowhere,
     /// This error code, without having acted.
     Code(&'static str),
 }

@@ -73,6 +73,7 @@ impl Workspace {
             Some(Fault::FatalAfterActing) => {
                 Ok(with(&json!({"ok": false, "error": "fatal_error"})))
             }
+            Some(Fault::Nowhere) => Ok(with(&json!({"ok": answer["ok"]}))),
             Some(Fault::Torn) => Ok(Response::new(Bytes::from_static(b"{\"ok\":tr"))),
             _ => Ok(with(&answer)),
         }
@@ -121,14 +122,6 @@ impl State {
                     at,
                 });
                 Ok(json!({"channel": channel, "ts": ts, "message": {"ts": ts}}))
-            }
-            "chat.delete" => {
-                let (channel, ts) = (text("channel"), text("ts"));
-                let is = |m: &Message| m.channel == channel && m.ts == ts;
-                let place = self.messages.iter().position(is);
-                let place = place.ok_or(("message_not_found", ts.clone()))?;
-                self.messages.remove(place);
-                Ok(json!({"channel": channel, "ts": ts}))
             }
             "chat.update" => {
                 let (channel, ts) = (text("channel"), text("ts"));
