@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, without_code};
+use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, turned_away, without_code};
 use approvals_channel::{Rank, Turn, take_in};
 use approvals_core::{Choice, Phase, Record, VoteError};
 use http::Uri;
@@ -159,8 +159,12 @@ impl Inner {
         let clicker = match clicker {
             Ok(clicker) => clicker,
             Err(why) => {
-                tracing::warn!(request = %seen.request, user = %click.user, %why, "a click of nobody who may vote");
-                return self.tell(&click, NOT_COUNTED, &why.to_string()).await;
+                let why = why.to_string();
+                let tenant = click.installation.tenant();
+                let tenant = click.team.as_deref().unwrap_or(tenant).to_owned();
+                let user = click.user.as_str().to_owned();
+                turned_away(&self.desk, seen.vote((tenant, user), choice, None), &why).await;
+                return self.tell(&click, NOT_COUNTED, &why).await;
             }
         };
         let cast = seen.vote((clicker.tenant, clicker.user), choice, comment);

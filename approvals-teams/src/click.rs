@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_channel::ballot::{NOT_COUNTED, heading, told};
-use approvals_channel::{Rank, take_in};
+use approvals_channel::ballot::{NOT_COUNTED, heading, told, turned_away};
+use approvals_channel::{Rank, take_in, within};
 use approvals_core::text::{Lines, escape};
 use approvals_core::{Record, VoteError};
 use http::Method;
@@ -16,6 +16,7 @@ use crate::button::Pressed;
 use crate::card::card;
 use crate::channel::{Inner, Teams};
 use crate::element::Card;
+use crate::id::UserId;
 use crate::message::Message;
 use crate::pace::Line;
 use crate::people::Place;
@@ -65,8 +66,11 @@ impl Inner {
         let user = match clicker.await {
             Ok(clicker) => clicker.user,
             Err(why) => {
-                tracing::warn!(%request, %why, "a click of nobody who may vote");
-                return in_words(NOT_COUNTED, &why.to_string());
+                let why = why.to_string();
+                let who = (self.tenant.to_string(), named(&click.from));
+                let cast = pressed.seen.vote(who, pressed.choice, None);
+                turned_away(&self.desk, cast, &why).await;
+                return in_words(NOT_COUNTED, &why);
             }
         };
         let record = match self.desk.look(request).await {
@@ -133,6 +137,17 @@ impl Inner {
     }
 }
 
+/// What is recorded of somebody who may not vote: their object id, or whatever Teams names them by.
+fn named(from: &Account) -> String {
+    let object = from.aad_object_id.as_deref().map(UserId::new);
+    if let Some(Ok(user)) = object {
+        return user.to_string();
+    }
+    let id = from.id.as_deref().unwrap_or("nobody");
+    let plain = id.chars().filter(char::is_ascii_graphic);
+    plain.take(128).collect()
+}
+
 /// Why a vote did not count.
 fn in_words(heading: &str, why: &str) -> Told {
     Told::Words(plain_words(heading, why))
@@ -149,8 +164,8 @@ pub(crate) fn plain_words(heading: &str, words: &str) -> String {
         '`' | '*' | '_' | '~' | '#' | '|' | '!' => ' ',
         other => other,
     };
-    let words = escape(words, Lines::Escape);
-    let words: String = words.chars().take(2_000).map(plain).collect();
+    let words = within(&escape(words, Lines::Escape), 2_000);
+    let words: String = words.chars().map(plain).collect();
     // An address alone is made a link as well.
     let words = words.replace("://", ": / / ").replace("www.", "www ");
     format!("{heading} {words}")

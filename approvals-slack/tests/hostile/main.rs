@@ -20,7 +20,7 @@ fn no_bytes_make_the_slack_channel_panic_act_unsigned_or_allocate_beyond_bounds(
     let target = Target::new();
     let mut mutations = Mutations::seeded(20_260_131);
     for round in 0..3_000 {
-        let body = bodies()[round % 3].clone();
+        let body = bodies()[round % 4].clone();
         let headed = format!(
             "1769860800\nv0={}\napplication/x-www-form-urlencoded\n{body}",
             "a".repeat(64)
@@ -32,8 +32,8 @@ fn no_bytes_make_the_slack_channel_panic_act_unsigned_or_allocate_beyond_bounds(
         assert!(allocated <= MOST_CALLBACK_BYTES, "{allocated} bytes");
 
         let spoilt = mutations.spoil(body.as_bytes());
-        let kind = match round % 3 {
-            2 => "application/json",
+        let kind = match round % 4 {
+            3 => "application/json",
             _ => "application/x-www-form-urlencoded",
         };
         let region = Region::new(ALLOCATOR);

@@ -104,7 +104,7 @@ impl Target {
 }
 
 /// Callbacks that are in order, to begin with.
-pub(crate) fn bodies() -> [String; 3] {
+pub(crate) fn bodies() -> [String; 4] {
     let zeros = "0".repeat(64);
     let seen = format!("v1 req_{} 1 {zeros} {zeros}", "0".repeat(32));
     let click = format!(
@@ -120,6 +120,9 @@ pub(crate) fn bodies() -> [String; 3] {
     [
         form(&click),
         form(&view),
+        "command=%2Fapprovals&text=link+00000&api_app_id=A0APP&team_id=T0TEAM&user_id=U0ALICE&\
+         channel_id=C0OPS&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2Fx"
+            .to_owned(),
         r#"{"type":"url_verification","challenge":"x"}"#.to_owned(),
     ]
 }

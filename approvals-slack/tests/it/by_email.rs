@@ -32,8 +32,9 @@ async fn room(requirement: Requirement, routes: Option<Routes>) -> Room {
     let alice = ChannelIdentity::new(slack(), TEAM, &id("alice"));
     directory.link(alice, "alice").unwrap();
     let by_email = Arc::new(ByEmail::over(directory.clone(), ["example.com"]).unwrap());
-    let desk = Desk::new(Arc::new(MemoryStore::on_tokio_time()), by_email.clone());
-    Room::open(workspace, directory, desk, requirement, |settings| {
+    let store = Arc::new(MemoryStore::on_tokio_time());
+    let desk = Desk::new(store.clone(), by_email.clone());
+    Room::at_desk(workspace, directory, store, desk, requirement, |settings| {
         let settings = settings
             .people_by_email(by_email.clone())
             .directory(by_email);

@@ -28,19 +28,14 @@ async fn room(requirement: Requirement) -> Room {
     let alice = ChannelIdentity::new(teams(), TENANT, &id("alice"));
     directory.link(alice, "alice").unwrap();
     let conversations: Arc<dyn Conversations> = Arc::new(InMemoryConversations::default());
-    let desk = desk(&directory);
-    Room::open(
-        (microsoft, conversations, directory, desk.0),
-        requirement,
-        |settings| settings.people_by_email(desk.1),
-    )
-    .await
-}
-
-fn desk(directory: &Arc<InMemoryDirectory>) -> (Desk, Arc<ByEmail>) {
     let by_email = Arc::new(ByEmail::over(directory.clone(), ["example.com"]).unwrap());
     let store = Arc::new(MemoryStore::on_tokio_time());
-    (Desk::new(store, by_email.clone()), by_email)
+    let desk = Desk::new(store.clone(), by_email.clone());
+    let parts = (microsoft, conversations, directory, store, desk);
+    Room::open(parts, requirement, |settings| {
+        settings.people_by_email(by_email)
+    })
+    .await
 }
 
 #[tokio::test(start_paused = true)]
