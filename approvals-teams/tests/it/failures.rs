@@ -1,8 +1,12 @@
 //! Teams fails in the ways in which a service behind a network fails.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use approvals_core::{Kind, Phase};
+use approvals_teams::{Http, HttpError};
+use bytes::Bytes;
+use http::{Request, Response};
 
 use crate::room::{Room, one, told};
 use crate::stand_in::{Fault, Microsoft, OPS};
@@ -195,4 +199,35 @@ async fn a_message_of_which_teams_does_not_say_where_it_is_is_not_posted_again_a
     assert!(detail.contains("did not say where it is"), "{detail}");
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(room.microsoft.messages().len(), 1);
+}
+
+/// Whatever carries requests and prints their headers.
+#[derive(Debug)]
+struct Printing(Microsoft, Mutex<String>);
+
+#[approvals_core::async_trait]
+impl Http for Printing {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let headers = format!("{:?}\n", request.headers());
+        self.1.lock().unwrap().push_str(&headers);
+        self.0.answer(&request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bots_token_is_not_printed_by_whatever_carries_requests() {
+    let printing = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&printing);
+    let room = Room::with(one(), |settings| {
+        let carries = Arc::new(Printing(Microsoft::new(), Mutex::default()));
+        *kept.lock().unwrap() = Some(Arc::clone(&carries));
+        settings.http(carries)
+    })
+    .await;
+    let printing = printing.lock().unwrap().take().unwrap();
+    let _asking = room.asking("ten");
+    room.until(|| !printing.0.messages().is_empty()).await;
+    let printed = printing.1.lock().unwrap();
+    assert!(printed.contains("authorization"), "{printed}");
+    assert!(!printed.contains("bot-token"), "{printed}");
 }
