@@ -16,7 +16,7 @@ use crate::connections::Connections;
 use crate::failure::Failure;
 use crate::listen::Listener;
 use crate::migrations::migrate;
-use crate::transaction::PREPARED;
+use crate::transaction::{PREPARED, PREPARED_TO_BIND};
 
 /// Why a store could not be connected. No gate is built on it then.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +177,8 @@ impl PostgresStoreBuilder {
             Listener::start(options.clone(), channel.clone(), sender, Arc::clone(&hints)).await?;
         Ok(PostgresStore {
             connections: Arc::new(
-                Connections::new(options, self.max_connections).prepare(&PREPARED),
+                Connections::new(options, self.max_connections)
+                    .prepare(&PREPARED, &PREPARED_TO_BIND),
             ),
             time: StoreTime::new(self.clock),
             answer_within: self.answer_within,
@@ -218,6 +219,9 @@ impl PostgresStoreBuilder {
             // Every statement is short and has its indices. It is planned once for each connection,
             // also while the tables are empty and PostgreSQL would rather look at all of them.
             ("jit", "off".to_owned()),
+            // Of a statement that is a transaction by itself. What a role says otherwise counts less.
+            ("default_transaction_isolation", "read committed".to_owned()),
+            ("default_transaction_read_only", "off".to_owned()),
             ("plan_cache_mode", "force_generic_plan".to_owned()),
             ("enable_seqscan", "off".to_owned()),
             ("statement_timeout", millis.to_string()),
