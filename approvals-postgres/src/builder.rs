@@ -16,7 +16,7 @@ use crate::connections::Connections;
 use crate::failure::Failure;
 use crate::listen::Listener;
 use crate::migrations::migrate;
-use crate::transaction::{PREPARED, PREPARED_TO_BIND};
+use crate::transaction::PREPARED;
 
 /// Why a store could not be connected. No gate is built on it then.
 #[derive(Debug, thiserror::Error)]
@@ -177,8 +177,7 @@ impl PostgresStoreBuilder {
             Listener::start(options.clone(), channel.clone(), sender, Arc::clone(&hints)).await?;
         Ok(PostgresStore {
             connections: Arc::new(
-                Connections::new(options, self.max_connections)
-                    .prepare(&PREPARED, &PREPARED_TO_BIND),
+                Connections::new(options, self.max_connections).prepare(&PREPARED),
             ),
             time: StoreTime::new(self.clock),
             answer_within: self.answer_within,

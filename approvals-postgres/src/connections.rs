@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqlStr};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -29,8 +29,6 @@ pub(crate) struct Connections {
     options: PgConnectOptions,
     /// What is sent once on each connection.
     prepares: Option<String>,
-    /// What is prepared as well, to be given its values by the protocol.
-    binds: &'static [&'static str],
     idle: Mutex<Vec<Idle>>,
     permits: Arc<Semaphore>,
     /// Counts the times that every idle connection was given up.
@@ -68,7 +66,6 @@ impl Connections {
         Self {
             options,
             prepares: None,
-            binds: &[],
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(most)),
             generation: AtomicU64::new(0),
@@ -76,13 +73,8 @@ impl Connections {
     }
 
     /// Has each connection keep these statements prepared.
-    pub(crate) fn prepare(
-        mut self,
-        statements: &[&Prepared],
-        binds: &'static [&'static str],
-    ) -> Self {
+    pub(crate) fn prepare(mut self, statements: &[&Prepared]) -> Self {
         self.prepares = Some(statements.iter().map(|one| one.prepare()).collect());
-        self.binds = binds;
         self
     }
 
@@ -136,11 +128,6 @@ impl Connections {
                 if let Some(statements) = &self.prepares {
                     let statements = sqlx::raw_sql(AssertSqlSafe(statements.as_str()));
                     connection.execute(statements).await?;
-                }
-                for statement in self.binds {
-                    (&mut connection)
-                        .prepare(SqlStr::from_static(statement))
-                        .await?;
                 }
                 Ok(connection)
             };

@@ -161,9 +161,6 @@ pub(crate) const PREPARED: [&Prepared; 11] = [
     &crate::operate::FREEZE,
 ];
 
-/// What every connection keeps prepared for parameters of the protocol.
-pub(crate) const PREPARED_TO_BIND: [&str; 2] = [crate::at_once::SWAP, crate::open_at_once::OPEN];
-
 /// What an attempt came to.
 #[derive(Debug)]
 pub(crate) enum Ended<T> {
