@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use approvals_core::memory::{Answer, InMemoryApprover, MemoryStore};
+use approvals_core::memory::{InMemoryApprover, MemoryStore};
 use approvals_core::{
     ApprovalError, Call, Facts, Gate, Kind, Phase, RequestStore, Rules, StoreError, detached,
     requires_approval,
@@ -137,10 +137,15 @@ async fn what_changes_in_a_remote_store_within_a_moment_is_shown_once() {
         .build()
         .await
         .unwrap();
-    people_see.script([Answer::approve("alice")]);
     let requester = agent();
     let called = gate.scope(requester.scope(slow_export(7)));
-    assert_eq!(called.await.unwrap(), 7);
+    let agreed = async {
+        let request = people_see.next().await;
+        // Until it is noted that people see it.
+        tokio::time::sleep(seconds(1)).await;
+        request.approve_as("alice").await.unwrap();
+    };
+    assert_eq!(tokio::join!(called, agreed).0.unwrap(), 7);
     tokio::time::sleep(seconds(1)).await;
     let shown: Vec<Phase> = people_see.outcomes().into_iter().map(|of| of.1).collect();
     assert_eq!(shown, [Phase::Succeeded]);
