@@ -284,6 +284,8 @@ impl Trail {
                 "in_doubt" => was(Phase::Executing),
                 "lapsed" => was(Phase::Lapsed) && !ran.contains(call),
                 "timed_out" => was(Phase::Expired) && !ran.contains(call),
+                // Taken back by whoever opened it, where the required sink could not be told.
+                "withdrawn" => was(Phase::Withdrawn) && !ran.contains(call),
                 _ => false,
             };
             if !holds {

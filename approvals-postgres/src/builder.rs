@@ -218,6 +218,9 @@ impl PostgresStoreBuilder {
             // Every statement is short and has its indices. It is planned once for each connection,
             // also while the tables are empty and PostgreSQL would rather look at all of them.
             ("jit", "off".to_owned()),
+            // Of a statement that is a transaction by itself. What a role says otherwise counts less.
+            ("default_transaction_isolation", "read committed".to_owned()),
+            ("default_transaction_read_only", "off".to_owned()),
             ("plan_cache_mode", "force_generic_plan".to_owned()),
             ("enable_seqscan", "off".to_owned()),
             ("statement_timeout", millis.to_string()),

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::failure::Failure;
 use crate::literal::Values;
+use crate::parameters::Parameters;
 
 /// How far two clocks may drift apart between two readings.
 const TOLERANCE: Duration = Duration::from_secs(2);

@@ -102,7 +102,11 @@ pub(crate) async fn last_row(
     statements: String,
 ) -> Result<PgRow, Failure> {
     let statements = sqlx::raw_sql(AssertSqlSafe(statements));
-    let mut rows = connection.fetch_all(statements).await?;
+    only_row(connection.fetch_all(statements).await?)
+}
+
+/// The row that a statement has, since the table `head` has one.
+pub(crate) fn only_row(mut rows: Vec<PgRow>) -> Result<PgRow, Failure> {
     rows.pop().ok_or_else(|| {
         Failure::invalid("the table `head` is empty: restore the store from a backup")
     })

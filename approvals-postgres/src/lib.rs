@@ -72,6 +72,7 @@ mod migrations;
 mod open;
 mod open_at_once;
 mod operate;
+mod parameters;
 #[cfg(test)]
 mod plans;
 mod read;

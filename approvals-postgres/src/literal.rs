@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::clock::stored;
+use crate::parameters::Parameters;
 
 /// A statement that every connection keeps prepared: it is planned once, and carried out by name.
 #[derive(Debug)]
@@ -40,43 +40,40 @@ impl Values {
         }
         &mut self.0
     }
+}
 
-    pub(crate) fn number(mut self, number: impl Into<Option<i64>>) -> Self {
+impl Parameters for Values {
+    fn number(mut self, number: impl Into<Option<i64>>) -> Self {
         write_number(self.next(), number.into());
         self
     }
 
-    /// A number of ours, which is never negative.
-    pub(crate) fn count(self, number: u64) -> Self {
-        self.number(stored(number))
-    }
-
-    pub(crate) fn flag(mut self, flag: bool) -> Self {
+    fn flag(mut self, flag: bool) -> Self {
         self.next().push_str(if flag { "true" } else { "false" });
         self
     }
 
-    pub(crate) fn bytes(mut self, bytes: Option<&[u8]>) -> Self {
+    fn bytes(mut self, bytes: Option<&[u8]>) -> Self {
         write_bytes(self.next(), bytes);
         self
     }
 
-    pub(crate) fn text(mut self, text: &str) -> Self {
+    fn text(mut self, text: &str) -> Self {
         write_text(self.next(), text);
         self
     }
 
-    pub(crate) fn all_bytes<'a>(mut self, all: impl Iterator<Item = Option<&'a [u8]>>) -> Self {
+    fn all_bytes<'a>(mut self, all: impl Iterator<Item = Option<&'a [u8]>>) -> Self {
         write_array(self.next(), all, write_bytes, "bytea");
         self
     }
 
-    pub(crate) fn all_texts<'a>(mut self, all: impl Iterator<Item = &'a str>) -> Self {
+    fn all_texts<'a>(mut self, all: impl Iterator<Item = &'a str>) -> Self {
         write_array(self.next(), all, write_text, "text");
         self
     }
 
-    pub(crate) fn all_numbers(mut self, all: impl Iterator<Item = Option<i64>>) -> Self {
+    fn all_numbers(mut self, all: impl Iterator<Item = Option<i64>>) -> Self {
         write_array(self.next(), all, write_number, "bigint");
         self
     }

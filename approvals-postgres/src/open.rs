@@ -20,6 +20,7 @@ use crate::copies::{self, Noted};
 use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
 use crate::literal::Prepared;
+use crate::parameters::Parameters;
 use crate::rows::{self, Beside, When};
 use crate::swap::equal;
 use crate::transaction::Locks;

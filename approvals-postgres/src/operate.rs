@@ -14,6 +14,7 @@ use crate::clock::{Asked, stored};
 use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
 use crate::literal::{Prepared, Values};
+use crate::parameters::Parameters;
 use crate::read::NOW;
 use crate::rows;
 use crate::trail::NUMBERED;

@@ -14,6 +14,7 @@ use crate::clock::{stored, unsigned};
 use crate::copies::Noted;
 use crate::failure::Failure;
 use crate::literal::{Prepared, Values};
+use crate::parameters::Parameters;
 
 /// Numbers events, and stores them. Joined to a statement, it is one commit with it: `$1` to `$4`
 /// are the events, `$5` the time, `$6` what the time has to be before.
@@ -135,7 +136,7 @@ pub(crate) fn replace(
     let said = was_pending.then(|| said_here(record)).flatten();
     let proposed_to = proposed_to(record, said.as_ref());
     let decided = was_pending && record.state.phase() != Phase::Pending;
-    let values = with_columns(numbered(events, when)?, record)?
+    let values = with_columns(numbered::<Values>(events, when)?, record)?
         .number(said.map(|_| stored(when.now.as_millis())))
         .bytes(proposed_to.as_deref())
         .flag(decided)
@@ -181,7 +182,7 @@ pub(crate) fn insert(
     let columns = lookup::Columns::of(record);
     let principals = principals(&columns);
     let copies = beside.deliveries.iter();
-    let values = with_columns(numbered(events, When::at(now))?, record)?
+    let values = with_columns(numbered::<Values>(events, When::at(now))?, record)?
         .text(columns.action.as_str())
         .bytes(Some(columns.digest.as_bytes()))
         .bytes(Some(columns.bucket.as_bytes()))
@@ -206,7 +207,7 @@ pub(crate) fn append(events: &[NewEvent], now: Timestamp) -> Result<String, Fail
 }
 
 /// `$1` to `$6`: events and the time.
-pub(crate) fn numbered(events: &[NewEvent], when: When) -> Result<Values, Failure> {
+pub(crate) fn numbered<P: Parameters>(events: &[NewEvent], when: When) -> Result<P, Failure> {
     let mut ids = Vec::with_capacity(events.len());
     let mut requests = Vec::with_capacity(events.len());
     let mut whats = Vec::with_capacity(events.len());
@@ -218,7 +219,7 @@ pub(crate) fn numbered(events: &[NewEvent], when: When) -> Result<Values, Failur
     let revisions = events
         .iter()
         .map(|event| Some(stored(event.about.map_or(0, |(_, at)| at))));
-    Ok(Values::default()
+    Ok(P::default()
         .all_bytes(ids.iter().map(|id| Some(&id[..])))
         .all_bytes(requests.iter().map(|id| id.as_ref().map(|id| &id[..])))
         .all_numbers(revisions)
@@ -228,7 +229,7 @@ pub(crate) fn numbered(events: &[NewEvent], when: When) -> Result<Values, Failur
 }
 
 /// `$7` to `$17`: what changes with every revision.
-pub(crate) fn with_columns(values: Values, record: &Record) -> Result<Values, Failure> {
+pub(crate) fn with_columns<P: Parameters>(values: P, record: &Record) -> Result<P, Failure> {
     let columns = lookup::Columns::of(record);
     let open = record.grant.filter(|grant| !grant.closed);
     let denied = match &record.state {

@@ -15,6 +15,7 @@ use crate::clock::{Asked, timed, unsigned};
 use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
 use crate::literal::Prepared;
+use crate::parameters::Parameters;
 use crate::rows::{self, When};
 use crate::transaction::Locks;
 

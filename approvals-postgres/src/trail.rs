@@ -12,6 +12,7 @@ use crate::clock::{Asked, unsigned};
 use crate::exchange::{Exchange, Judgment, last_row};
 use crate::failure::Failure;
 use crate::literal::{Prepared, Values};
+use crate::parameters::Parameters;
 use crate::read::NOW;
 use crate::rows;
 use crate::transaction::{Attempt, Came, Ended, Locks, Work, within};

@@ -15,6 +15,7 @@ use crate::PostgresStore;
 use crate::connections::Leased;
 use crate::failure::Failure;
 use crate::literal::{Prepared, Values};
+use crate::parameters::{Bound, Parameters};
 use crate::rows;
 
 /// How often an attempt that the server undid is made.
@@ -85,6 +86,21 @@ impl Locks {
         self
     }
 
+    /// For a statement that takes its locks itself, and the row's by the request that it is given.
+    pub(crate) fn bound(&self, values: Bound) -> Bound {
+        let share = matches!(self.freeze, Some(Share::Shared)).then_some(FREEZE);
+        values
+            .number(share)
+            .all_numbers(self.names_in_order().into_iter().map(Some))
+    }
+
+    fn names_in_order(&self) -> Vec<i64> {
+        let mut names = self.names.clone();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// All of it goes to the server at once.
     fn begin(&self) -> String {
         let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned();
@@ -101,10 +117,7 @@ impl Locks {
             Some(Share::Shared) => statement(&SHARE.execute(&number(FREEZE))),
             Some(Share::Alone) => statement(&LOCK.execute(&number(FREEZE))),
         }
-        let mut names = self.names.clone();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
+        for name in self.names_in_order() {
             statement(&LOCK.execute(&number(name)));
         }
         if let Some(row) = self.row {
@@ -134,7 +147,7 @@ const LOCK_ROW: Prepared = Prepared {
 };
 
 /// What every connection keeps prepared.
-pub(crate) const PREPARED: [&Prepared; 13] = [
+pub(crate) const PREPARED: [&Prepared; 11] = [
     &LOCK,
     &SHARE,
     &LOCK_ROW,
@@ -142,9 +155,7 @@ pub(crate) const PREPARED: [&Prepared; 13] = [
     &rows::INSERT,
     &rows::APPEND,
     &crate::swap::JUDGED_BY,
-    &crate::at_once::SWAP,
     &crate::open::STANDING,
-    &crate::open_at_once::OPEN,
     &crate::trail::NUMBERED,
     &crate::trail::ACKNOWLEDGE,
     &crate::operate::FREEZE,

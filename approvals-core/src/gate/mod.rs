@@ -6,6 +6,7 @@ mod archiving;
 mod authorize;
 mod builder;
 mod capture;
+mod changes;
 mod current;
 mod delivering;
 mod detached;

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::archiving::archive;
+use super::changes::{Change, Changes, gather};
 use super::delivering::deliver;
 use super::presenting::run_or_spawn;
 use super::updating::update_copies;
@@ -23,9 +24,6 @@ use crate::store::{Duty, Filter, Outcome, carry_out};
 const TICK: Duration = Duration::from_secs(1);
 /// How many buffered events go to the store at once.
 const BATCH: usize = 1024;
-/// How long changes gather, after some were shown, before further ones are: a caller whose yes
-/// leads to claim, start and finish within the same moment is not slowed down by being watched.
-const GATHER: Duration = Duration::from_millis(2);
 /// How long ago a request was made at most whose messages a crash may have left as they were.
 const RECENT: Duration = Duration::from_secs(2 * 24 * 3600);
 /// How long a store may go on committing an opening that its caller has given up.
@@ -48,9 +46,10 @@ pub(super) async fn run(
     last_word: LastWord,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     mut allowed: mpsc::Receiver<Buffered>,
-    mut changes: broadcast::Receiver<RequestId>,
+    changes: broadcast::Receiver<RequestId>,
 ) {
     let shared = Arc::clone(&last_word.0);
+    let mut changes = Changes::of(changes);
     run_or_spawn(Box::pin(catch_up(Arc::clone(&shared))));
     let _renewing = Renewing(tokio::spawn(keep_renewing(Arc::clone(&shared))));
     let mut arrived: Vec<Buffered> = Vec::new();
@@ -82,15 +81,19 @@ pub(super) async fn run(
                 shared.sinks.news();
             }
             () = shared.sinks.progressed(), if behind => {}
-            change = changes.recv(), if gathered => {
-                on_changes(&shared, change, &mut changes).await;
-                gathers_until = Some(Instant::now() + GATHER);
+            change = changes.next(), if gathered => {
+                if shared.store().is_remote() {
+                    changes.put_back(change);
+                } else {
+                    on_changes(&shared, change, &mut changes).await;
+                }
+                gathers_until = Some(Instant::now() + gather(&shared));
             }
         }
         if gathers_until.is_some_and(|until| until <= Instant::now()) {
             gathers_until = show_changes(&shared, &mut changes)
                 .await
-                .then(|| Instant::now() + GATHER);
+                .then(|| Instant::now() + gather(&shared));
         }
         // While it is busy it still looks on time.
         let now = Instant::now();
@@ -120,10 +123,10 @@ pub(super) async fn run(
 
 /// Shows what has changed until now, and says whether anything has. What changes while it does so
 /// waits for the next time: leases and deadlines are looked after in between, however busy it is.
-async fn show_changes(shared: &Arc<Shared>, changes: &mut broadcast::Receiver<RequestId>) -> bool {
+async fn show_changes(shared: &Arc<Shared>, changes: &mut Changes) -> bool {
     let mut any = false;
     for _ in 0..=changes.len() / BATCH {
-        match changes.try_recv() {
+        match changes.next_now() {
             Ok(request) => on_changes(shared, Ok(request), changes).await,
             // Told once only: whoever overlooks it leaves messages as they were.
             Err(TryRecvError::Lagged(missed)) => {
@@ -158,7 +161,7 @@ async fn carry(
     job: Job,
     allowed: &mut mpsc::Receiver<Buffered>,
     buffered: &mut Vec<NewEvent>,
-    changes: &mut broadcast::Receiver<RequestId>,
+    changes: &mut Changes,
 ) {
     match job {
         Job::Cancelled(request) => {
@@ -259,11 +262,7 @@ async fn withdraw(shared: &Shared, request: RequestId) {
 
 /// Shows changes on every copy of their requests, and feeds the trail. Changes of one request that
 /// came meanwhile are shown once: a call that is claimed, started and finished in one go.
-async fn on_changes(
-    shared: &Arc<Shared>,
-    first: Result<RequestId, RecvError>,
-    changes: &mut broadcast::Receiver<RequestId>,
-) {
+async fn on_changes(shared: &Arc<Shared>, first: Change, changes: &mut Changes) {
     let mut changed: Vec<RequestId> = Vec::new();
     let mut next = first;
     loop {
@@ -278,7 +277,7 @@ async fn on_changes(
         if changed.len() >= BATCH {
             break;
         }
-        next = match changes.try_recv() {
+        next = match changes.next_now() {
             Ok(request) => Ok(request),
             Err(TryRecvError::Lagged(missed)) => Err(RecvError::Lagged(missed)),
             Err(TryRecvError::Empty | TryRecvError::Closed) => break,

@@ -192,9 +192,10 @@ fn an_answer_that_did_not_happen_is_wrong() {
     let answers = [
         format!("call-1 denied {id}"),
         format!("call-1 succeeded {id}"),
+        format!("call-1 withdrawn {id}"),
         "call-1 ran -".to_owned(),
         format!("call-1 invalid {id}"),
     ];
     story.trail.judge_answers(&answers, &mut story.found);
-    assert_eq!(story.found(), [Broken::WrongAnswer; 3]);
+    assert_eq!(story.found(), [Broken::WrongAnswer; 4]);
 }

@@ -16,9 +16,9 @@ pub(crate) enum Network {
     Open,
     /// It carries nothing, and says nothing of it.
     Stalled,
-    /// It breaks when the next `COMMIT` comes, before it reaches the server.
+    /// It breaks when the next commit is asked for, before that reaches the server.
     BreaksBeforeCommit,
-    /// It breaks when the next `COMMIT` was carried out, before the answer.
+    /// It breaks when the next commit was carried out, before the answer.
     BreaksAfterCommit,
 }
 
@@ -98,6 +98,14 @@ async fn carry_to(
     }
 }
 
+/// Whether this is committed when it was carried out: it ends with `COMMIT`, or it is given the
+/// channel of the notifications that a swap in one statement sends.
+fn commits(sent: &[u8]) -> bool {
+    let is_bound = sent.starts_with(b"B");
+    sent.windows(7).any(|word| word == b"COMMIT\0")
+        || is_bound && sent.windows(10).any(|word| word == b"approvals_")
+}
+
 /// What an answer of the server ends with, but for a byte: `ReadyForQuery`.
 const END: &[u8] = b"Z\0\0\0\x05";
 
@@ -118,7 +126,7 @@ async fn carry<S>(
                 let Ok(length @ 1..) = read else { return };
                 changes.wait_for(|now| *now != Network::Stalled).await.unwrap();
                 let sent = &from_client[..length];
-                if sent.windows(7).any(|word| word == b"COMMIT\0") {
+                if commits(sent) {
                     committing = *network.borrow() == Network::BreaksAfterCommit;
                     if *network.borrow() == Network::BreaksBeforeCommit {
                         network.send_replace(Network::Open);

@@ -11,7 +11,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use crate::proxy::Proxy;
-use crate::support::{Place, ask, own_server, sample, swap, vote};
+use crate::support::{Place, ask, done, own_server, sample, swap, vote};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_judged_and_written_takes_two_round_trips_and_what_nothing_stands_against_takes_one()
@@ -46,6 +46,13 @@ async fn what_is_judged_and_written_takes_two_round_trips_and_what_nothing_stand
     known.await.unwrap();
     let digest = first.asked.digest;
     store.known(digest, digest).await.unwrap();
+    let second = ask(&store, &sample(&store).await.table("people")).await;
+    done(
+        &store,
+        second.id(),
+        &vote(&second, "alice", Choice::Approve),
+    )
+    .await;
     let voting = swap(&store, first.id(), &vote(&first, "alice", Choice::Approve)).await;
     let sample = sample(&store).await.table("salaries");
     proxy.answers();

@@ -1,11 +1,12 @@
 //! The suite that any request store must pass.
 //!
-//! It judges every promise of [`RequestStore`]: openings, swaps, the trail, deliveries, what is
+//! It judges every promise of [`RequestStore`]: openings and what is known before them, swaps, the trail, deliveries, what is
 //! due, listing, archiving, freeze, hints, duties and time. Concurrency is provoked with tasks; run it in a
 //! multi-threaded test where the store can be contended for by threads.
 
 mod archived;
 mod archiving;
+mod knowing;
 mod opening;
 mod operating;
 mod processes;
@@ -111,6 +112,7 @@ where
 fn rules() -> impl Iterator<Item = &'static Rule<World>> {
     opening::RULES
         .iter()
+        .chain(knowing::RULES)
         .chain(swapping::RULES)
         .chain(trail::RULES)
         .chain(operating::RULES)

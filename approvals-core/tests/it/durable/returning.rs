@@ -3,9 +3,13 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use approvals_core::memory::{InMemoryApprover, MemoryStore};
-use approvals_core::{Call, Facts, Gate, Kind, RequestStore, Rules, StoreError, detached};
+use approvals_core::{
+    ApprovalError, Call, Facts, Gate, Kind, Phase, RequestStore, Rules, StoreError, detached,
+    requires_approval,
+};
 use approvals_testing::faults::Method;
 use approvals_testing::wrapping::{Wrapping, WrapsStore};
 
@@ -114,4 +118,35 @@ async fn no_question_to_a_remote_store_is_given_up() {
     let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
     assert!(count(&store.begun) >= 5);
     assert_eq!(count(&store.begun), count(&store.ended));
+}
+
+/// Whose body takes a moment.
+#[requires_approval(policy = "p", action = "it.slow_export")]
+async fn slow_export(rows: u32) -> Result<u32, ApprovalError> {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    Ok(rows)
+}
+
+/// Whoever waits for a yes has a remote store to itself in the meantime.
+#[tokio::test(start_paused = true)]
+async fn what_changes_in_a_remote_store_within_a_moment_is_shown_once() {
+    let people_see = InMemoryApprover::new();
+    let gate = Gate::builder(Arc::new(Wrapping(Remote::default())), people())
+        .policy("p", a_senior())
+        .approver("test", people_see.connect())
+        .build()
+        .await
+        .unwrap();
+    let requester = agent();
+    let called = gate.scope(requester.scope(slow_export(7)));
+    let agreed = async {
+        let request = people_see.next().await;
+        // Until it is noted that people see it.
+        tokio::time::sleep(seconds(1)).await;
+        request.approve_as("alice").await.unwrap();
+    };
+    assert_eq!(tokio::join!(called, agreed).0.unwrap(), 7);
+    tokio::time::sleep(seconds(1)).await;
+    let shown: Vec<Phase> = people_see.outcomes().into_iter().map(|of| of.1).collect();
+    assert_eq!(shown, [Phase::Succeeded]);
 }

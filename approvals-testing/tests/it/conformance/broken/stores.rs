@@ -7,8 +7,8 @@ use approvals_core::audit::{Event, NewEvent};
 use approvals_core::memory::MemoryStore;
 use approvals_core::review::{Limits, Opening, Phase, Record};
 use approvals_core::store::{
-    Delivery, Due, Duty, Filter, Freeze, Hints, Opened, RequestStore, Snapshot, StoreError, Swap,
-    Swapped,
+    Delivery, Due, Duty, Filter, Freeze, Hints, Known, Opened, RequestStore, Snapshot, StoreError,
+    Swap, Swapped,
 };
 use approvals_core::{
     ChannelId, Clock, Digest, OwnerId, RequestId, SinkId, SystemClock, Timestamp,
@@ -29,6 +29,8 @@ enum Flaw {
     LosesEvents,
     NeverHints,
     ForgetsKeys,
+    KnowsOfNoDoubt,
+    KnowsOfNoCopies,
     ForgetsDenials,
     ForgetsLimits,
     ReplacesTheSameId,
@@ -59,7 +61,7 @@ enum Flaw {
     ArchivesWhatIsPending,
 }
 
-const FLAWS: [(Flaw, &str); 37] = {
+const FLAWS: [(Flaw, &str); 39] = {
     use Flaw::*;
     [
         (
@@ -97,6 +99,14 @@ const FLAWS: [(Flaw, &str); 37] = {
         (
             ForgetsKeys,
             "a key finds its request, whatever became of it, and refuses another call",
+        ),
+        (
+            KnowsOfNoDoubt,
+            "what is known under a key, if anything, is what opening finds, and asking changes nothing",
+        ),
+        (
+            KnowsOfNoCopies,
+            "what is known under a key, if anything, is what opening finds, and asking changes nothing",
         ),
         (
             ForgetsDenials,
@@ -280,6 +290,16 @@ impl WrapsStore for Flawed {
             }
             _ => self.inner.now().await,
         }
+    }
+
+    async fn known(&self, key: Digest, digest: Digest) -> Result<Known, StoreError> {
+        let mut known = self.inner.known(key, digest).await?;
+        match self.flaw {
+            Flaw::KnowsOfNoDoubt => known.standing.same_digest.clear(),
+            Flaw::KnowsOfNoCopies => known.deliveries = Arc::from([]),
+            _ => {}
+        }
+        Ok(known)
     }
 
     async fn open(&self, mut new: Opening, with: Vec<Delivery>) -> Result<Opened, StoreError> {
