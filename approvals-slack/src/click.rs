@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, without_code};
-use approvals_channel::{Rank, take_in};
+use approvals_channel::{Rank, Written, take_in};
 use approvals_core::{Choice, Phase, Record, VoteError};
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
-use crate::block::Modal;
 use crate::channel::Inner;
 use crate::error::Class;
 use crate::form::{Remembered, form};
@@ -51,7 +50,7 @@ struct PostEphemeral<'a> {
 #[derive(Serialize)]
 struct Open<'a> {
     trigger_id: &'a str,
-    view: &'a Modal,
+    view: &'a Written,
 }
 
 #[derive(Deserialize)]

@@ -35,6 +35,7 @@ mod people;
 mod posting;
 mod reach;
 mod token;
+mod weight;
 mod workflow;
 
 pub use approvals_channel::{HoursError, Http, HttpError, Https, LinkError, Route};
