@@ -35,6 +35,7 @@ mod people;
 mod posting;
 mod reach;
 mod token;
+mod verified;
 mod weight;
 mod workflow;
 

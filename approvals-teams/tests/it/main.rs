@@ -24,4 +24,5 @@ mod room;
 #[path = "../../../approvals-slack/tests/stand_in/serve.rs"]
 mod serve;
 mod tokens;
+mod tokens_again;
 mod workflow;
