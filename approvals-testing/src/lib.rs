@@ -20,8 +20,8 @@
 //! ```
 //!
 //! [`faults`] wraps any implementation and makes it fail, lose answers or answer late by a script;
-//! [`wrapping`] is for stores that do one thing otherwise than another store; [`ManualClock`] is a clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a
-//! test's own, which can be crashed.
+//! [`wrapping`] is for stores that do one thing otherwise than another store; [`ManualClock`] is a
+//! clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a test's own, which can be crashed, and [`SmallDisk`] a disk that it can fill.
 
 pub mod approver;
 pub mod audit_sink;
@@ -34,8 +34,12 @@ pub mod postgres;
 mod report;
 pub mod sample;
 pub mod showing;
+#[cfg(unix)]
+mod small_disk;
 pub mod store;
 pub mod wrapping;
 
 pub use clock::ManualClock;
 pub use report::{Broken, Report};
+#[cfg(unix)]
+pub use small_disk::SmallDisk;

@@ -1,7 +1,9 @@
 //! Verifying a log with nothing but its files and the public key.
 
 mod lifecycle;
+mod own;
 mod seen;
+mod torn;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -151,13 +153,14 @@ impl Verifier {
         {
             return Err(CheckpointError::Malformed.into());
         }
-        let mut reading = Reading::new(self, &directory, size);
+        let own = self.signed_before(&directory, &checkpoint)?;
+        let mut reading = Reading::new(self, &directory, size, own);
         for bundle in 0..size.div_ceil(WIDTH) {
             reading.bundle(bundle)?;
         }
         if reading.tree.root() != checkpoint.root {
             let why = "the root over all entries is not the one that was signed: entries and hashes were changed together, at or after this entry";
-            let entry = self.agreed(size);
+            let entry = reading.agreed(size);
             return Err(found(entry, None, why.to_owned()).into());
         }
         Ok(Report {
@@ -170,12 +173,6 @@ impl Verifier {
             checkpoint,
             note,
         })
-    }
-
-    /// Up to where a remembered checkpoint says that the log is as it was.
-    fn agreed(&self, size: u64) -> u64 {
-        let sizes = self.remembered.iter().map(|known| known.size);
-        sizes.filter(|known| *known < size).max().unwrap_or(0)
     }
 }
 
@@ -192,6 +189,10 @@ struct Reading<'a> {
     verifier: &'a Verifier,
     directory: &'a Directory,
     size: u64,
+    /// The checkpoints that the log must begin with, by their sizes.
+    remembered: Vec<Checkpoint>,
+    /// How many of them it does begin with.
+    met: usize,
     tree: Frontier,
     /// The trees over the last tile of each level, from the level of entries' hashes up.
     levels: Vec<Frontier>,
@@ -206,11 +207,22 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    const fn new(verifier: &'a Verifier, directory: &'a Directory, size: u64) -> Self {
+    fn new(
+        verifier: &'a Verifier,
+        directory: &'a Directory,
+        size: u64,
+        own: Vec<Checkpoint>,
+    ) -> Self {
+        let mut remembered = own;
+        remembered.extend_from_slice(&verifier.remembered);
+        remembered.retain(|known| known.size > 0);
+        remembered.sort_by_key(|known| known.size);
         Self {
             verifier,
             directory,
             size,
+            remembered,
+            met: 0,
             tree: Frontier::new(),
             levels: Vec::new(),
             first: None,
@@ -230,7 +242,7 @@ impl<'a> Reading<'a> {
             (Ok(bytes), _) => bytes,
             // A changed length moves all that follows: the first entry whose hash differs is it.
             (Err(error), Ok(hashes)) => return Err(self.first_that_differs(index, hashes, error)),
-            (Err(error), Err(_)) => return Err(error.into()),
+            (Err(error), Err(_)) => return Err(self.first_unsound(index, error)),
         };
         let stored = stored?;
         let mut hashes = stored.iter();
@@ -250,31 +262,21 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn first_that_differs(&self, index: u64, hashes: &[Hash], error: LogError) -> VerifyError {
-        let first = index * WIDTH;
-        let Ok(bytes) = self.directory.torn_bundle(index, self.size) else {
-            return error.into();
-        };
-        let same = Entries::of(&bytes)
-            .zip(hashes)
-            .take_while(|(entry, hash)| Hash::of_leaf(entry) == **hash)
-            .count() as u64;
-        let why = "its bytes are not those whose hash lies beside it, or it is missing";
-        found(first + same, None, why).into()
-    }
-
     /// Appends an entry's hash, and compares every tile that it completes with the level above.
     fn push(&mut self, at: u64, hash: Hash) -> Result<(), VerifyError> {
         self.tree.push(hash);
         let size = self.tree.size();
-        for known in &self.verifier.remembered {
-            if known.size == size && known.root != self.tree.root() {
-                let first = self.verifier.agreed(size);
+        while let Some(known) = self.remembered.get(self.met)
+            && known.size == size
+        {
+            if known.root != self.tree.root() {
+                let first = self.agreed(size);
                 let why = format!(
                     "an entry from here to {at} is not the one of the checkpoint that was seen when the log had {size} entries"
                 );
                 return Err(found(first, None, why).into());
             }
+            self.met += 1;
         }
         let mut hash = hash;
         for level in 0_u8.. {

@@ -14,6 +14,7 @@ mod delivery;
 mod every;
 mod evidence;
 mod exports;
+mod head;
 mod keys;
 mod kinds;
 mod log;

@@ -16,6 +16,7 @@ mod durable;
 mod fail_closed;
 mod invariants;
 mod matrix;
+mod observed;
 mod pitfalls;
 mod smoke;
 mod stacks;

@@ -23,6 +23,7 @@ mod reach;
 mod room;
 #[path = "../../../approvals-slack/tests/stand_in/serve.rs"]
 mod serve;
+mod strays;
 mod tokens;
 mod tokens_again;
 mod workflow;
