@@ -36,7 +36,7 @@ fn main() -> Result<(), Failure> {
     let runtime = current_thread()?;
     let bench = runtime.block_on(Bench::open())?;
     clicks(&bench, &runtime, effort)?;
-    rendering(&bench, effort)
+    rendering(&bench, &runtime, effort)
 }
 
 /// One request that two have to agree to, so that votes on it do not end.
@@ -44,7 +44,7 @@ struct Bench {
     slack: Slack,
     desk: Desk,
     record: Arc<Record>,
-    _gate: Gate,
+    gate: Gate,
 }
 
 impl Bench {
@@ -72,30 +72,12 @@ impl Bench {
             .approver("slack", |_| Arc::new(PostsOnly(posting)))
             .build()
             .await?;
-        let requester = Requester::agent("exporter")?.acting_for("person:bob")?;
-        let asking = gate.clone();
-        tokio::spawn(async move {
-            requester
-                .scope(asking.scope(async { ask().await.map(drop) }))
-                .await
-        });
-        let pending = loop {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            if let Some(record) = gate
-                .requests(&Default::default(), None, 1)
-                .await?
-                .into_iter()
-                .next()
-            {
-                break record;
-            }
-        };
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let record = asked(&gate, Arguments::everyday()).await?;
         Ok(Self {
             slack,
             desk,
-            record: pending,
-            _gate: gate,
+            record,
+            gate,
         })
     }
 
@@ -148,13 +130,13 @@ impl Bench {
     }
 }
 
-async fn ask() -> Result<(), approvals_core::ApprovalError> {
+async fn ask(arguments: Arguments) -> Result<(), approvals_core::ApprovalError> {
     let Arguments {
         database,
         rows,
         columns,
         options,
-    } = Arguments::everyday();
+    } = arguments;
     guarded(&database, rows, &columns, &options).await
 }
 
@@ -181,6 +163,27 @@ impl Http for Always {
     async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let answer = br#"{"ok":true,"channel":"C0OPS","ts":"1700000000.000100","user":{"id":"U0ALICE","team_id":"T0TEAM","deleted":false,"is_bot":false,"is_restricted":false,"is_ultra_restricted":false}}"#;
         Ok(Response::new(Bytes::from_static(answer)))
+    }
+}
+
+/// Asks, and returns what was asked.
+async fn asked(gate: &Gate, arguments: Arguments) -> Result<Arc<Record>, Failure> {
+    let before = gate.requests(&Default::default(), None, 10).await?;
+    let requester = Requester::agent("exporter")?.acting_for("person:bob")?;
+    let asking = gate.clone();
+    tokio::spawn(async move {
+        let call = async { ask(arguments).await.map(drop) };
+        requester.scope(asking.scope(call)).await
+    });
+    loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let all = gate.requests(&Default::default(), None, 10).await?;
+        let new = |record: &Arc<Record>| before.iter().all(|other| other.id() != record.id());
+        if let Some(record) = all.into_iter().find(new) {
+            // Until it is posted as well.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            return Ok(record);
+        }
     }
 }
 
@@ -258,24 +261,43 @@ fn clicks(bench: &Bench, runtime: &tokio::runtime::Runtime, effort: Effort) -> R
     Ok(())
 }
 
-fn rendering(bench: &Bench, effort: Effort) -> Result<(), Failure> {
-    let arguments = Arguments::everyday();
-    let contestants = vec![
-        Contestant::repeat(
-            "floor: serde_json of the request's arguments",
-            BATCH,
-            || serde_json::to_string(black_box(&arguments)),
-        ),
-        Contestant::repeat("the presentation of the request", BATCH, || {
-            Presentation::of(&bench.record.asked).to_string()
-        }),
-        Contestant::repeat("the messages of the request, as JSON", BATCH, || {
-            bench.slack.preview(&bench.record)
-        }),
-    ];
-    println!(
-        "{}",
-        Table::of_medians(&interleave(effort.rounds(200), contestants)?)
-    );
+fn rendering(
+    bench: &Bench,
+    runtime: &tokio::runtime::Runtime,
+    effort: Effort,
+) -> Result<(), Failure> {
+    for arguments in [
+        Arguments::everyday(),
+        Arguments::five_hundred_bytes(),
+        Arguments::two_thousand_bytes(),
+    ] {
+        let record = runtime.block_on(asked(&bench.gate, arguments.clone()))?;
+        let contestants = vec![
+            Contestant::repeat(
+                "floor: serde_json of the request's arguments",
+                BATCH,
+                || serde_json::to_string(black_box(&arguments)),
+            ),
+            Contestant::repeat(
+                "of the rest, the presentation of the request",
+                BATCH,
+                || {
+                    drop(black_box(Presentation::of(&record.asked)));
+                },
+            ),
+            Contestant::repeat("the messages of the request, as JSON", BATCH, || {
+                bench.slack.preview(&record)
+            }),
+        ];
+        println!(
+            "Arguments of {} bytes, shown in {}.\n",
+            serde_json::to_string(&arguments)?.len(),
+            bench.slack.preview(&record).concat().len()
+        );
+        println!(
+            "{}",
+            Table::of_medians(&interleave(effort.rounds(200), contestants)?)
+        );
+    }
     Ok(())
 }

@@ -49,7 +49,7 @@ fn main() -> Result<(), Failure> {
     let runtime = current_thread()?;
     let bench = runtime.block_on(Bench::open())?;
     clicks(&bench, &runtime, effort)?;
-    rendering(&bench, effort)
+    rendering(&bench, &runtime, effort)
 }
 
 /// One request that two have to agree to, so that votes on it do not end.
@@ -59,7 +59,7 @@ struct Bench {
     desk: Desk,
     record: Arc<Record>,
     message: Message,
-    _gate: Gate,
+    gate: Gate,
 }
 
 impl Bench {
@@ -88,29 +88,20 @@ impl Bench {
             .approver("teams", |_| Arc::new(PostsOnly(posting)))
             .build()
             .await?;
-        let requester = Requester::agent("exporter")?.acting_for("person:bob")?;
-        let asking = gate.clone();
-        tokio::spawn(async move {
-            requester
-                .scope(asking.scope(async { ask().await.map(drop) }))
-                .await
-        });
+        let record = asked(&gate, Arguments::everyday()).await?;
         let message = loop {
             tokio::time::sleep(Duration::from_millis(5)).await;
             if let Some(message) = microsoft.messages().into_iter().next() {
                 break message;
             }
         };
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let all = gate.requests(&Default::default(), None, 1).await?;
-        let record = all.into_iter().next().ok_or("there is no request")?;
         Ok(Self {
             microsoft,
             teams,
             desk,
             record,
             message,
-            _gate: gate,
+            gate,
         })
     }
 
@@ -131,13 +122,13 @@ impl Bench {
     }
 }
 
-async fn ask() -> Result<(), approvals_core::ApprovalError> {
+async fn ask(arguments: Arguments) -> Result<(), approvals_core::ApprovalError> {
     let Arguments {
         database,
         rows,
         columns,
         options,
-    } = Arguments::everyday();
+    } = arguments;
     guarded(&database, rows, &columns, &options).await
 }
 
@@ -153,6 +144,27 @@ async fn guarded(
     options: &Options,
 ) -> Result<(), approvals_core::ApprovalError> {
     Ok(())
+}
+
+/// Asks, and returns what was asked.
+async fn asked(gate: &Gate, arguments: Arguments) -> Result<Arc<Record>, Failure> {
+    let before = gate.requests(&Default::default(), None, 10).await?;
+    let requester = Requester::agent("exporter")?.acting_for("person:bob")?;
+    let asking = gate.clone();
+    tokio::spawn(async move {
+        let call = async { ask(arguments).await.map(drop) };
+        requester.scope(asking.scope(call)).await
+    });
+    loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let all = gate.requests(&Default::default(), None, 10).await?;
+        let new = |record: &Arc<Record>| before.iter().all(|other| other.id() != record.id());
+        if let Some(record) = all.into_iter().find(new) {
+            // Until it is posted as well.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            return Ok(record);
+        }
+    }
 }
 
 /// Posts, and updates nothing: what is measured is the way in.
@@ -253,21 +265,43 @@ fn clicks(bench: &Bench, runtime: &tokio::runtime::Runtime, effort: Effort) -> R
     Ok(())
 }
 
-fn rendering(bench: &Bench, effort: Effort) -> Result<(), Failure> {
-    let arguments = Arguments::everyday();
-    let contestants = vec![
-        Contestant::repeat(
-            "floor: serde_json of the request's arguments",
-            BATCH,
-            || serde_json::to_string(black_box(&arguments)),
-        ),
-        Contestant::repeat("the card of the request, as JSON", BATCH, || {
-            bench.teams.preview(&bench.record)
-        }),
-    ];
-    println!(
-        "{}",
-        Table::of_medians(&interleave(effort.rounds(200), contestants)?)
-    );
+fn rendering(
+    bench: &Bench,
+    runtime: &tokio::runtime::Runtime,
+    effort: Effort,
+) -> Result<(), Failure> {
+    for arguments in [
+        Arguments::everyday(),
+        Arguments::five_hundred_bytes(),
+        Arguments::two_thousand_bytes(),
+    ] {
+        let record = runtime.block_on(asked(&bench.gate, arguments.clone()))?;
+        let contestants = vec![
+            Contestant::repeat(
+                "floor: serde_json of the request's arguments",
+                BATCH,
+                || serde_json::to_string(black_box(&arguments)),
+            ),
+            Contestant::repeat(
+                "of the rest, the presentation of the request",
+                BATCH,
+                || {
+                    drop(black_box(Presentation::of(&record.asked)));
+                },
+            ),
+            Contestant::repeat("the card of the request, as JSON", BATCH, || {
+                bench.teams.preview(&record)
+            }),
+        ];
+        println!(
+            "Arguments of {} bytes, shown in {}.\n",
+            serde_json::to_string(&arguments)?.len(),
+            bench.teams.preview(&record).len()
+        );
+        println!(
+            "{}",
+            Table::of_medians(&interleave(effort.rounds(200), contestants)?)
+        );
+    }
     Ok(())
 }

@@ -1,210 +1,296 @@
 //! A presentation as paragraphs, in the order in which they are read.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use approvals_core::Presentation;
 use approvals_core::presentation::ShownArgument;
 
-use crate::writing::{Kind, Paragraph, Piece, label, room_of, units};
+use crate::writing::{Kind, Paragraph, Piece, Text, room_of, units};
 
 /// A value up to this size stands in the line of its name.
 const SHORT: usize = 160;
 /// The most that stands in one frame.
 const FRAME: usize = 2_800;
 
+/// Everything that a reviewer has to see, most important first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts<'a> {
+    text: Text<'a>,
+    facts: Vec<Fact<'a>>,
+}
+
 /// One fact: its name and its value, in one line or in frames below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
-    /// The paragraphs, in order. A value that is long has several, each with its own name.
-    pub paragraphs: Vec<Paragraph>,
+struct Fact<'a> {
+    /// A value that is long has several, each with its own name.
+    paragraphs: Range<usize>,
     /// What is in frames: names and sizes.
-    long: Vec<(String, usize)>,
+    long: Vec<(Name<'a>, usize)>,
 }
 
-impl Fact {
-    /// The same in a line or two, where what is in frames is not shown, but how much of it there is.
+/// A name, after words of ours that say of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Name<'a> {
+    of: &'static str,
+    own: &'a str,
+}
+
+impl<'a> Name<'a> {
+    const fn ours(own: &'static str) -> Self {
+        Self { of: "", own }
+    }
+
+    const fn of(of: &'static str, own: &'a str) -> Self {
+        Self { of, own }
+    }
+
+    fn is_short(self) -> bool {
+        is_short(self.own) && units(self.of) + units(self.own) <= SHORT
+    }
+
+    /// As the label of what follows in the same line.
+    fn label(self) -> Piece<'a> {
+        Piece::bold(self.own).between(self.of, "  ")
+    }
+
+    /// As the line above a frame.
+    fn heading(self) -> Piece<'a> {
+        Piece::bold(self.own).between(self.of, "")
+    }
+}
+
+/// A text has no more units than bytes, and most are short by those.
+fn is_short(text: &str) -> bool {
+    text.len() <= SHORT || units(text) <= SHORT
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a presentation. A field that is forgotten here is a compile error.
     #[must_use]
-    pub fn withheld(&self) -> Vec<Paragraph> {
-        let line = |(name, size): &(String, usize)| {
-            let size = Piece::italic(format!("(NOT SHOWN HERE: {size} characters)"));
-            Paragraph::line(vec![label(name), size])
-        };
-        if self.long.is_empty() {
-            return self.paragraphs.first().cloned().into_iter().collect();
+    pub fn of(presentation: &'a Presentation<'_>) -> Self {
+        let Presentation {
+            action,
+            arguments,
+            asked_at,
+            claim,
+            digest,
+            environment,
+            expires_at,
+            fields,
+            labels,
+            masked,
+            model,
+            origin,
+            reasons,
+            request,
+            requester,
+            requirements,
+            resource,
+            risk,
+            summary,
+            version: _,
+            warnings,
+        } = presentation;
+        let mut all = Self::with_room(16 + arguments.len() + fields.len() + labels.len());
+        all.fact("Action", action);
+        all.fact("Risk", risk.as_str());
+        all.fact("Asked by", requester);
+        all.optional("On", resource.as_deref());
+        all.optional("Environment", environment.as_deref());
+        all.optional("Summary", summary.as_deref());
+        all.printed("Expires", expires_at.to_string());
+        all.printed("Code", presentation.short_code());
+        for warning in warnings {
+            all.fact("Mind", warning);
         }
-        self.long.iter().map(line).collect()
+        for argument in arguments {
+            all.argument("Argument ", argument);
+        }
+        for field in fields {
+            all.argument("Field ", field);
+        }
+        for (name, value) in labels {
+            all.add(Name::of("Label ", name), "".into(), Cow::Borrowed(value));
+        }
+        for place in masked {
+            all.fact("Masked, not shown", place);
+        }
+        for (rule, why) in reasons {
+            let rule = format!("rule {rule}").into();
+            all.add(Name::ours("Because"), rule, Cow::Borrowed(why));
+        }
+        for line in requirements {
+            all.fact("Who agrees", line);
+        }
+        if let Some(claim) = claim {
+            all.claimed(claim);
+        }
+        all.optional("Model", model.as_deref());
+        all.fact("Function", origin);
+        all.printed("Asked at", asked_at.to_string());
+        all.fact("Request", request);
+        all.printed("Digest", digest.to_string());
+        all
     }
-}
 
-/// Everything that a reviewer has to see, most important first. A field that is forgotten here is a
-/// compile error.
-#[must_use]
-pub fn facts(presentation: &Presentation<'_>) -> Vec<Fact> {
-    let Presentation {
-        action,
-        arguments,
-        asked_at,
-        claim,
-        digest,
-        environment,
-        expires_at,
-        fields,
-        labels,
-        masked,
-        model,
-        origin,
-        reasons,
-        request,
-        requester,
-        requirements,
-        resource,
-        risk,
-        summary,
-        version: _,
-        warnings,
-    } = presentation;
-    let mut all = vec![
-        fact("Action", "", action),
-        fact("Risk", "", risk.as_str()),
-        fact("Asked by", "", requester),
-    ];
-    let mut optional = |name: &str, value: Option<&str>| {
-        all.extend(value.map(|value| fact(name, "", value)));
-    };
-    optional("On", resource.as_deref());
-    optional("Environment", environment.as_deref());
-    optional("Summary", summary.as_deref());
-    all.push(fact("Expires", "", &expires_at.to_string()));
-    all.push(fact("Code", "", &presentation.short_code()));
-    all.extend(warnings.iter().map(|warning| fact("Mind", "", warning)));
-    all.extend(arguments.iter().map(|argument| shown("Argument", argument)));
-    all.extend(fields.iter().map(|field| shown("Field", field)));
-    let labelled = labels
-        .iter()
-        .map(|(name, value)| fact(&format!("Label {name}"), "", value));
-    all.extend(labelled);
-    all.extend(
-        masked
-            .iter()
-            .map(|place| fact("Masked, not shown", "", place)),
-    );
-    all.extend(
-        reasons
-            .iter()
-            .map(|(rule, why)| fact("Because", &format!("rule {rule}"), why)),
-    );
-    all.extend(requirements.iter().map(|line| fact("Who agrees", "", line)));
-    all.extend(claim.as_deref().map(claimed));
-    all.extend(model.as_deref().map(|model| fact("Model", "", model)));
-    all.push(fact("Function", "", origin));
-    all.push(fact("Asked at", "", &asked_at.to_string()));
-    all.push(fact("Request", "", request));
-    all.push(fact("Digest", "", &digest.to_string()));
-    all
-}
-
-fn shown(kind: &str, argument: &ShownArgument<'_>) -> Fact {
-    let name = format!("{kind} {}", argument.name);
-    let short = units(&name) <= SHORT && units(&argument.remark) <= SHORT;
-    if short && argument.text.is_empty() && !argument.remark.is_empty() {
-        let elements = vec![
-            label(&name),
-            Piece::italic(format!("({})", argument.remark)),
-        ];
-        return Fact {
-            paragraphs: vec![Paragraph::line(elements)],
-            long: Vec::new(),
-        };
+    fn with_room(facts: usize) -> Self {
+        Self {
+            text: Text::with_room(facts),
+            facts: Vec::with_capacity(facts),
+        }
     }
-    fact(&name, &argument.remark, &argument.text)
-}
 
-/// What the agent says, visibly not what is known.
-fn claimed(claim: &str) -> Fact {
-    let title = "The agent claims, and nobody has checked";
-    let size = units(claim);
-    let pieces = cut(claim);
-    let of = pieces.len();
-    let paragraphs = pieces.into_iter().enumerate().flat_map(|(index, piece)| {
-        let heading = heading(title, "", size, index, of);
-        let quote = Paragraph {
-            kind: Kind::Quote,
-            pieces: vec![Piece::italic(piece)],
-        };
-        [heading, quote]
-    });
-    Fact {
-        paragraphs: paragraphs.collect(),
-        long: vec![(title.to_owned(), size)],
+    /// All of them, whole.
+    #[must_use]
+    pub const fn whole(&self) -> &Text<'a> {
+        &self.text
+    }
+
+    pub(crate) fn into_whole(self) -> Text<'a> {
+        self.text
+    }
+
+    /// Each by itself: whole, and in a line or two where what is in frames is not shown, but how
+    /// much of it there is.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Vec<Paragraph<'_, 'a>>, Text<'a>)> {
+        self.facts.iter().map(|fact| {
+            let Range { start, end } = fact.paragraphs;
+            let whole: Vec<_> = self.text.between(start, end).collect();
+            let mut withheld = Text::default();
+            for (name, size) in &fact.long {
+                let size = format!("(NOT SHOWN HERE: {size} characters)");
+                withheld.line([name.label(), Piece::italic(size)]);
+            }
+            if let (true, Some(line)) = (withheld.is_empty(), whole.first()) {
+                withheld.copy(*line);
+            }
+            (whole, withheld)
+        })
+    }
+
+    fn fact(&mut self, name: &'static str, value: &'a str) {
+        self.add(Name::ours(name), "".into(), Cow::Borrowed(value));
+    }
+
+    fn optional(&mut self, name: &'static str, value: Option<&'a str>) {
+        if let Some(value) = value {
+            self.fact(name, value);
+        }
+    }
+
+    /// What a value of ours prints as.
+    fn printed(&mut self, name: &'static str, value: String) {
+        self.add(Name::ours(name), "".into(), Cow::Owned(value));
+    }
+
+    fn argument(&mut self, of: &'static str, argument: &'a ShownArgument<'_>) {
+        let ShownArgument { name, remark, text } = argument;
+        let name = Name::of(of, name);
+        if text.is_empty() && !remark.is_empty() && name.is_short() && is_short(remark) {
+            let remark = Piece::italic(&**remark).between("(", ")");
+            return self.one(|text, _| text.line([name.label(), remark]));
+        }
+        self.add(name, Cow::Borrowed(remark), Cow::Borrowed(text));
+    }
+
+    /// What the agent says, visibly not what is known.
+    fn claimed(&mut self, claim: &'a str) {
+        let title = Name::ours("The agent claims, and nobody has checked");
+        let size = units(claim);
+        self.one(|text, long| {
+            let pieces = cut(Cow::Borrowed(claim));
+            let of = pieces.len();
+            for (index, piece) in pieces.into_iter().enumerate() {
+                heading(text, title, "".into(), size, index, of);
+                text.add(Kind::Quote, [Piece::italic(piece)]);
+            }
+            long.push((title, size));
+        });
+    }
+
+    fn add(&mut self, name: Name<'a>, said: Cow<'a, str>, value: Cow<'a, str>) {
+        self.one(|text, long| set(text, long, name, said, value));
+    }
+
+    /// One fact: its paragraphs, and what of it is in frames.
+    fn one(&mut self, write: impl FnOnce(&mut Text<'a>, &mut Vec<(Name<'a>, usize)>)) {
+        let (begun, mut long) = (self.text.len(), Vec::new());
+        write(&mut self.text, &mut long);
+        self.facts.push(Fact {
+            paragraphs: begun..self.text.len(),
+            long,
+        });
     }
 }
 
 /// A name and a value; `said` is a remark of ours about the value.
-fn fact(name: &str, said: &str, value: &str) -> Fact {
+fn set<'a>(
+    text: &mut Text<'a>,
+    long: &mut Vec<(Name<'a>, usize)>,
+    name: Name<'a>,
+    said: Cow<'a, str>,
+    value: Cow<'a, str>,
+) {
     // Names and remarks may hold what came from outside, and then stand on their own.
-    if units(name) > SHORT {
-        return both(
-            fact("Name of the next", "", name),
-            fact("Value", said, value),
-        );
+    if !name.is_short() {
+        let whole = Cow::Owned(format!("{}{}", name.of, name.own));
+        set(text, long, Name::ours("Name of the next"), "".into(), whole);
+        return set(text, long, Name::ours("Value"), said, value);
     }
-    if units(said) > SHORT {
-        return both(
-            fact(name, "remark below", value),
-            fact("Remark on it", "", said),
-        );
+    if !is_short(&said) {
+        set(text, long, name, "remark below".into(), value);
+        return set(text, long, Name::ours("Remark on it"), "".into(), said);
     }
-    let size = units(value);
-    if size <= SHORT {
-        let mut elements = Vec::with_capacity(3);
-        elements.extend([label(name), Piece::code(value)]);
-        if !said.is_empty() {
-            elements.push(remark(said));
-        }
-        return Fact {
-            paragraphs: vec![Paragraph::line(elements)],
-            long: Vec::new(),
-        };
+    if is_short(&value) {
+        let remark = (!said.is_empty()).then(|| remark(said));
+        return text.line([name.label(), Piece::code(value)].into_iter().chain(remark));
     }
+    let size = units(&value);
     let pieces = cut(value);
     let of = pieces.len();
-    let paragraphs = pieces.into_iter().enumerate().flat_map(|(index, piece)| {
-        let frame = Paragraph {
-            kind: Kind::Frame,
-            pieces: vec![Piece::plain(piece)],
-        };
-        [heading(name, said, size, index, of), frame]
-    });
-    Fact {
-        paragraphs: paragraphs.collect(),
-        long: vec![(name.to_owned(), size)],
+    for (index, piece) in pieces.into_iter().enumerate() {
+        heading(text, name, said.clone(), size, index, of);
+        text.add(Kind::Frame, [Piece::plain(piece)]);
     }
-}
-
-fn both(mut one: Fact, other: Fact) -> Fact {
-    one.long.extend(other.long);
-    one.paragraphs.extend(other.paragraphs);
-    one
+    long.push((name, size));
 }
 
 /// A remark of ours, never mistaken for a value: those have another style.
-fn remark(said: &str) -> Piece {
-    Piece::italic(format!("  ({said})"))
+fn remark<'a>(said: impl Into<Cow<'a, str>>) -> Piece<'a> {
+    Piece::italic(said).between("  (", ")")
 }
 
 /// The line above a frame.
-fn heading(name: &str, said: &str, size: usize, index: usize, of: usize) -> Paragraph {
-    let mut elements = vec![Piece::bold(name)];
-    if !said.is_empty() {
-        elements.push(remark(said));
-    }
-    if of > 1 {
-        let part = format!("{size} characters, part {} of {of}", index + 1);
-        elements.push(remark(&part));
-    }
-    Paragraph::line(elements)
+fn heading<'a>(
+    text: &mut Text<'a>,
+    name: Name<'a>,
+    said: Cow<'a, str>,
+    size: usize,
+    index: usize,
+    of: usize,
+) {
+    let said = (!said.is_empty()).then(|| remark(said));
+    let part = (of > 1).then(|| remark(format!("{size} characters, part {} of {of}", index + 1)));
+    text.line([name.heading()].into_iter().chain(said).chain(part));
 }
 
 /// Cuts a text into pieces that fit a frame, never inside a character.
-fn cut(text: &str) -> Vec<&str> {
+fn cut(text: Cow<'_, str>) -> Vec<Cow<'_, str>> {
+    // Each character takes at most two for a byte.
+    if text.len() <= FRAME / 2 {
+        return vec![text];
+    }
+    match text {
+        Cow::Borrowed(text) => cuts(text).into_iter().map(Cow::Borrowed).collect(),
+        Cow::Owned(text) => {
+            let pieces = cuts(&text).into_iter();
+            pieces.map(|piece| Cow::Owned(piece.to_owned())).collect()
+        }
+    }
+}
+
+fn cuts(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut size) = (0, 0);
     for (at, character) in text.char_indices() {
@@ -228,13 +314,16 @@ mod tests {
     fn a_text_that_is_cut_is_whole_when_its_pieces_are_put_together() {
         for text in [
             String::new(),
+            "a".repeat(FRAME / 2),
             "a".repeat(FRAME),
             "💾é".repeat(5_000),
             "\"\\".repeat(5_000),
         ] {
-            let pieces = cut(&text);
-            assert_eq!(pieces.concat(), text);
-            assert!(pieces.iter().all(|piece| room(piece) <= FRAME));
+            for text in [Cow::Borrowed(&*text), Cow::Owned(text.clone())] {
+                let pieces = cut(text.clone());
+                assert_eq!(pieces.concat(), text);
+                assert!(pieces.iter().all(|piece| room(piece) <= FRAME));
+            }
         }
     }
 }

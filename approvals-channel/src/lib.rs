@@ -1,7 +1,7 @@
 //! What channels to chat services share, so that it is written once.
 //!
-//! A channel that posts messages with buttons turns a presentation into [`Paragraph`]s
-//! ([`facts`](fn@facts), laid out by [`pages`], and [`progress`]), finds out where a request goes
+//! A channel that posts messages with buttons turns a presentation into [`Paragraph`]s ([`Facts`],
+//! laid out by [`pages`], and [`progress`]), writes them as [`Json`], finds out where a request goes
 //! ([`Routes`], [`audience`]), posts when its turn has come ([`Schedule`]) and goes on from there
 //! ([`Posts`]): messages show what becomes of the request, others are asked, people are reminded.
 //! What a button stands for is in [`ballot`], how an account is linked by a code in [`linking`], who
@@ -17,6 +17,7 @@ mod copies;
 mod facts;
 mod following;
 mod http_client;
+mod json;
 mod link;
 pub mod linking;
 pub mod pages;
@@ -28,10 +29,11 @@ mod writing;
 pub use attempts::{Attempts, Turn};
 pub use by_email::{Accounts, ByEmail, DomainError};
 pub use copies::{Copy, Handle, Memory};
-pub use facts::{Fact, facts};
+pub use facts::Facts;
 pub use following::{Posts, Saying, Target, Targets, Unposted, follow, latest, present, take_in};
 pub use http_client::{Http, HttpError, Https, retry_after, send_within};
+pub use json::{Json, Written};
 pub use link::{LinkError, PageLink};
 pub use routes::{HoursError, Route, Routes};
 pub use schedule::{Pace, Rank, Schedule, Window};
-pub use writing::{Kind, Paragraph, Piece, Style, label, room, units, within};
+pub use writing::{Kind, Paragraph, Piece, Style, Text, label, room, units, within};

@@ -2,8 +2,8 @@
 
 use approvals_core::{Coverage, Presentation};
 
-use crate::facts::{Fact, facts};
-use crate::writing::{Kind, Paragraph};
+use crate::facts::Facts;
+use crate::writing::{Kind, Paragraph, Text};
 
 /// How much a service holds, as [`room`](crate::room) counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,39 +18,59 @@ pub struct Room {
 
 /// What is shown of a presentation, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pages {
-    /// In the message that has the buttons.
-    pub first: Vec<Paragraph>,
-    /// In each further message.
-    pub further: Vec<Vec<Paragraph>>,
+pub struct Pages<'a> {
+    text: Text<'a>,
+    /// The paragraph that each further message begins with.
+    further: Vec<usize>,
     /// Whether all of it is there.
     pub coverage: Coverage,
 }
 
+impl<'a> Pages<'a> {
+    /// What stands in the message that has the buttons.
+    pub fn first(&self) -> impl Iterator<Item = Paragraph<'_, 'a>> {
+        let end = self.further.first().copied();
+        self.text.between(0, end.unwrap_or(self.text.len()))
+    }
+
+    /// How many further messages there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.further.len()
+    }
+
+    /// What stands in each further message.
+    pub fn further(&self) -> impl Iterator<Item = impl Iterator<Item = Paragraph<'_, 'a>>> {
+        let ends = self.further.iter().skip(1).copied();
+        let ends = ends.chain([self.text.len()]);
+        let all = self.further.iter().zip(ends);
+        all.map(|(start, end)| self.text.between(*start, end))
+    }
+}
+
 /// Lays a presentation out. What it says about coverage is what is declared before posting.
 #[must_use]
-pub fn pages(presentation: &Presentation<'_>, room: Room) -> Pages {
-    let facts = facts(presentation);
+pub fn pages<'a>(presentation: &'a Presentation<'_>, room: Room) -> Pages<'a> {
+    let facts = Facts::of(presentation);
     if !presentation.is_whole() {
         let places = presentation.masked.len();
         let why = format!("what looks like a secret is masked at {places} places");
-        return partial(facts, room, why);
+        return partial(&facts, room, why);
     }
-    let size: usize = facts
-        .iter()
-        .flat_map(|f| &f.paragraphs)
-        .map(Paragraph::size)
-        .sum();
-    if size > room.first + room.most * room.further {
-        return partial(facts, room, too_long(size, room));
-    }
-    let (first, further) = laid_out(facts, room);
-    if further.len() > room.most {
-        // What was laid out is not needed again: the same facts, shorter.
-        return partial(self::facts(presentation), room, too_long(size, room));
-    }
+    // Most requests fit into one message whatever their texts consist of.
+    let further = match facts.whole().at_most() <= room.first {
+        true => Vec::new(),
+        false => {
+            let size = facts.whole().size();
+            let further = laid_out(facts.whole(), room);
+            if size > room.first + room.most * room.further || further.len() > room.most {
+                return partial(&facts, room, too_long(size, room));
+            }
+            further
+        }
+    };
     Pages {
-        first,
+        text: facts.into_whole(),
         further,
         coverage: Coverage::Whole,
     }
@@ -63,64 +83,51 @@ fn too_long(size: usize, room: Room) -> String {
     )
 }
 
-fn laid_out(facts: Vec<Fact>, sizes: Room) -> (Vec<Paragraph>, Vec<Vec<Paragraph>>) {
-    let (mut first, mut further) = (Vec::new(), Vec::<Vec<Paragraph>>::new());
-    let mut room = sizes.first;
-    for fact in facts {
-        for pair in kept_together(fact.paragraphs) {
-            let size: usize = pair.iter().map(Paragraph::size).sum();
-            if size > room {
-                further.push(Vec::new());
-                room = sizes.further;
-            }
-            room = room.saturating_sub(size);
-            match further.last_mut() {
-                Some(page) => page.extend(pair),
-                None => first.extend(pair),
-            }
+/// The paragraphs that further messages begin with. A line stays together with what stands under it.
+fn laid_out(text: &Text<'_>, sizes: Room) -> Vec<usize> {
+    let (mut further, mut room) = (Vec::new(), sizes.first);
+    let mut all = text.paragraphs().enumerate().peekable();
+    while let Some((begins, paragraph)) = all.next() {
+        let mut size = paragraph.size();
+        let below = |kind| matches!(kind, Kind::Frame | Kind::Quote);
+        while let Some((_, under)) = all.next_if(|(_, next)| below(next.kind)) {
+            size += under.size();
         }
-    }
-    (first, further)
-}
-
-/// A line by itself, or a heading with what stands under it.
-fn kept_together(paragraphs: Vec<Paragraph>) -> Vec<Vec<Paragraph>> {
-    let mut groups: Vec<Vec<Paragraph>> = Vec::new();
-    for paragraph in paragraphs {
-        match (paragraph.kind, groups.last_mut()) {
-            (Kind::Frame | Kind::Quote, Some(group)) => group.push(paragraph),
-            _ => groups.push(vec![paragraph]),
+        if size > room {
+            further.push(begins);
+            room = sizes.further;
         }
+        room = room.saturating_sub(size);
     }
-    groups
+    further
 }
 
 /// One message, in which every value that is long is named and not shown.
 #[must_use]
-pub fn partial(facts: Vec<Fact>, room: Room, why: String) -> Pages {
-    let (mut first, mut left_room, mut left) = (Vec::new(), room.first, 0_usize);
-    let size = |paragraphs: &[Paragraph]| paragraphs.iter().map(Paragraph::size).sum::<usize>();
-    for fact in facts {
-        let whole = size(&fact.paragraphs);
-        let withheld = fact.withheld();
-        let line = size(&withheld);
+pub fn partial<'a>(facts: &Facts<'a>, room: Room, why: String) -> Pages<'a> {
+    let (mut text, mut left_room, mut left) = (Text::default(), room.first, 0_usize);
+    for (paragraphs, withheld) in facts.each() {
+        let whole: usize = paragraphs.iter().map(Paragraph::size).sum();
+        let line = withheld.size();
         if left == 0 && whole <= left_room.min(room.first / 4) {
             left_room -= whole;
-            first.extend(fact.paragraphs);
+            paragraphs
+                .into_iter()
+                .for_each(|paragraph| text.copy(paragraph));
         } else if left == 0 && line <= left_room {
             left_room -= line;
-            first.extend(withheld);
+            withheld
+                .paragraphs()
+                .for_each(|paragraph| text.copy(paragraph));
         } else {
             left += 1;
         }
     }
     if left > 0 {
-        first.push(Paragraph::note(format!(
-            "NOT SHOWN HERE: {left} further facts"
-        )));
+        text.note(format!("NOT SHOWN HERE: {left} further facts"));
     }
     Pages {
-        first,
+        text,
         further: Vec::new(),
         coverage: Coverage::Partial { why },
     }

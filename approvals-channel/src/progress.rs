@@ -1,10 +1,13 @@
 //! How far a request has come: who said what and when, and what became of it.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use approvals_core::review::Vote;
 use approvals_core::text::{Lines, escape};
 use approvals_core::{Choice, Record, State};
 
-use crate::writing::{Paragraph, Piece, label, room, room_of, units};
+use crate::writing::{Piece, Text, label, room, room_of, units};
 
 /// The most of a comment that a message repeats. All of it is in the trail.
 const COMMENT: usize = 600;
@@ -36,34 +39,32 @@ pub const fn title(state: &State) -> &'static str {
 
 /// The lines below what is asked.
 #[must_use]
-pub fn progress(record: &Record) -> Vec<Paragraph> {
-    let mut lines = Vec::new();
+pub fn progress(record: &Record) -> Text<'_> {
+    let mut lines = Text::default();
     if record.state == State::Pending {
-        lines.extend(tracks(record));
+        tracks(record, &mut lines);
     }
     let hidden = record.votes.len().saturating_sub(VOTES);
     if hidden > 0 {
-        lines.push(line(
-            "Votes",
-            vec![Piece::plain(format!("{hidden} earlier ones"))],
-        ));
+        let text = format!("{hidden} earlier ones");
+        lines.line([label("Votes"), Piece::plain(text)]);
     }
     let listed = record.votes.len().saturating_sub(hidden).max(1);
     let most = COMMENT.min(COMMENTS / listed);
-    let votes = record.votes.iter().skip(hidden);
-    lines.extend(votes.map(|vote| said(vote, most)));
-    lines.extend(outcome(&record.state));
+    for vote in record.votes.iter().skip(hidden) {
+        said(vote, most, &mut lines);
+    }
+    outcome(&record.state, &mut lines);
     if let Some(person) = &record.review_owed {
         let text = format!("released by {person} alone: a review after the fact is owed");
-        lines.push(line("Mind", vec![Piece::plain(text)]));
+        lines.line([label("Mind"), Piece::plain(text)]);
     }
     lines
 }
 
 /// What is still wanted, a line each.
-fn tracks(record: &Record) -> Vec<Paragraph> {
+fn tracks(record: &Record, lines: &mut Text<'_>) {
     let tracks = record.asked.tracks.iter().zip(&record.progress);
-    let mut lines = Vec::new();
     for (index, (track, progress)) in tracks.enumerate() {
         let stages = track.stages().count().max(1);
         let mut text = match progress.met {
@@ -84,17 +85,17 @@ fn tracks(record: &Record) -> Vec<Paragraph> {
                 };
                 vote.choice == Choice::Approve && vote.seats.iter().any(here)
             });
-            text.push_str(&format!("; {} of {seats} have agreed", taken.count()));
+            // Writing to a text does not fail.
+            let _ = write!(text, "; {} of {seats} have agreed", taken.count());
             if progress.widened & (1_u16.checked_shl(progress.open.into()).unwrap_or(0)) != 0 {
                 text.push_str("; others are asked as well by now");
             }
         }
-        lines.push(line("Wanted", vec![Piece::plain(text)]));
+        lines.line([label("Wanted"), Piece::plain(text)]);
     }
-    lines
 }
 
-fn said(vote: &Vote, most: usize) -> Paragraph {
+fn said<'a>(vote: &'a Vote, most: usize, lines: &mut Text<'a>) {
     let what = match vote.choice {
         Choice::Approve => "approves",
         Choice::Deny => "denies",
@@ -102,21 +103,22 @@ fn said(vote: &Vote, most: usize) -> Paragraph {
         Choice::BreakGlass => "breaks the glass",
         Choice::Withdrawn => "took the vote back",
     };
-    let mut elements = vec![
+    let line = [
+        label("Vote"),
         Piece::code(vote.person.as_str()),
         Piece::plain(format!(" {what}, {}", vote.at)),
     ];
-    elements.extend(comment(vote.comment.as_deref(), most));
-    line("Vote", elements)
+    let comment = comment(vote.comment.as_deref(), most);
+    lines.line(line.into_iter().chain(comment));
 }
 
 /// How it ended; nothing where it has not.
-fn outcome(state: &State) -> Option<Paragraph> {
+fn outcome<'a>(state: &'a State, lines: &mut Text<'a>) {
     let (at, by, why) = match state {
-        State::Pending | State::Claimed { .. } | State::Executing { .. } => return None,
+        State::Pending | State::Claimed { .. } | State::Executing { .. } => return,
         State::Approved { at, execute_by } => {
             let text = format!("{at}, to be run by {execute_by}");
-            return Some(line("Approved", vec![Piece::plain(text)]));
+            return lines.line([label("Approved"), Piece::plain(text)]);
         }
         State::Succeeded { at, summary } | State::Failed { at, summary } => {
             (at, None, summary.as_deref())
@@ -128,38 +130,35 @@ fn outcome(state: &State) -> Option<Paragraph> {
         State::Revoked { at, by, reason } => (at, Some(by), Some(&**reason)),
         State::Expired { at } | State::Lapsed { at } => (at, None, None),
     };
-    let mut elements = vec![Piece::plain(at.to_string())];
+    let mut pieces = vec![label("Ended"), Piece::plain(at.to_string())];
     if let Some(by) = by {
-        elements.extend([Piece::plain(" by "), Piece::code(by.as_str())]);
+        pieces.extend([Piece::plain(" by "), Piece::code(by.as_str())]);
     }
-    elements.extend(comment(why, LAST_WORD));
+    pieces.extend(comment(why, LAST_WORD));
     if let State::Denied {
         proposal: Some(proposal),
         ..
     } = state
         && let Ok(json) = serde_json::to_string(&**proposal)
     {
-        elements.push(Piece::plain("; would agree to "));
-        elements.push(Piece::code(clipped(&json, LAST_WORD)));
+        pieces.push(Piece::plain("; would agree to "));
+        pieces.push(Piece::code(clipped(&json, LAST_WORD).into_owned()));
     }
-    Some(line("Ended", elements))
+    lines.line(pieces);
 }
 
 /// Somebody's words, escaped and in a style of their own.
-fn comment(text: Option<&str>, most: usize) -> Vec<Piece> {
-    match text {
-        Some(text) if !text.is_empty() => {
-            vec![Piece::plain(": "), Piece::italic(clipped(text, most))]
-        }
-        Some(_) | None => Vec::new(),
-    }
+fn comment(text: Option<&str>, most: usize) -> impl Iterator<Item = Piece<'_>> {
+    let text = text.filter(|text| !text.is_empty());
+    let words = text.map(|text| [Piece::plain(": "), Piece::italic(clipped(text, most))]);
+    words.into_iter().flatten()
 }
 
 /// The beginning of a text, saying how much is not there.
-fn clipped(text: &str, most: usize) -> String {
+fn clipped(text: &str, most: usize) -> Cow<'_, str> {
     let escaped = escape(text, Lines::Escape);
     if room(&escaped) <= most {
-        return escaped.into_owned();
+        return escaped;
     }
     let mut taken = 0;
     let fits = |character: &char| {
@@ -168,11 +167,5 @@ fn clipped(text: &str, most: usize) -> String {
     };
     let kept: String = escaped.chars().take_while(fits).collect();
     let left = units(&escaped).saturating_sub(units(&kept));
-    format!("{kept} […{left} more characters, see the trail]")
-}
-
-fn line(name: &str, mut rest: Vec<Piece>) -> Paragraph {
-    let mut elements = vec![label(name)];
-    elements.append(&mut rest);
-    Paragraph::line(elements)
+    Cow::Owned(format!("{kept} […{left} more characters, see the trail]"))
 }

@@ -1,5 +1,7 @@
 //! Text as it is read: paragraphs of pieces, each with a style and none of it markup.
 
+use std::borrow::Cow;
+
 /// A text of ours to one person, of at most so many characters: where it was longer it says so.
 #[must_use]
 pub fn within(text: &str, most: usize) -> String {
@@ -11,13 +13,114 @@ pub fn within(text: &str, most: usize) -> String {
     text.chars().take(kept).chain(CUT.chars()).collect()
 }
 
-/// A paragraph.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paragraph {
+/// Paragraphs, one after another.
+///
+/// All their pieces are in one list: one for each paragraph takes longer to make than to fill.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text<'a> {
+    pieces: Vec<Piece<'a>>,
+    /// How each paragraph is set, and where its pieces end.
+    paragraphs: Vec<(Kind, usize)>,
+}
+
+impl<'a> Text<'a> {
+    /// No paragraphs yet, with room for so many.
+    #[must_use]
+    pub fn with_room(paragraphs: usize) -> Self {
+        Self {
+            pieces: Vec::with_capacity(2 * paragraphs),
+            paragraphs: Vec::with_capacity(paragraphs),
+        }
+    }
+
+    /// Adds a paragraph.
+    pub fn add(&mut self, kind: Kind, pieces: impl IntoIterator<Item = Piece<'a>>) {
+        self.pieces.extend(pieces);
+        self.paragraphs.push((kind, self.pieces.len()));
+    }
+
+    /// Adds one line.
+    pub fn line(&mut self, pieces: impl IntoIterator<Item = Piece<'a>>) {
+        self.add(Kind::Line, pieces);
+    }
+
+    /// Adds a note of the channel's own.
+    pub fn note(&mut self, text: impl Into<Cow<'a, str>>) {
+        self.line([Piece::italic(text)]);
+    }
+
+    /// Adds a paragraph of another text.
+    pub(crate) fn copy(&mut self, paragraph: Paragraph<'_, 'a>) {
+        self.add(paragraph.kind, paragraph.pieces.iter().cloned());
+    }
+
+    /// How many paragraphs there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.paragraphs.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.paragraphs.is_empty()
+    }
+
+    /// All paragraphs.
+    pub fn paragraphs(&self) -> impl Iterator<Item = Paragraph<'_, 'a>> {
+        self.between(0, self.len())
+    }
+
+    /// The paragraphs from one up to another.
+    pub fn between(&self, from: usize, to: usize) -> impl Iterator<Item = Paragraph<'_, 'a>> {
+        let before = from.checked_sub(1).and_then(|at| self.paragraphs.get(at));
+        let mut start = before.map_or(0, |(_, end)| *end);
+        let paragraphs = self.paragraphs.get(from..to).unwrap_or_default();
+        paragraphs.iter().map(move |(kind, end)| {
+            let pieces = self.pieces.get(start..*end).unwrap_or_default();
+            start = *end;
+            Paragraph {
+                kind: *kind,
+                pieces,
+            }
+        })
+    }
+
+    /// The size of all paragraphs.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.pieces.iter().map(Piece::size).sum()
+    }
+
+    /// What [`size`](Self::size) is at most, without looking at what the texts consist of.
+    #[must_use]
+    pub fn at_most(&self) -> usize {
+        self.pieces.iter().map(Piece::at_most).sum()
+    }
+}
+
+/// A paragraph of a [`Text`], or of pieces that stand anywhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paragraph<'t, 'a> {
     /// How it is set.
     pub kind: Kind,
     /// What stands in it.
-    pub pieces: Vec<Piece>,
+    pub pieces: &'t [Piece<'a>],
+}
+
+impl<'t, 'a> Paragraph<'t, 'a> {
+    /// One line.
+    #[must_use]
+    pub const fn line(pieces: &'t [Piece<'a>]) -> Self {
+        let kind = Kind::Line;
+        Self { kind, pieces }
+    }
+
+    /// How much [`room`] its text takes, with what stands around each piece in a message.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.pieces.iter().map(Piece::size).sum()
+    }
 }
 
 /// How a paragraph is set.
@@ -31,33 +134,15 @@ pub enum Kind {
     Quote,
 }
 
-impl Paragraph {
-    /// One line.
-    #[must_use]
-    pub const fn line(pieces: Vec<Piece>) -> Self {
-        let kind = Kind::Line;
-        Self { kind, pieces }
-    }
-
-    /// A note of the channel's own.
-    #[must_use]
-    pub fn note(text: impl Into<String>) -> Self {
-        Self::line(vec![Piece::italic(text)])
-    }
-
-    /// How much [`room`] its text takes, with what stands around each piece in a message.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        let pieces = self.pieces.iter();
-        pieces.map(|piece| WRAPPED + room(&piece.text)).sum()
-    }
-}
-
 /// A piece of a paragraph: these characters and nothing else. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// The characters. Where they are from outside they were escaped by the presentation.
-    pub text: String,
+pub struct Piece<'a> {
+    /// Words of ours before the text.
+    pub before: &'static str,
+    /// The text. Where it is from outside it was escaped by the presentation.
+    pub text: Cow<'a, str>,
+    /// Words of ours after the text.
+    pub after: &'static str,
     /// How they look; `None` for plain.
     pub style: Option<Style>,
 }
@@ -73,43 +158,68 @@ pub enum Style {
     Code,
 }
 
-impl Piece {
+impl<'a> Piece<'a> {
     /// Plain text.
-    pub fn plain(text: impl Into<String>) -> Self {
+    pub fn plain(text: impl Into<Cow<'a, str>>) -> Self {
         Self::styled(text, None)
     }
 
     /// Bold.
-    pub fn bold(text: impl Into<String>) -> Self {
+    pub fn bold(text: impl Into<Cow<'a, str>>) -> Self {
         Self::styled(text, Some(Style::Bold))
     }
 
     /// Italic.
-    pub fn italic(text: impl Into<String>) -> Self {
+    pub fn italic(text: impl Into<Cow<'a, str>>) -> Self {
         Self::styled(text, Some(Style::Italic))
     }
 
     /// Of one width.
-    pub fn code(text: impl Into<String>) -> Self {
+    pub fn code(text: impl Into<Cow<'a, str>>) -> Self {
         Self::styled(text, Some(Style::Code))
     }
 
-    fn styled(text: impl Into<String>, style: Option<Style>) -> Self {
+    /// The same between words of ours.
+    #[must_use]
+    pub(crate) const fn between(mut self, before: &'static str, after: &'static str) -> Self {
+        self.before = before;
+        self.after = after;
+        self
+    }
+
+    fn styled(text: impl Into<Cow<'a, str>>, style: Option<Style>) -> Self {
         let text = text.into();
-        if text.is_empty() {
-            return Self {
-                text: "(empty)".to_owned(),
-                style: Some(Style::Italic),
-            };
+        let (text, style) = match text.is_empty() {
+            true => (Cow::Borrowed("(empty)"), Some(Style::Italic)),
+            false => (text, style),
+        };
+        Self {
+            before: "",
+            text,
+            after: "",
+            style,
         }
-        Self { text, style }
+    }
+
+    /// What it consists of, in order.
+    #[must_use]
+    pub fn parts(&self) -> [&str; 3] {
+        [self.before, &self.text, self.after]
+    }
+
+    fn size(&self) -> usize {
+        WRAPPED + self.parts().into_iter().map(room).sum::<usize>()
+    }
+
+    fn at_most(&self) -> usize {
+        // A character takes twice as many units as it has bytes where it is escaped, and else fewer.
+        WRAPPED + 2 * self.parts().into_iter().map(str::len).sum::<usize>()
     }
 }
 
 /// The name of what follows in the same line.
-#[must_use]
-pub fn label(name: &str) -> Piece {
-    Piece::bold(format!("{name}  "))
+pub fn label<'a>(name: impl Into<Cow<'a, str>>) -> Piece<'a> {
+    Piece::bold(name).between("", "  ")
 }
 
 /// How many UTF-16 units a text has: what is longest of all that services count in.
@@ -128,7 +238,8 @@ const WRAPPED: usize = 48;
 /// that is escaped there.
 #[must_use]
 pub fn room(text: &str) -> usize {
-    text.chars().map(room_of).sum()
+    let escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t');
+    units(text) + text.bytes().filter(escaped).count()
 }
 
 pub(crate) const fn room_of(character: char) -> usize {

@@ -73,6 +73,9 @@ pub fn is_plain(s: &str) -> bool {
 
 /// Splits before the first character that has to be escaped.
 fn split_at_first_escaped(s: &str, lines: Lines) -> Option<(&str, &str)> {
+    if is_all_plain(s.as_bytes()) {
+        return None;
+    }
     let plain = plain_prefix(s.as_bytes());
     let tail = s.get(plain..)?;
     let at = tail
@@ -88,17 +91,39 @@ fn split_at_first_escaped(s: &str, lines: Lines) -> Option<(&str, &str)> {
 }
 
 /// How many bytes at the beginning, in whole chunks, are printable ASCII other
-/// than `\`. The fold vectorises.
+/// than `\`.
 fn plain_prefix(bytes: &[u8]) -> usize {
     let (chunks, _) = bytes.as_chunks::<32>();
     32 * chunks
         .iter()
-        .take_while(|chunk| {
-            chunk.iter().fold(true, |plain, &byte| {
-                plain & (b' '..=b'~').contains(&byte) & (byte != b'\\')
-            })
-        })
+        .take_while(|chunk| is_plain_chunk(chunk))
         .count()
+}
+
+/// Whether all bytes are, which those of most texts are. What does not fill a
+/// chunk is looked at in one that overlaps the one before.
+fn is_all_plain(bytes: &[u8]) -> bool {
+    if let Some(last) = bytes.last_chunk::<32>() {
+        return is_plain_chunk(last) && plain_prefix(bytes) == bytes.len() / 32 * 32;
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+        return is_plain_chunk(first) && is_plain_chunk(last);
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => is_plain_chunk(first) && is_plain_chunk(last),
+        _ => bytes.iter().all(|&byte| is_plain_byte(byte)),
+    }
+}
+
+/// The fold vectorises.
+fn is_plain_chunk<const N: usize>(chunk: &[u8; N]) -> bool {
+    chunk
+        .iter()
+        .fold(true, |plain, &byte| plain & is_plain_byte(byte))
+}
+
+const fn is_plain_byte(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'\\'
 }
 
 /// Whether a character is invisible, looks like a plain space without being

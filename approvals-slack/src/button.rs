@@ -1,9 +1,10 @@
 //! What pressing a button does, and the buttons themselves.
 
+use approvals_channel::Json;
 use approvals_channel::ballot::{Seen, choice, choices, title, wants_code, wants_comment, word};
 use approvals_core::{Choice, Record};
 
-use crate::block::{Button, Plain};
+use crate::block::{BlockId, Button, Does, actions};
 
 /// What pressing a button does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +22,12 @@ const FORM: &str = "approvals.form.";
 const LINK: &str = "approvals.link";
 
 impl Press {
-    pub(crate) fn action_id(self) -> String {
+    /// The button's id: two parts of one word.
+    pub(crate) const fn parts(self) -> [&'static str; 2] {
         match self {
-            Self::Vote(choice) => format!("{VOTE}{}", word(choice)),
-            Self::Form(choice) => format!("{FORM}{}", word(choice)),
-            Self::Link => LINK.to_owned(),
+            Self::Vote(choice) => [VOTE, word(choice)],
+            Self::Form(choice) => [FORM, word(choice)],
+            Self::Link => [LINK, ""],
         }
     }
 
@@ -40,9 +42,13 @@ impl Press {
     }
 }
 
-/// The buttons of a request that is shown whole.
-pub(crate) fn buttons(record: &Record) -> Vec<Button> {
-    let value = Seen::of(record).to_string();
+/// The buttons of a request that is shown whole; none where there is nothing more to say.
+pub(crate) fn buttons(json: &mut Json, id: BlockId, record: &Record) {
+    let choices = choices(record);
+    if choices.is_empty() {
+        return;
+    }
+    let seen = Seen::of(record).to_string();
     let button = |(index, choice)| {
         let form = choice == Choice::Deny
             || wants_comment(record, choice)
@@ -58,18 +64,16 @@ pub(crate) fn buttons(record: &Record) -> Vec<Button> {
             Choice::Approve | Choice::Confirm | Choice::BreakGlass | Choice::Withdrawn => None,
         };
         Button {
-            action_id: press.action_id(),
-            text: Plain::new(title(choice)),
-            style,
-            value: Some(value.clone()),
-            url: None,
+            action_id: press.parts(),
+            text: title(choice),
+            does: Does::Tell {
+                style,
+                value: &seen,
+            },
         }
     };
-    choices(record)
-        .into_iter()
-        .enumerate()
-        .map(button)
-        .collect()
+    let all = choices.into_iter().enumerate().map(button);
+    actions(json.ours(","), id, all);
 }
 
 #[cfg(test)]
@@ -81,7 +85,7 @@ mod tests {
         for choice in ["approve", "deny", "confirm", "break_glass", "take_back"] {
             let choice = super::choice(choice).unwrap();
             for press in [Press::Vote(choice), Press::Form(choice), Press::Link] {
-                assert_eq!(Press::of(&press.action_id()), Some(press));
+                assert_eq!(Press::of(&press.parts().concat()), Some(press));
             }
         }
         assert_eq!(Press::of("approve"), None);

@@ -49,10 +49,7 @@ impl Slack {
     #[must_use]
     pub fn preview(&self, record: &Record) -> Vec<String> {
         let bodies = message::all(record, self.0.face(&[], Rest::There)).into_iter();
-        // Strings, numbers and flags: nothing that cannot be written.
-        bodies
-            .map(|body| serde_json::to_string(&body).unwrap_or_default())
-            .collect()
+        bodies.map(|body| body.json()).collect()
     }
 }
 

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, turned_away, without_code};
-use approvals_channel::{Rank, Turn, take_in};
+use approvals_channel::{Rank, Turn, Written, take_in};
 use approvals_core::{Choice, Phase, Record, VoteError};
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
-use crate::block::Modal;
 use crate::channel::Inner;
 use crate::error::Class;
 use crate::form::{Remembered, form};
@@ -69,7 +68,7 @@ struct PostEphemeral<'a> {
 #[derive(Serialize)]
 struct Open<'a> {
     trigger_id: &'a str,
-    view: &'a Modal,
+    view: &'a Written,
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,11 @@
 //! The form in which somebody says why, or types the code of a critical call.
 
 use approvals_channel::ballot::{self, Seen, title, wants_code, wants_comment};
-use approvals_channel::{Paragraph, Piece, label};
+use approvals_channel::{Json, Paragraph, Piece, Written, label};
 use approvals_core::{Choice, Record};
 use serde::{Deserialize, Serialize};
 
-use crate::block::{Block, Field, Modal, Plain};
+use crate::block::{BlockId, Input, Modal, RichText};
 
 /// The form's own id.
 pub(crate) const CALLBACK: &str = "approvals.form";
@@ -61,51 +61,47 @@ impl Remembered {
 }
 
 /// The form for a choice on what was seen.
-pub(crate) fn form(record: &Record, mut remembered: Remembered) -> Modal {
+pub(crate) fn form(record: &Record, mut remembered: Remembered) -> Written {
     let (asked, choice) = (&record.asked, remembered.choice);
     remembered.code = wants_code(asked.risk, choice);
-    let facts = vec![
+    let facts = [
         label(title(choice)),
         Piece::code(asked.call.action().as_str()),
         Piece::plain(format!("  risk {}, code ", asked.risk)),
         Piece::code(remembered.seen.digest.short_code()),
     ];
-    let mut blocks = vec![Block::RichText {
-        block_id: "what".to_owned(),
-        elements: vec![Paragraph::line(facts).into()],
-    }];
-    if remembered.code {
-        blocks.push(Block::Input {
-            block_id: CODE.to_owned(),
-            label: Plain::new("Type the code of the call"),
-            hint: Some(Plain::new("It stands in the message, and as 1a2b-3c4d.")),
-            optional: false,
-            element: Field {
-                action_id: CODE,
-                multiline: false,
-                max_length: 20,
-            },
-        });
-    }
-    blocks.push(Block::Input {
-        block_id: COMMENT.to_owned(),
-        label: Plain::new("Why"),
-        hint: Some(Plain::new(
-            "Whoever asked reads it, and so does everybody here.",
-        )),
+    let code = Input {
+        id: CODE,
+        label: "Type the code of the call",
+        hint: "It stands in the message, and as 1a2b-3c4d.",
+        optional: false,
+        multiline: false,
+        max_length: 20,
+    };
+    let comment = Input {
+        id: COMMENT,
+        label: "Why",
+        hint: "Whoever asked reads it, and so does everybody here.",
         optional: !wants_comment(record, choice),
-        element: Field {
-            action_id: COMMENT,
-            multiline: true,
-            max_length: 3_000,
-        },
-    });
-    Modal {
+        multiline: true,
+        max_length: 3_000,
+    };
+    let modal = Modal {
         callback_id: CALLBACK,
-        private_metadata: remembered.written(),
-        title: Plain::new(title(choice)),
-        submit: Plain::new(title(choice)),
-        close: Plain::new("Back"),
-        blocks,
-    }
+        private_metadata: &remembered.written(),
+        title: title(choice),
+        submit: title(choice),
+        close: "Back",
+    };
+    let mut json = Json::with_room(2 * 1024);
+    modal.write(&mut json, |json| {
+        let mut what = RichText::begin(json, BlockId::of("what"));
+        what.paragraph(Paragraph::line(&facts));
+        what.end();
+        if remembered.code {
+            code.write(json.ours(","));
+        }
+        comment.write(json.ours(","));
+    });
+    json.written()
 }

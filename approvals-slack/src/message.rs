@@ -2,11 +2,11 @@
 
 use approvals_channel::pages::{Pages, Room, pages};
 use approvals_channel::progress::{progress, title};
-use approvals_channel::{PageLink, Paragraph, Piece, label, within};
+use approvals_channel::{Json, PageLink, Paragraph, Piece, Written, label, within};
 use approvals_core::{Coverage, Presentation, Record};
 use serde::Serialize;
 
-use crate::block::{Block, Button, Inline, Plain, Rich, joined};
+use crate::block::{BlockId, Button, Does, RichText, actions, header};
 use crate::button::{Press, buttons};
 use crate::id::{UserGroupId, UserId};
 
@@ -25,7 +25,17 @@ pub(crate) const ROOM: Room = Room {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Body {
     pub(crate) text: String,
-    pub(crate) blocks: Vec<Block>,
+    pub(crate) blocks: Written,
+}
+
+impl Body {
+    /// All of it as JSON.
+    pub(crate) fn json(&self) -> String {
+        let mut json = Json::with_room(self.text.len() + self.blocks.as_str().len() + 32);
+        json.ours(r#"{"text":""#).text(&self.text);
+        json.ours(r#"","blocks":"#).value(&self.blocks).ours("}");
+        json.written().into_string()
+    }
 }
 
 /// Whom a message calls.
@@ -78,123 +88,112 @@ pub(crate) enum Rest {
 /// The message that has the buttons, as its record stands.
 pub(crate) fn first(record: &Record, face: Face<'_>) -> Body {
     let presentation = Presentation::of(&record.asked);
-    first_of(record, pages(&presentation, ROOM), face)
+    first_of(record, &pages(&presentation, ROOM), face)
 }
 
-fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
-    let revision = record.revision;
-    let Pages {
-        first,
-        further,
-        coverage,
-    } = pages;
+fn first_of(record: &Record, pages: &Pages<'_>, face: Face<'_>) -> Body {
     // An update has blocks of its own: Slack wants new ids for them.
     let part = match face.rest {
         Rest::Coming => 0,
         Rest::There => 1,
         Rest::Missing => 2,
     };
-    let id = |name: &str| format!("{name}-{revision}-{part}");
-    let mut blocks = vec![Block::Header {
-        block_id: id("title"),
-        text: Plain::new(title(&record.state)),
-    }];
-    let mut facts = calls(face.mentions);
-    facts.extend(first.into_iter().map(Rich::from));
-    if !further.is_empty() {
-        let count = further.len();
-        let note = match face.rest {
+    let id = |name| BlockId::updated(name, record.revision, part);
+    let mut json = Json::with_room(6 * 1024);
+    header(json.ours("["), id("title"), title(&record.state));
+    let mut facts = RichText::begin(json.ours(","), id("facts"));
+    facts.calls(face.mentions);
+    pages
+        .first()
+        .for_each(|paragraph| facts.paragraph(paragraph));
+    let further = pages.count();
+    if further > 0 {
+        facts.note(match face.rest {
             Rest::There => {
-                format!("Not all of it fits here: {count} more in the thread. Read them too.")
+                format!("Not all of it fits here: {further} more in the thread. Read them too.")
             }
-            Rest::Coming => format!("Not all of it fits here: {count} more follow in the thread."),
+            Rest::Coming => {
+                format!("Not all of it fits here: {further} more follow in the thread.")
+            }
             Rest::Missing => {
                 "Not all of it fits here, and the rest could not be posted.".to_owned()
             }
-        };
-        facts.push(note_of(note));
+        });
     }
-    blocks.push(Block::RichText {
-        block_id: id("facts"),
-        elements: joined(facts),
-    });
-    let mut below: Vec<Rich> = progress(record).into_iter().map(Rich::from).collect();
-    let mut elements = Vec::new();
-    match &coverage {
+    facts.end();
+    let mut below = progress(record);
+    match &pages.coverage {
         Coverage::Partial { why } => {
-            below.push(note_of(format!(
-                "Not all of it can be shown here: {why}. Nobody can approve it here{}.",
-                if face.link.is_some() {
-                    ", only where the link leads"
-                } else {
-                    ""
-                }
-            )));
-            elements.extend(face.link.map(|link| open(link, record)));
+            let where_to = match face.link {
+                Some(_) => ", only where the link leads",
+                None => "",
+            };
+            below.note(format!(
+                "Not all of it can be shown here: {why}. Nobody can approve it here{where_to}."
+            ));
         }
         Coverage::Whole => match face.rest {
-            Rest::There => elements.extend(buttons(record)),
-            Rest::Coming => below.push(note_of("The buttons come with the rest.".to_owned())),
-            Rest::Missing => {
-                below.push(note_of("Nobody can answer it here.".to_owned()));
-                elements.extend(face.link.map(|link| open(link, record)));
-            }
+            Rest::There => {}
+            Rest::Coming => below.note("The buttons come with the rest."),
+            Rest::Missing => below.note("Nobody can answer it here."),
         },
     }
     if !below.is_empty() {
-        blocks.push(Block::RichText {
-            block_id: id("progress"),
-            elements: joined(below),
-        });
+        let mut block = RichText::begin(json.ours(","), id("progress"));
+        below
+            .paragraphs()
+            .for_each(|paragraph| block.paragraph(paragraph));
+        block.end();
     }
-    if !elements.is_empty() {
-        blocks.push(Block::Actions {
-            block_id: id("buttons"),
-            elements,
-        });
+    match (&pages.coverage, face.rest) {
+        (Coverage::Whole, Rest::There) => buttons(&mut json, id("buttons"), record),
+        (Coverage::Whole, Rest::Coming) => {}
+        (Coverage::Partial { .. }, _) | (Coverage::Whole, Rest::Missing) => {
+            if let Some(link) = face.link {
+                let url = link.of(record.id());
+                actions(json.ours(","), id("buttons"), [open(&url)]);
+            }
+        }
     }
+    json.ours("]");
     Body {
         text: fallback(record),
-        blocks,
+        blocks: json.written(),
     }
 }
 
 /// All messages, the one that has the buttons first.
 pub(crate) fn all(record: &Record, face: Face<'_>) -> Vec<Body> {
-    let mut pages = pages(&Presentation::of(&record.asked), ROOM);
-    let further = following(record, &mut pages);
-    let first = first_of(record, pages, face);
-    std::iter::once(first).chain(further).collect()
+    let presentation = Presentation::of(&record.asked);
+    let pages = pages(&presentation, ROOM);
+    let mut all = Vec::with_capacity(1 + pages.count());
+    all.push(first_of(record, &pages, face));
+    all.extend(following(record, &pages));
+    all
 }
 
 /// The messages that follow in the thread.
 pub(crate) fn further(record: &Record) -> Vec<Body> {
-    let mut pages = pages(&Presentation::of(&record.asked), ROOM);
-    following(record, &mut pages)
+    let presentation = Presentation::of(&record.asked);
+    following(record, &pages(&presentation, ROOM)).collect()
 }
 
-/// Takes the content of the further messages out, and leaves their number.
-fn following(record: &Record, pages: &mut Pages) -> Vec<Body> {
-    let further: Vec<Vec<Paragraph>> = pages.further.iter_mut().map(std::mem::take).collect();
-    let of = further.len();
-    let body = |(index, page): (usize, Vec<Paragraph>)| {
-        let number = index + 1;
-        let text = format!("{}: {number} of {of} further messages", fallback(record));
+fn following<'p>(record: &'p Record, pages: &'p Pages<'_>) -> impl Iterator<Item = Body> + 'p {
+    let of = pages.count();
+    pages.further().zip(1_u32..).map(move |(page, number)| {
+        let mut json = Json::with_room(12 * 1024);
+        let count = format!("{number} of {of} further messages");
+        let id = |name| BlockId::numbered(name, number.into());
+        header(json.ours("["), id("title"), &count);
+        let mut block = RichText::begin(json.ours(","), id("page"));
+        page.for_each(|paragraph| block.paragraph(paragraph));
+        block.end();
+        json.ours("]");
         Body {
-            blocks: vec![
-                Block::Header {
-                    block_id: format!("title-{number}"),
-                    text: Plain::new(format!("{number} of {of} further messages")),
-                },
-                Block::RichText {
-                    block_id: format!("page-{number}"),
-                    elements: joined(page.into_iter().map(Rich::from)),
-                },
-            ],
-            text,
+            text: format!("{}: {count}", fallback(record)),
+            blocks: json.written(),
         }
-    };
-    further.into_iter().enumerate().map(body).collect()
+    })
 }
 
 /// A message in the thread that calls whoever is asked by now.
@@ -215,14 +214,16 @@ pub(crate) fn reminding(record: &Record, mentions: &[Mention]) -> Body {
 }
 
 fn in_thread(record: &Record, mentions: &[Mention], what: &str, words: &str) -> Body {
-    let mut elements = vec![note_of(words.to_owned())];
-    elements.extend(calls(mentions));
+    let mut json = Json::with_room(1024);
+    let id = BlockId::numbered("thread", record.revision);
+    let mut block = RichText::begin(json.ours("["), id);
+    block.note(words.to_owned());
+    block.calls(mentions);
+    block.end();
+    json.ours("]");
     Body {
         text: format!("{}: {what}", fallback(record)),
-        blocks: vec![Block::RichText {
-            block_id: format!("thread-{}", record.revision),
-            elements: joined(elements),
-        }],
+        blocks: json.written(),
     }
 }
 
@@ -230,14 +231,14 @@ fn in_thread(record: &Record, mentions: &[Mention], what: &str, words: &str) -> 
 pub(crate) fn answer(what: &str, why: &str) -> Body {
     use approvals_core::text::{Lines, escape};
     let why = within(&escape(why, Lines::Escape), 2_000);
+    let mut json = Json::with_room(1024);
+    let mut block = RichText::begin(json.ours("["), BlockId::of("answer"));
+    block.paragraph(Paragraph::line(&[label(what), Piece::plain(why)]));
+    block.end();
+    json.ours("]");
     Body {
         text: what.to_owned(),
-        blocks: vec![Block::RichText {
-            block_id: "answer".to_owned(),
-            elements: vec![Rich::Section {
-                elements: vec![label(what).into(), Piece::plain(why).into()],
-            }],
-        }],
+        blocks: json.written(),
     }
 }
 
@@ -252,36 +253,11 @@ fn fallback(record: &Record) -> String {
     )
 }
 
-fn calls(mentions: &[Mention]) -> Vec<Rich> {
-    if mentions.is_empty() {
-        return Vec::new();
-    }
-    let mut elements = vec![Inline::from(label("For"))];
-    for mention in mentions {
-        elements.push(match mention {
-            Mention::User(user) => Inline::User {
-                user_id: user.as_str().to_owned(),
-            },
-            Mention::Group(group) => Inline::Usergroup {
-                usergroup_id: group.as_str().to_owned(),
-            },
-        });
-        elements.push(Piece::plain(" ").into());
-    }
-    vec![Rich::Section { elements }]
-}
-
-fn note_of(text: String) -> Rich {
-    Paragraph::note(text).into()
-}
-
-fn open(link: &PageLink, record: &Record) -> Button {
+fn open(url: &str) -> Button<'_> {
     Button {
-        action_id: Press::Link.action_id(),
-        text: Plain::new("Open the request"),
-        style: None,
-        value: None,
-        url: Some(link.of(record.id())),
+        action_id: Press::Link.parts(),
+        text: "Open the request",
+        does: Does::Open { url },
     }
 }
 

@@ -1,11 +1,11 @@
 //! The buttons: what each carries, and what comes back when it is pressed.
 
 use approvals_channel::ballot::{Seen, choice, choices, title, wants_code, wants_comment, word};
-use approvals_channel::units;
+use approvals_channel::{Json, units};
 use approvals_core::{Choice, Record};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::element::{Action, Element};
+use crate::element::{Execute, Input, actions};
 
 /// What a button carries is under this name, so that no field can be taken for it.
 const SEEN: &str = "approvals.seen";
@@ -75,22 +75,23 @@ const fn verb(choice: Choice) -> &'static str {
     }
 }
 
-/// Fields and buttons of a request that is shown whole.
-pub(crate) fn buttons(record: &Record) -> Vec<Element> {
+/// Fields and buttons of a request that is shown whole, each after a comma; none where there is
+/// nothing more to say.
+pub(crate) fn buttons(json: &mut Json, record: &Record) {
     let choices = choices(record);
     if choices.is_empty() {
-        return Vec::new();
+        return;
     }
-    let mut elements = Vec::with_capacity(3);
+    let code = Input {
+        id: CODE,
+        label: "To agree, type the code of the call",
+        is_multiline: false,
+        max_length: 20,
+    };
     if choices.iter().any(|c| wants_code(record.asked.risk, *c)) {
-        elements.push(Element::Input {
-            id: CODE,
-            label: "To agree, type the code of the call",
-            is_multiline: false,
-            max_length: 20,
-        });
+        code.write(json.ours(","));
     }
-    elements.push(Element::Input {
+    let comment = Input {
         id: COMMENT,
         label: match choices.iter().any(|c| wants_comment(record, *c)) {
             true => "Why (required for some answers); whoever asked reads it",
@@ -98,27 +99,30 @@ pub(crate) fn buttons(record: &Record) -> Vec<Element> {
         },
         is_multiline: true,
         max_length: LONGEST,
-    });
-    let seen = Seen::of(record).to_string();
-    let button = |(index, choice)| Action::Execute {
-        title: title(choice),
-        style: match choice {
-            Choice::Approve | Choice::Confirm if index == 0 => Some("positive"),
-            Choice::Deny => Some("destructive"),
-            Choice::Approve | Choice::Confirm | Choice::BreakGlass | Choice::Withdrawn => None,
-        },
-        verb: verb(choice),
-        data: json!({SEEN: seen, CHOICE: word(choice)}),
     };
-    let actions = choices.into_iter().enumerate().map(button).collect();
-    elements.push(Element::ActionSet { actions });
-    elements
+    comment.write(json.ours(","));
+    let seen = Seen::of(record).to_string();
+    let all = choices.into_iter().enumerate();
+    actions(json.ours(","), all, |json, (index, choice)| {
+        let button = Execute {
+            title: title(choice),
+            style: match choice {
+                Choice::Approve | Choice::Confirm if index == 0 => Some("positive"),
+                Choice::Deny => Some("destructive"),
+                Choice::Approve | Choice::Confirm | Choice::BreakGlass | Choice::Withdrawn => None,
+            },
+            verb: verb(choice),
+            data: [(CHOICE, word(choice)), (SEEN, &seen)],
+        };
+        button.write(json);
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use approvals_core::{Digest, RequestId};
+    use serde_json::json;
 
     #[test]
     fn what_comes_back_is_read_and_a_field_cannot_replace_what_a_button_carries() {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use approvals_channel::linking::SentCode;
+use approvals_channel::{Json, Written};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::activity::{Activity, Executed, Invoked};
@@ -13,9 +13,8 @@ use crate::button::Pressed;
 use crate::channel::{Inner, Teams};
 use crate::click::{Click, Told};
 use crate::conversations::{Conversation, ConversationsError};
-use crate::element::Card;
 use crate::id::{ConversationId, TenantId, UserId, bot};
-use crate::linking::{Written, without_calls};
+use crate::linking::{Typed, without_calls};
 use crate::people::Place;
 use crate::token::{self, NotSigned, Vouched};
 
@@ -69,11 +68,11 @@ impl Teams {
     }
 
     /// A button that was pressed.
-    async fn invoked(&self, activity: Activity) -> Result<Response<Bytes>, Refusal> {
+    async fn invoked(&self, mut activity: Activity) -> Result<Response<Bytes>, Refusal> {
         if activity.name.as_deref() != Some("adaptiveCard/action") {
             return Err((StatusCode::NOT_IMPLEMENTED, "an invoke of another kind"));
         }
-        let value = activity.value.clone().unwrap_or_default();
+        let value = activity.value.take().unwrap_or_default();
         let invoked: Invoked =
             serde_json::from_value(value).map_err(|_| bad("a malformed action"))?;
         // Only what somebody did counts, and nothing that a client does by itself.
@@ -91,11 +90,7 @@ impl Teams {
         let pressed = pressed.ok_or_else(|| bad("a button that says nothing"))?;
         let click = click(&self.0, activity)?;
         Ok(match self.vote(click, pressed).await {
-            Told::Shown(card) => answer(&Shown {
-                status_code: 200,
-                kind: "application/vnd.microsoft.card.adaptive",
-                value: &card,
-            }),
+            Told::Shown(card) => shown(&card),
             Told::Words(words) => in_words(&words),
         })
     }
@@ -111,7 +106,7 @@ impl Teams {
             let text = without_calls(activity.text.as_deref().unwrap_or_default());
             if let Some(code) = SentCode::of(&text) {
                 let Click { place, from, .. } = click(&self.0, activity)?;
-                let written = Written {
+                let written = Typed {
                     place,
                     from,
                     code,
@@ -263,26 +258,24 @@ fn click(inner: &Inner, activity: Activity) -> Result<Click, Refusal> {
 
 /// Words for whoever pressed, and for nobody else.
 fn in_words(words: &str) -> Response<Bytes> {
-    answer(&json!({
+    let message = json!({
         "statusCode": 200,
         "type": "application/vnd.microsoft.activity.message",
         "value": words,
-    }))
+    });
+    answer(message.to_string())
 }
 
 /// The card in place of the one that was pressed, for whoever pressed it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown<'a> {
-    status_code: u16,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    value: &'a Card,
+fn shown(card: &Written) -> Response<Bytes> {
+    let mut json = Json::with_room(card.as_str().len() + 128);
+    json.ours(r#"{"statusCode":200,"type":"application/vnd.microsoft.card.adaptive","value":"#)
+        .value(card)
+        .ours("}");
+    answer(json.written().into_string())
 }
 
-fn answer(json: &impl Serialize) -> Response<Bytes> {
-    // Strings, numbers and flags: nothing that cannot be written.
-    let json = serde_json::to_vec(json).unwrap_or_default();
+fn answer(json: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(json));
     let json = header::HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, json);

@@ -1,12 +1,13 @@
 //! The card of a request.
 
-use approvals_channel::pages::{Pages, Room, pages, partial};
+use approvals_channel::pages::{Room, pages, partial};
 use approvals_channel::progress::{progress, title};
-use approvals_channel::{PageLink, Paragraph, facts, units};
+use approvals_channel::{Facts, Json, PageLink, Paragraph, Text, Written, units};
 use approvals_core::{Coverage, Presentation, Record};
 
 use crate::button::buttons;
-use crate::element::{Action, Card, Element, weight};
+use crate::element;
+use crate::weight::{at_most, weight};
 
 /// How large a card may become, in bytes of UTF-16. Every card of this size also fits what takes
 /// less than a bot may send.
@@ -17,6 +18,8 @@ pub(crate) const LARGEST: usize = 80 * 1024;
 const AROUND: usize = 4_600;
 /// What is kept for how far the request has come.
 const PROGRESS: usize = 1_700;
+/// What is kept for the note that not all of that is shown.
+const NOTE: usize = 200;
 
 /// How cards are to look, beside what their records say.
 #[derive(Debug, Clone)]
@@ -39,40 +42,46 @@ impl Face {
     /// What is shown of a presentation. What it says about coverage is what is declared before
     /// posting.
     pub(crate) fn pages(&self, presentation: &Presentation<'_>) -> Shown {
+        self.write(presentation, &mut Json::with_room(ROOM))
+    }
+
+    /// Writes what is shown of a presentation, each element after a comma.
+    fn write(&self, presentation: &Presentation<'_>, json: &mut Json) -> Shown {
         let most = self.facts();
         let room = |first| Room {
             first,
             further: 0,
             most: 0,
         };
-        let Pages {
-            first, coverage, ..
-        } = pages(presentation, room(most));
-        let (elements, taken) = set(first);
-        if taken <= most {
-            return Shown {
-                elements,
-                taken,
-                coverage,
-            };
+        let begun = json.len();
+        let fits = |json: &Json| {
+            let elements = json.since(begun);
+            at_most(elements) <= most || weight(elements) <= most
+        };
+        let pages = pages(presentation, room(most));
+        all(json, pages.first());
+        if fits(json) {
+            let coverage = pages.coverage;
+            return Shown { begun, coverage };
         }
         // It would fit, were it not for what JSON makes of it.
-        let why = match coverage {
+        let why = match pages.coverage {
             Coverage::Partial { why } => why,
-            Coverage::Whole => format!("it takes {taken} characters of a card, which has {most}"),
+            Coverage::Whole => {
+                let taken = weight(json.since(begun));
+                format!("it takes {taken} characters of a card, which has {most}")
+            }
         };
+        let facts = Facts::of(presentation);
         // Half as much text each time, until what JSON makes of that fits as well.
         let mut first = most / 2;
         loop {
-            let pages = partial(facts(presentation), room(first), why.clone());
-            let (elements, taken) = set(pages.first);
-            if taken <= most || first == 0 {
+            json.back_to(begun);
+            let pages = partial(&facts, room(first), why.clone());
+            all(json, pages.first());
+            if fits(json) || first == 0 {
                 let coverage = pages.coverage;
-                return Shown {
-                    elements,
-                    taken,
-                    coverage,
-                };
+                return Shown { begun, coverage };
             }
             first /= 2;
         }
@@ -82,91 +91,109 @@ impl Face {
 /// What of a presentation stands in a card.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    elements: Vec<Element>,
-    /// How much of a card they take.
-    taken: usize,
+    /// Where in the card it begins.
+    begun: usize,
     pub(crate) coverage: Coverage,
 }
 
-/// Paragraphs as elements, and how much of a card they take.
-fn set(paragraphs: Vec<Paragraph>) -> (Vec<Element>, usize) {
-    let elements: Vec<Element> = paragraphs.into_iter().map(Element::from).collect();
-    let taken = weight(&elements);
-    (elements, taken)
-}
+/// What a card takes, most often.
+const ROOM: usize = 10 * 1024;
 
 /// The card of a request as its record stands.
-pub(crate) fn card(record: &Record, face: &Face) -> Card {
-    let Shown {
-        elements,
-        taken,
-        coverage,
-    } = face.pages(&Presentation::of(&record.asked));
-    let mut body = vec![Element::title(title(&record.state))];
-    body.extend(elements);
-    let below = match &coverage {
-        Coverage::Whole => buttons(record),
-        Coverage::Partial { why } => unapprovable(record, face, why),
-    };
-    // With the title, and what is around all of it.
-    let taken = taken + weight(&below) + units(&summary(record)) + 400;
-    body.extend(how_far(record, face.units().saturating_sub(taken)));
-    body.extend(below);
-    Card::new(summary(record), body)
+pub(crate) fn card(record: &Record, face: &Face) -> Written {
+    let presentation = Presentation::of(&record.asked);
+    let (summary, lines) = (summary(record), progress(record));
+    let mut json = Json::with_room(ROOM);
+    element::card(&mut json, &summary, |json| {
+        element::title(json, title(&record.state));
+        let Shown { begun, coverage } = face.write(&presentation, json);
+        let facts_end = json.len();
+        all(json, lines.paragraphs());
+        below(json, record, face, &coverage);
+        // With the title, and what is around all of it.
+        let around = units(&summary) + 400;
+        // For the note that something is missing, which most often nothing is.
+        if at_most(json.since(begun)) + around + NOTE + 2 <= face.units() {
+            return;
+        }
+        json.back_to(facts_end);
+        let facts = weight(json.since(begun));
+        let mut rest = Json::with_room(ROOM);
+        below(&mut rest, record, face, &coverage);
+        let taken = facts + weight(rest.since(0)).max(2) + around;
+        how_far(json, &lines, face.units().saturating_sub(taken));
+        json.value(&rest.written());
+    });
+    json.written()
 }
 
 /// A card that only tells of a request: whatever is done about it is done where the link leads.
-pub(crate) fn telling(record: &Record, face: &Face) -> Card {
-    let Shown { elements, .. } = face.pages(&Presentation::of(&record.asked));
-    let mut body = vec![Element::title(title(&record.state))];
-    body.extend(elements);
-    body.extend(face.link.iter().map(|link| open(link, record)));
-    Card::new(summary(record), body)
+pub(crate) fn telling(record: &Record, face: &Face) -> Written {
+    let presentation = Presentation::of(&record.asked);
+    let mut json = Json::with_room(ROOM);
+    element::card(&mut json, &summary(record), |json| {
+        element::title(json, title(&record.state));
+        face.write(&presentation, json);
+        open(json, record, face);
+    });
+    json.written()
 }
 
-fn unapprovable(record: &Record, face: &Face, why: &str) -> Vec<Element> {
+/// Paragraphs, each after a comma.
+fn all<'t, 'a: 't>(json: &mut Json, paragraphs: impl Iterator<Item = Paragraph<'t, 'a>>) {
+    for paragraph in paragraphs {
+        element::paragraph(json.ours(","), paragraph);
+    }
+}
+
+/// What stands below everything else: how to answer, or why nobody can.
+fn below(json: &mut Json, record: &Record, face: &Face, coverage: &Coverage) {
+    let why = match coverage {
+        Coverage::Whole => return buttons(json, record),
+        Coverage::Partial { why } => why,
+    };
     let where_to = match face.link {
         Some(_) => ", only where the link leads",
         None => "",
     };
     let note =
         format!("Not all of it can be shown here: {why}. Nobody can approve it here{where_to}.");
-    let mut all = vec![Element::from(Paragraph::note(note))];
-    all.extend(face.link.as_ref().map(|link| open(link, record)));
-    all
+    element::note(json.ours(","), note);
+    open(json, record, face);
 }
 
-fn open(link: &PageLink, record: &Record) -> Element {
-    let url = link.of(record.id());
-    let title = "Open the request";
-    Element::ActionSet {
-        actions: vec![Action::Open { title, url }],
+fn open(json: &mut Json, record: &Record, face: &Face) {
+    if let Some(link) = &face.link {
+        let url = link.of(record.id());
+        element::actions(json.ours(","), [url], |json, url| {
+            element::open(json, "Open the request", &url);
+        });
     }
 }
 
 /// How far it has come, as much of it as there is room for: the latest, which is said last, first.
-fn how_far(record: &Record, room: usize) -> Vec<Element> {
-    let lines = progress(record);
-    let all = lines.len();
-    let mut kept = Vec::new();
-    // For the note that something is missing.
-    let mut left = room.saturating_sub(200);
-    for line in lines.into_iter().rev() {
-        let element = Element::from(line);
-        let taken = weight(&element) + 2;
-        if taken > left {
-            break;
-        }
-        left -= taken;
-        kept.push(element);
-    }
-    let missing = all - kept.len();
+fn how_far(json: &mut Json, lines: &Text<'_>, room: usize) {
+    let mut left = room.saturating_sub(NOTE);
+    let begun = json.len();
+    let weights = lines.paragraphs().map(|paragraph| {
+        element::paragraph(json.ours(","), paragraph);
+        let weight = weight(json.since(begun));
+        json.back_to(begun);
+        weight
+    });
+    let weights: Vec<usize> = weights.collect();
+    let fits = |weight: &&usize| {
+        let rest = left.checked_sub(**weight);
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let kept = weights.iter().rev().take_while(fits).count();
+    let missing = lines.len() - kept;
     if missing > 0 {
         let note = format!("{missing} earlier lines are not shown here, see the trail");
-        kept.push(Paragraph::note(note).into());
+        element::note(json.ours(","), note);
     }
-    kept.reverse();
-    kept
+    all(json, lines.between(missing, lines.len()));
 }
 
 /// What a notification says first, and clients that show no card: nothing of it is from outside.

@@ -51,8 +51,7 @@ impl Teams {
     /// The card of a request as it is sent, as JSON.
     #[must_use]
     pub fn preview(&self, record: &Record) -> String {
-        // Strings, numbers and flags: nothing that cannot be written.
-        serde_json::to_string(&card(record, &self.0.face)).unwrap_or_default()
+        card(record, &self.0.face).into_string()
     }
 
     /// Asks for the bot's token: for the start of a program, so that a wrong secret is found before

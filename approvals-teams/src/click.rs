@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_channel::ballot::{NOT_COUNTED, heading, told, turned_away};
-use approvals_channel::{Rank, take_in, within};
+use approvals_channel::{Rank, Written, take_in, within};
 use approvals_core::text::{Lines, escape};
 use approvals_core::{Record, VoteError};
 use http::Method;
@@ -15,7 +15,6 @@ use crate::api::{Call, segment};
 use crate::button::Pressed;
 use crate::card::card;
 use crate::channel::{Inner, Teams};
-use crate::element::Card;
 use crate::id::UserId;
 use crate::message::Message;
 use crate::pace::Line;
@@ -38,7 +37,7 @@ pub(crate) struct Click {
 #[derive(Debug)]
 pub(crate) enum Told {
     /// The card as it is by now.
-    Shown(Box<Card>),
+    Shown(Written),
     /// Why it did not count.
     Words(String),
 }
@@ -84,7 +83,7 @@ impl Inner {
         let cast = pressed.seen.vote(who, pressed.choice, pressed.comment);
         let (record, answer) = match self.desk.vote(cast).await {
             Ok(record) => {
-                let card = Told::Shown(Box::new(card(&record, &self.face)));
+                let card = Told::Shown(card(&record, &self.face));
                 (Some(record), card)
             }
             Err(VoteError::Settled(record)) => {

@@ -1,244 +1,156 @@
-//! The part of Adaptive Cards that is used here.
+//! The part of Adaptive Cards that is used here, written as JSON.
 //!
-//! Text from outside stands only in [`Run`]s, out of which Teams reads no link, mention, image or
-//! list. There is no way here to put it into a `TextBlock`, which is Markdown, so none can be put
-//! there by mistake.
+//! Text from outside stands only in [`runs`], out of which Teams reads no link, mention, image or
+//! list. A `TextBlock`, which is Markdown, takes only words that stand in this program, so nothing
+//! else can be put there by mistake.
 
-use approvals_channel::{Kind, Paragraph, Piece, Style};
-use serde::{Serialize, Serializer};
-use serde_json::Value;
+use approvals_channel::{Json, Kind, Paragraph, Piece, Style};
 
-/// The version that Teams' documentation names; what is used here is older.
-const VERSION: &str = "1.5";
-
-/// A card.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "type", rename = "AdaptiveCard")]
-pub(crate) struct Card {
-    version: &'static str,
-    /// For clients that cannot show it: words of ours.
-    fallback_text: String,
-    pub(crate) body: Vec<Element>,
+/// A card: its version is the one that Teams' documentation names; what is used here is older. What
+/// clients say that cannot show it are words of ours.
+pub(crate) fn card(json: &mut Json, fallback: &str, body: impl FnOnce(&mut Json)) {
+    json.ours(r#"{"type":"AdaptiveCard","version":"1.5","fallbackText":""#)
+        .text(fallback)
+        .ours(r#"","body":["#);
+    body(json);
+    json.ours("]}");
 }
 
-impl Card {
-    pub(crate) fn new(fallback_text: String, body: Vec<Element>) -> Self {
-        Self {
-            version: VERSION,
-            fallback_text,
-            body,
-        }
-    }
+/// A title: words of ours and nothing else, since it is Markdown.
+pub(crate) fn title(json: &mut Json, text: &'static str) {
+    json.ours(r#"{"type":"TextBlock","text":""#)
+        .text(text)
+        .ours(r#"","size":"Large","weight":"Bolder","wrap":true}"#);
 }
 
-/// What a card consists of.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "type")]
-pub(crate) enum Element {
-    /// A title: words of ours and nothing else, since it is Markdown.
-    TextBlock {
-        text: &'static str,
-        size: &'static str,
-        weight: &'static str,
-        wrap: bool,
-    },
-    /// A paragraph.
-    RichTextBlock { inlines: Vec<Run> },
-    /// Somebody else's words, set apart.
-    Container {
-        style: &'static str,
-        items: Vec<Element>,
-    },
-    /// Where something is typed.
-    #[serde(rename = "Input.Text", rename_all = "camelCase")]
-    Input {
-        id: &'static str,
-        label: &'static str,
-        is_multiline: bool,
-        max_length: u16,
-    },
-    /// Buttons: at most five.
-    ActionSet { actions: Vec<Action> },
-}
-
-impl Element {
-    pub(crate) fn title(text: &'static str) -> Self {
-        Self::TextBlock {
-            text,
-            size: "Large",
-            weight: "Bolder",
-            wrap: true,
-        }
-    }
-}
-
-impl From<Paragraph> for Element {
-    fn from(Paragraph { kind, pieces }: Paragraph) -> Self {
-        let runs = pieces.into_iter().flat_map(|piece| runs(piece, kind));
-        let block = Self::RichTextBlock {
-            inlines: runs.collect(),
-        };
-        match kind {
-            Kind::Line => block,
-            Kind::Frame | Kind::Quote => Self::Container {
-                style: "emphasis",
-                items: vec![block],
-            },
-        }
-    }
-}
-
-/// These characters and nothing else.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "type", rename = "TextRun")]
-pub(crate) struct Run {
-    text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    weight: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    italic: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    font_type: Option<&'static str>,
-}
-
-/// A piece as runs. Two braces in one run could begin a macro that is shown as a date: they are
-/// parted, which nobody sees.
-fn runs(Piece { text, style }: Piece, kind: Kind) -> Vec<Run> {
-    let code = style == Some(Style::Code) || kind == Kind::Frame;
-    let run = |text: String| Run {
-        text,
-        weight: (style == Some(Style::Bold)).then_some("Bolder"),
-        italic: (style == Some(Style::Italic)).then_some(true),
-        font_type: code.then_some("Monospace"),
+/// A paragraph; somebody else's words and what is long are set apart.
+pub(crate) fn paragraph(json: &mut Json, Paragraph { kind, pieces }: Paragraph<'_, '_>) {
+    let (before, after) = match kind {
+        Kind::Line => (r#"{"type":"RichTextBlock","inlines":["#, "]}"),
+        Kind::Frame | Kind::Quote => (
+            r#"{"type":"Container","style":"emphasis","items":[{"type":"RichTextBlock","inlines":["#,
+            "]}]}",
+        ),
     };
-    let mut all = Vec::with_capacity(1);
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find("{{") {
-        let (before, after) = rest.split_at(at + 1);
-        all.push(run(before.to_owned()));
+    json.ours(before)
+        .list(pieces, |json, piece| runs(json, piece, kind))
+        .ours(after);
+}
+
+/// A note of the channel's own.
+pub(crate) fn note(json: &mut Json, text: String) {
+    paragraph(json, Paragraph::line(&[Piece::italic(text)]));
+}
+
+/// These characters and nothing else. Two braces in one run could begin a macro that is shown as a
+/// date: they are parted, which nobody sees.
+fn runs(json: &mut Json, piece: &Piece<'_>, kind: Kind) {
+    const BEGIN: &str = r#"{"type":"TextRun","text":""#;
+    let code = piece.style == Some(Style::Code) || kind == Kind::Frame;
+    let end = match (piece.style, code) {
+        (None | Some(Style::Code), false) => r#""}"#,
+        (None | Some(Style::Code), true) => r#"","fontType":"Monospace"}"#,
+        (Some(Style::Bold), false) => r#"","weight":"Bolder"}"#,
+        (Some(Style::Bold), true) => r#"","weight":"Bolder","fontType":"Monospace"}"#,
+        (Some(Style::Italic), false) => r#"","italic":true}"#,
+        (Some(Style::Italic), true) => r#"","italic":true,"fontType":"Monospace"}"#,
+    };
+    json.ours(BEGIN).text(piece.before);
+    let mut rest = &*piece.text;
+    while let Some((before, after)) = parted(rest) {
+        json.text(before).ours(end).ours(",").ours(BEGIN);
         rest = after;
     }
-    all.push(run(rest.to_owned()));
-    all
+    json.text(rest).text(piece.after).ours(end);
 }
 
-/// A button.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Action {
-    /// Tells this program.
-    Execute {
-        title: &'static str,
-        style: Option<&'static str>,
-        verb: &'static str,
-        data: Value,
-    },
-    /// Opens our own page.
-    Open { title: &'static str, url: String },
+/// Between the first two braces that stand together.
+fn parted(text: &str) -> Option<(&str, &str)> {
+    // A brace alone is looked for quickly, and most texts have none.
+    let brace = text.find('{')?;
+    let at = brace + text.get(brace..)?.find("{{")?;
+    text.split_at_checked(at + 1)
 }
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
-enum Wire<'a> {
-    #[serde(rename = "Action.Execute")]
-    Execute {
-        title: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        style: Option<&'a str>,
-        verb: &'a str,
-        data: &'a Value,
-        fallback: Box<Wire<'a>>,
-    },
-    /// What clients do that are too old for the other.
-    #[serde(rename = "Action.Submit")]
-    Submit {
-        title: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        style: Option<&'a str>,
-        data: &'a Value,
-    },
-    #[serde(rename = "Action.OpenUrl")]
-    Open { title: &'a str, url: &'a str },
+/// Where something is typed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Input {
+    pub(crate) id: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) is_multiline: bool,
+    pub(crate) max_length: u16,
 }
 
-impl Serialize for Action {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let wire = match self {
-            Self::Execute {
-                title,
-                style,
-                verb,
-                data,
-            } => {
-                let style = *style;
-                let fallback = Box::new(Wire::Submit { title, style, data });
-                Wire::Execute {
-                    title,
-                    style,
-                    verb,
-                    data,
-                    fallback,
-                }
-            }
-            Self::Open { title, url } => Wire::Open { title, url },
-        };
-        wire.serialize(serializer)
+impl Input {
+    pub(crate) fn write(self, json: &mut Json) {
+        json.ours(r#"{"type":"Input.Text","id":""#)
+            .text(self.id)
+            .ours(r#"","label":""#)
+            .text(self.label)
+            .ours(r#"","isMultiline":"#)
+            .ours(if self.is_multiline { "true" } else { "false" })
+            .ours(r#","maxLength":"#)
+            .shown(self.max_length)
+            .ours("}");
     }
 }
 
-/// How much of a message this takes at most, in UTF-16 units, however whoever counts writes JSON:
-/// with every character escaped that can be, and with spaces.
-pub(crate) fn weight(value: &impl Serialize) -> usize {
-    let mut scale = Scale::default();
-    // Nothing that it is written to can fail.
-    let _ = serde_json::to_writer(&mut scale, value);
-    scale.weight
+/// Buttons: at most five.
+pub(crate) fn actions<T>(
+    json: &mut Json,
+    all: impl IntoIterator<Item = T>,
+    write: impl FnMut(&mut Json, T),
+) {
+    json.ours(r#"{"type":"ActionSet","actions":["#)
+        .list(all, write)
+        .ours("]}");
 }
 
-/// Weighs JSON as it is written, and keeps none of it.
-#[derive(Default)]
-struct Scale {
-    weight: usize,
-    inside: bool,
-    escaped: bool,
+/// A button that tells this program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Execute<'a> {
+    pub(crate) title: &'static str,
+    pub(crate) style: Option<&'static str>,
+    pub(crate) verb: &'static str,
+    /// Names and values that come back.
+    pub(crate) data: [(&'static str, &'a str); 2],
 }
 
-impl std::io::Write for Scale {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        for byte in bytes {
-            self.weight += match byte {
-                b',' | b':' if !self.inside => 2,
-                0..=0x7f => 1,
-                // The rest of a character, which its first byte stood for.
-                0x80..=0xbf => 0,
-                0xc0..=0xef => 6,
-                0xf0..=0xff => 12,
-            };
-            if self.escaped {
-                self.escaped = false;
-            } else if self.inside && *byte == b'\\' {
-                self.escaped = true;
-            } else if *byte == b'"' {
-                self.inside = !self.inside;
-            }
+impl Execute<'_> {
+    pub(crate) fn write(self, json: &mut Json) {
+        json.ours(r#"{"type":"Action.Execute""#);
+        self.looks(json);
+        json.ours(r#","verb":""#).text(self.verb).ours("\"");
+        self.carries(json);
+        // What clients do that are too old for the other.
+        json.ours(r#","fallback":{"type":"Action.Submit""#);
+        self.looks(json);
+        self.carries(json);
+        json.ours("}}");
+    }
+
+    fn looks(self, json: &mut Json) {
+        json.ours(r#","title":""#).text(self.title).ours("\"");
+        if let Some(style) = self.style {
+            json.ours(r#","style":""#).text(style).ours("\"");
         }
-        Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    fn carries(self, json: &mut Json) {
+        json.ours(r#","data":{"#)
+            .list(self.data, |json, (name, value)| {
+                json.ours("\"").text(name).ours(r#"":""#);
+                json.text(value).ours("\"");
+            })
+            .ours("}");
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_weight_counts_escapes_and_spaces_that_others_would_write() {
-        // As another writer has it: `{"a": "\u00e9", "b": [1, 2]}`.
-        let value = serde_json::json!({"a": "é", "b": [1, 2]});
-        assert_eq!(weight(&value), r#"{"a": "\u00e9", "b": [1, 2]}"#.len());
-        assert_eq!(weight(&"💾"), 2 + 12);
-        assert_eq!(weight(&"a,b:c\"d"), r#""a,b:c\"d""#.len());
-    }
+/// A button that opens our own page.
+pub(crate) fn open(json: &mut Json, title: &'static str, url: &str) {
+    json.ours(r#"{"type":"Action.OpenUrl","title":""#)
+        .text(title)
+        .ours(r#"","url":""#)
+        .text(url)
+        .ours("\"}");
 }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::cloud::Cloud;
+use crate::verified::Verified;
 
 /// How long keys are kept without being asked for again.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,6 +35,17 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    #[cfg(test)]
+    pub(crate) const fn that_signs_nothing() -> Self {
+        Self {
+            rsa: RsaPublicKeyComponents {
+                n: Vec::new(),
+                e: Vec::new(),
+            },
+            endorsements: Vec::new(),
+        }
+    }
+
     pub(crate) fn endorses(&self, channel: &str) -> bool {
         self.endorsements.iter().any(|own| own == channel)
     }
@@ -55,6 +67,8 @@ pub(crate) struct Keys {
     issuer: &'static str,
     known: RwLock<Arc<Known>>,
     fetching: tokio::sync::Mutex<()>,
+    /// Tokens that one of them signed.
+    pub(crate) verified: Verified,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +112,7 @@ impl Keys {
             issuer: cloud.issuer(),
             known: RwLock::default(),
             fetching: tokio::sync::Mutex::new(()),
+            verified: Verified::default(),
         }
     }
 

@@ -41,6 +41,8 @@ mod posting;
 mod reach;
 mod service;
 mod token;
+mod verified;
+mod weight;
 mod workflow;
 
 pub use approvals_channel::{

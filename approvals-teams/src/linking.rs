@@ -12,7 +12,7 @@ use crate::click::plain_words;
 use crate::people::Place;
 
 /// What somebody wrote that may be a code: who, where, and whether nobody else reads it.
-pub(crate) struct Written {
+pub(crate) struct Typed {
     pub(crate) place: Place,
     pub(crate) from: Account,
     pub(crate) code: SentCode,
@@ -23,8 +23,8 @@ impl Inner {
     /// Links the account from which a code was sent, and says in the chat what became of it. A code
     /// that others could read links nobody any more: whoever read it could send it from an account
     /// of theirs.
-    pub(crate) async fn written(self: Arc<Self>, written: Written) {
-        let Written {
+    pub(crate) async fn written(self: Arc<Self>, written: Typed) {
+        let Typed {
             place,
             from,
             code,

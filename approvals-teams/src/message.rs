@@ -1,11 +1,10 @@
 //! A message: a card, and whom it calls.
 
-use approvals_channel::Saying;
+use approvals_channel::{Saying, Written};
 use approvals_core::Record;
 use serde::Serialize;
 
 use crate::card::summary;
-use crate::element::Card;
 
 /// An activity as it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -13,6 +12,9 @@ use crate::element::Card;
 pub(crate) struct Message {
     #[serde(rename = "type")]
     kind: &'static str,
+    /// Which message it takes the place of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     summary: String,
     /// Words of ours, and names under which people are called. Nothing from outside.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -41,11 +43,11 @@ struct Mentioned {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Attachment {
     content_type: &'static str,
-    content: Card,
+    content: Written,
 }
 
 impl Attachment {
-    pub(crate) const fn of(content: Card) -> Self {
+    pub(crate) const fn of(content: Written) -> Self {
         Self {
             content_type: "application/vnd.microsoft.card.adaptive",
             content,
@@ -55,13 +57,19 @@ impl Attachment {
 
 impl Message {
     /// A card, calling these users by their ids.
-    pub(crate) fn of(card: Card, record: &Record, calls: &[String]) -> Self {
+    pub(crate) fn of(card: Written, record: &Record, calls: &[String]) -> Self {
         Self::with(
             summary(record),
             String::new(),
             calls,
             vec![Attachment::of(card)],
         )
+    }
+
+    /// The same in place of a message that is there.
+    pub(crate) fn in_place_of(mut self, message: &str) -> Self {
+        self.id = Some(message.to_owned());
+        self
     }
 
     /// What is said beside a card.
@@ -107,6 +115,7 @@ impl Message {
         }
         Self {
             kind: "message",
+            id: None,
             summary,
             text,
             entities,

@@ -7,8 +7,8 @@ use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, Targets, Unpo
 use approvals_core::{ApproverError, ChannelDesk, Phase, Record};
 use async_trait::async_trait;
 use http::Method;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::api::{Call, segment};
 use crate::card::card;
@@ -22,6 +22,28 @@ use crate::reach::To;
 use crate::service::{service, usual};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A thread that begins with a message.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Thread<'a> {
+    is_group: bool,
+    bot: Named<'a>,
+    tenant_id: &'a str,
+    channel_data: ChannelData<'a>,
+    activity: Message,
+}
+
+#[derive(Serialize)]
+struct ChannelData<'a> {
+    channel: Named<'a>,
+    tenant: Named<'a>,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    id: &'a str,
+}
 
 #[derive(Deserialize)]
 struct Posted {
@@ -164,20 +186,20 @@ impl Inner {
             path: "/v3/conversations".to_owned(),
             patience: PATIENCE,
         };
-        let body = |record: &Record| {
-            json!({
-                "isGroup": true,
-                "bot": {"id": bot(&self.app)},
-                "tenantId": self.tenant.as_str(),
-                "channelData": {
-                    "channel": {"id": channel.as_str()},
-                    "tenant": {"id": self.tenant.as_str()},
-                },
-                "activity": self.message(record, &target.calls),
-            })
+        let bot = bot(&self.app);
+        let named = |id| Named { id };
+        let body = |record: &Record| Thread {
+            is_group: true,
+            bot: named(&bot),
+            tenant_id: self.tenant.as_str(),
+            channel_data: ChannelData {
+                channel: named(channel.as_str()),
+                tenant: named(self.tenant.as_str()),
+            },
+            activity: self.message(record, &target.calls),
         };
         let line = Line::say(channel);
-        let made = self.when_its_turn_comes::<Made>(record, &line, &call, body);
+        let made = self.when_its_turn_comes::<Made, _>(record, &line, &call, body);
         let made = made.await?;
         let Some(Made { id, activity_id }) = made else {
             return Ok(None);
@@ -205,7 +227,7 @@ impl Inner {
         };
         let body = |record: &Record| self.message(record, &target.calls);
         let line = Line::say(chat);
-        let posted = self.when_its_turn_comes::<Posted>(record, &line, &call, body);
+        let posted = self.when_its_turn_comes::<Posted, _>(record, &line, &call, body);
         let posted = posted.await;
         match posted {
             Ok(None) => Ok(None),
@@ -224,12 +246,12 @@ impl Inner {
 
     /// Makes a call when its turn comes, about the request as it stands by then; `None` where it is
     /// over.
-    async fn when_its_turn_comes<A: serde::de::DeserializeOwned>(
+    async fn when_its_turn_comes<A: serde::de::DeserializeOwned, B: Serialize + Send + Sync>(
         &self,
         record: &Arc<Record>,
         line: &Line,
         call: &Call<'_>,
-        body: impl Fn(&Record) -> Value + Send + Sync,
+        body: impl Fn(&Record) -> B + Send + Sync,
     ) -> Result<Option<A>, ApiError> {
         loop {
             self.api.turn(line, rank(record)).await;
@@ -245,10 +267,8 @@ impl Inner {
         }
     }
 
-    fn message(&self, record: &Record, calls: &[String]) -> Value {
-        let message = Message::of(card(record, &self.face), record, calls);
-        // Strings, numbers and flags: nothing that cannot be written.
-        serde_json::to_value(message).unwrap_or_default()
+    fn message(&self, record: &Record, calls: &[String]) -> Message {
+        Message::of(card(record, &self.face), record, calls)
     }
 
     /// The personal chat with a user: one that is known, or a new one.
@@ -343,10 +363,8 @@ impl Inner {
             self.api.turn(&line, rank).await;
             let _alone = self.memory.alone(&copy.conversation, &copy.message).await;
             let record = latest(&self.desk, record).await;
-            let mut message = self.message(&record, &copy.calls);
-            if let Some(members) = message.as_object_mut() {
-                members.insert("id".to_owned(), json!(copy.message));
-            }
+            let message = self.message(&record, &copy.calls);
+            let message = message.in_place_of(&copy.message);
             match self
                 .api
                 .call_now::<Done>(&line, &call, Some(&message))

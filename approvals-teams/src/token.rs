@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::id::AppId;
 use crate::keys::{Key, Keys, NoKey};
+use crate::verified::{Fingerprint, Signed};
 
 /// How far clocks may be apart, in seconds.
 const SKEW: u64 = 300;
@@ -51,8 +52,9 @@ struct Header {
 }
 
 /// What a token says. A claim that is there twice, or in another type, makes it none.
-#[derive(Deserialize)]
-struct Claims {
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(Default))]
+pub(crate) struct Claims {
     iss: String,
     aud: String,
     exp: u64,
@@ -62,21 +64,18 @@ struct Claims {
 
 /// A token that is good, and what is still to be held against the activity.
 #[derive(Debug)]
-pub(crate) struct Vouched {
-    key: Arc<Key>,
-    service: String,
-}
+pub(crate) struct Vouched(Arc<Signed>);
 
 impl Vouched {
     /// Whether it was made for this service.
     pub(crate) fn is_for_service(&self, url: &str) -> bool {
-        let trimmed = |text: &'_ str| text.strip_suffix('/').unwrap_or(text).to_owned();
-        trimmed(&self.service) == trimmed(url)
+        let service = self.0.claims.serviceurl.as_str();
+        service.strip_suffix('/').unwrap_or(service) == url.strip_suffix('/').unwrap_or(url)
     }
 
     /// Whether its key may sign for this channel.
     pub(crate) fn is_for_channel(&self, channel: &str) -> bool {
-        self.key.endorses(channel)
+        self.0.key.endorses(channel)
     }
 }
 
@@ -89,6 +88,41 @@ pub(crate) async fn verify(
     now: Timestamp,
 ) -> Result<Vouched, NotSigned> {
     let token = bearer(headers)?;
+    let fingerprint = Fingerprint::of(token);
+    if let Some(signed) = keys.verified.find(&fingerprint) {
+        let key = key_of(&signed, keys, issuer, app, now).await;
+        if key.as_ref().is_ok_and(|key| Arc::ptr_eq(key, &signed.key)) {
+            return Ok(Vouched(signed));
+        }
+        keys.verified.forget(&fingerprint);
+        // Where keys were fetched anew, whether this one signed it is to be found out again.
+        key?;
+    }
+    let signed = Arc::new(verified(token, keys, issuer, app, now).await?);
+    keys.verified.keep(fingerprint, Arc::clone(&signed));
+    Ok(Vouched(signed))
+}
+
+/// The key of a token that was good before: what can have changed since is judged again.
+async fn key_of(
+    signed: &Signed,
+    keys: &Keys,
+    issuer: &str,
+    app: &AppId,
+    now: Timestamp,
+) -> Result<Arc<Key>, NotSigned> {
+    judge(&signed.claims, issuer, app, now)?;
+    find(keys, &signed.kid).await
+}
+
+/// Judges all of a token.
+async fn verified(
+    token: &str,
+    keys: &Keys,
+    issuer: &str,
+    app: &AppId,
+    now: Timestamp,
+) -> Result<Signed, NotSigned> {
     let parts = parts(token)?;
     let header: Header = read(parts.header)?;
     if header.alg != "RS256" || header.crit.is_some() {
@@ -98,10 +132,7 @@ pub(crate) async fn verify(
     // What is wrong anyhow is not worth a key.
     judge(&claims, issuer, app, now)?;
     let signature = decoded(parts.signature)?;
-    let key = keys.find(&header.kid).await.map_err(|error| match error {
-        NoKey::Unknown => NotSigned::UnknownKey,
-        NoKey::NotSaid(why) => NotSigned::NoKeys(why),
-    })?;
+    let key = find(keys, &header.kid).await?;
     key.rsa
         .verify(
             &RSA_PKCS1_2048_8192_SHA256,
@@ -109,9 +140,17 @@ pub(crate) async fn verify(
             &signature,
         )
         .map_err(|_| NotSigned::Signature)?;
-    Ok(Vouched {
+    Ok(Signed {
+        claims,
+        kid: header.kid,
         key,
-        service: claims.serviceurl,
+    })
+}
+
+async fn find(keys: &Keys, kid: &str) -> Result<Arc<Key>, NotSigned> {
+    keys.find(kid).await.map_err(|error| match error {
+        NoKey::Unknown => NotSigned::UnknownKey,
+        NoKey::NotSaid(why) => NotSigned::NoKeys(why),
     })
 }
 

@@ -56,9 +56,18 @@ impl Arguments {
 
     /// Arguments whose JSON is 500 bytes: what a parked request is measured with.
     pub fn five_hundred_bytes() -> Self {
+        Self::of_bytes(500)
+    }
+
+    /// Arguments whose JSON is 2000 bytes: more than stands in a line of a message.
+    pub fn two_thousand_bytes() -> Self {
+        Self::of_bytes(2_000)
+    }
+
+    fn of_bytes(bytes: usize) -> Self {
         let mut arguments = Self::everyday();
-        let missing = 500_usize
-            .saturating_sub(serde_json::to_string(&arguments).map_or(0, |json| json.len()));
+        let missing =
+            bytes.saturating_sub(serde_json::to_string(&arguments).map_or(0, |json| json.len()));
         arguments.options.owner.push_str(&"x".repeat(missing));
         arguments
     }
@@ -89,6 +98,12 @@ mod tests {
                 .unwrap()
                 .len(),
             500
+        );
+        assert_eq!(
+            serde_json::to_string(&Arguments::two_thousand_bytes())
+                .unwrap()
+                .len(),
+            2_000
         );
     }
 }

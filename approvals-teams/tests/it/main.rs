@@ -27,4 +27,5 @@ mod room;
 mod serve;
 mod strays;
 mod tokens;
+mod tokens_again;
 mod workflow;
