@@ -61,6 +61,9 @@ impl<W> Deref for Wrapping<W> {
 /// Each method once: its name, what it is given and what it answers.
 macro_rules! methods {
     ($($method:ident $name:ident($($given:ident: $type:ty),*) -> $answer:ty;)+) => {
+        /// Every method that asks a store something.
+        pub const STORE_METHODS: &[Method] = &[$(Method::$method),+];
+
         /// What is different about a store that wraps another. [`Wrapping`] makes a store of it.
         pub trait WrapsStore: Debug + Send + Sync {
             /// The store that it wraps.

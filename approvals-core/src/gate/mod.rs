@@ -14,6 +14,7 @@ mod errors;
 mod freeze;
 mod local;
 mod operate;
+mod overdue;
 mod presenting;
 mod review;
 mod run;

@@ -25,7 +25,7 @@ use crate::presentation::Presentation;
 use crate::review::{self, Asked, Command, Opening, Phase, Record, Standing, State, WithdrawnBy};
 use crate::shared_set::SharedSet;
 use crate::store::{
-    Delivery, DeliveryState, Known, Opened, Outcome, Seen, Snapshot, StoreError, Watch, carry_out,
+    Delivery, DeliveryState, Known, Opened, Outcome, Seen, Snapshot, Watch, carry_out,
 };
 use crate::time::Timestamp;
 
@@ -301,7 +301,7 @@ impl Gate {
             let presented = self.present_where_missing(&record, Some(&deliveries));
             // Whoever waits looks again when it has begun to watch.
             if !presented.await? && asker == Asker::Stays && is_detached() {
-                self.judge_pending(&record, &deliveries).await?;
+                self.judge_pending(&record, &deliveries, known.now).await?;
                 return Err(still_pending(&record));
             }
         }
@@ -449,13 +449,18 @@ impl Gate {
         let request = record.id();
         match &record.state {
             State::Approved { .. } => return Ok(Look::Approved(snapshot)),
-            State::Pending => self.judge_pending(record, &deliveries).await?,
+            State::Pending => {
+                self.judge_pending(record, &deliveries, snapshot.now)
+                    .await?;
+            }
             // Another process runs the same logical call: its outcome is this one's.
             State::Claimed { .. } | State::Executing { .. } => {
                 // Without the worker no lease would ever run out.
                 if self.shared().worker_gone.load(Ordering::Acquire) {
                     return Err(worker_gone().request(request));
                 }
+                self.judge_overdue(record, &deliveries, snapshot.now)
+                    .await?;
             }
             State::Expired { .. } => {
                 // Invariant 2: nobody was silent who was never asked.
@@ -483,6 +488,7 @@ impl Gate {
         &self,
         record: &Record,
         deliveries: &[Delivery],
+        now: Timestamp,
     ) -> Result<(), ApprovalError> {
         let request = record.id();
         // Invariant 9: without the worker no deadline would ever come.
@@ -495,20 +501,7 @@ impl Gate {
             Box::pin(self.take_back(request, WithdrawnBy::Unseen)).await;
             return Err(error);
         }
-        Ok(())
-    }
-
-    pub(super) async fn read(&self, request: RequestId) -> Result<Seen, ApprovalError> {
-        let unavailable = |e: StoreError| ApprovalError::unavailable("the store", e);
-        match self.shared().store().read_with_deliveries(request).await {
-            Ok(Some(seen)) => Ok(seen),
-            Ok(None) => Err(ApprovalError::new(
-                Kind::Unavailable,
-                "the store has lost the request",
-            )
-            .request(request)),
-            Err(error) => Err(unavailable(error).request(request)),
-        }
+        self.judge_overdue(record, deliveries, now).await
     }
 
     /// Withdraws a request that cannot go on.
@@ -527,7 +520,11 @@ impl Gate {
 }
 
 /// What is told about a request that people cannot have seen.
-fn unseen(record: &Record, deliveries: &[Delivery], over: bool) -> Option<ApprovalError> {
+pub(super) fn unseen(
+    record: &Record,
+    deliveries: &[Delivery],
+    over: bool,
+) -> Option<ApprovalError> {
     let whys = all_failed(deliveries, over)?;
     let message = match record.asked.call.key() {
         None => "no channel could put it before people",
