@@ -6,6 +6,7 @@
 
 mod archived;
 mod archiving;
+mod listing;
 mod opening;
 mod operating;
 mod processes;
@@ -114,6 +115,7 @@ fn rules() -> impl Iterator<Item = &'static Rule<World>> {
         .chain(swapping::RULES)
         .chain(trail::RULES)
         .chain(operating::RULES)
+        .chain(listing::RULES)
         .chain(archived::RULES)
         .chain(sharing::RULES)
         .chain(time::RULES)
