@@ -72,16 +72,16 @@ async fn an_unreachable_store_refuses_whichever_method_fails() {
 /// and however, the call ends, soon after its deadline at the latest, and nothing runs later.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_goes_away_while_people_are_asked_keeps_nobody_waiting_past_the_deadline() {
-    let ways: [(&str, fn(&Store, &'static str)); 2] = [
-        ("fails", |store, method| store.fail(method)),
-        ("hangs", |store, method| store.hang(method)),
-    ];
-    for (way, method) in ways.iter().flat_map(|way| methods().map(move |m| (way, m))) {
+    let ways = |method| [("fails", method), ("hangs", method)];
+    for (way, method) in methods().flat_map(ways) {
         let world = world(shortly()).await;
         let (task, request) = world.ask(export("orders", 1)).await;
         world.gate.flush().await;
-        way.1(&world.store, method);
-        let case = format!("{method} {}", way.0);
+        match way {
+            "fails" => world.store.fail(method),
+            _ => world.store.hang(method),
+        }
+        let case = format!("{method} {way}");
         let ended = tokio::time::timeout(GIVEN_UP, task).await;
         let error = refusal(ended.expect(&case).unwrap());
         let told = match error.kind() {
