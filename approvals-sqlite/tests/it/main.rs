@@ -13,5 +13,6 @@ mod faults;
 mod killed;
 mod shared;
 mod support;
+mod sweep;
 mod upgrading;
 mod versions;

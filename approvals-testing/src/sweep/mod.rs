@@ -132,6 +132,6 @@ async fn cycle(world: &World, answer: Answer) {
         "after {:?}: {told}",
         world.script.struck()
     );
-    world.settle().await;
+    world.settle_early().await;
     world.assert_sound().await;
 }
