@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use approvals_core::review::Vote;
-use approvals_core::{ApproverError, ChannelDesk, Notice, Receipt, Record};
+use approvals_core::{ApproverError, ChannelDesk, Notice, Phase, Receipt, Record};
 use async_trait::async_trait;
 
 use crate::copies::{Copy, Handle, Memory};
@@ -102,7 +102,8 @@ impl Failures {
 ///
 /// # Errors
 /// [`ApproverError`] when a message may be posted later, with the receipt of those that are there;
-/// or when none was and none will be.
+/// or when none was and none will be; or when none had its turn before the request's deadline, since
+/// nobody was silent who was not asked.
 pub async fn present<P: Posts>(posts: &P, record: &Arc<Record>) -> Result<Receipt, ApproverError> {
     let Targets { all, missing } = posts.targets(record).await?;
     let (mut copies, mut failures) = (Vec::new(), Failures::default());
@@ -122,8 +123,18 @@ pub async fn present<P: Posts>(posts: &P, record: &Arc<Record>) -> Result<Receip
         (Some(error), _) if copies.is_empty() => Err(error),
         (Some(error), _) => Err(error.partly(Handle::unfinished(copies).receipt())),
         (None, Some(error)) if !whole => Err(error),
+        (None, _) if copies.is_empty() && ran_out(posts, record).await => {
+            Err(ApproverError::for_good(
+                "its deadline came before its turn: more was to be posted than the service takes in that time",
+            ))
+        }
         (None, _) => Ok(Handle::of(copies, record).receipt()),
     }
+}
+
+/// Whether nobody answered in time.
+async fn ran_out<P: Posts>(posts: &P, record: &Arc<Record>) -> bool {
+    latest(posts.desk(), record).await.state.phase() == Phase::Expired
 }
 
 fn not_posted(record: &Record, target: &Target, error: &ApproverError) {

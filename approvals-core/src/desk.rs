@@ -7,6 +7,7 @@ use crate::audit::{NewEvent, What};
 use crate::digest::Digest;
 use crate::directory::{ChainError, Directory, DirectoryError, Resolved, Whom};
 use crate::id::{ChannelId, PersonId, RequestId};
+use crate::observe;
 use crate::principal::ChannelIdentity;
 use crate::review::{Ballot, Choice, Command, Proposal, Record, Refused, State};
 use crate::store::{Delivery, Outcome, RequestStore, Seen, StoreError, carry_out};
@@ -233,8 +234,7 @@ impl ChannelDesk {
                     request = %record.id(), %identity, choice = ?cast.choice,
                     phase = %record.state.phase(), "vote counted"
                 );
-                metrics::counter!("approvals_votes_total", "channel" => Arc::<str>::from(self.channel.clone()))
-                    .increment(1);
+                observe::voted(&self.channel);
                 Ok(record)
             }
             Outcome::Refused {

@@ -20,6 +20,7 @@ pub mod gate;
 pub mod id;
 pub mod memory;
 pub mod non_empty;
+pub mod observe;
 mod packed;
 pub mod permit;
 pub mod policy;

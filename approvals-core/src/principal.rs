@@ -137,6 +137,9 @@ impl From<PrincipalId> for String {
     }
 }
 
+/// Longer than any version of it has been, in bytes.
+const LONGEST_TRACE: usize = 256;
+
 /// Who attempts a call: an agent, a service or a person, and every principal it acts for.
 ///
 /// Cheap to clone. Principal ids are part of the digest; model, version, run, session and trace are
@@ -244,10 +247,11 @@ impl Requester {
         self.with(|chain| chain.session = Some(id.into()))
     }
 
-    /// The W3C `traceparent` of the call.
+    /// The W3C `traceparent` of the call. What is none is left out, as that specification has it.
     #[must_use]
     pub fn trace(self, traceparent: &str) -> Self {
-        self.with(|chain| chain.trace = Some(traceparent.into()))
+        let trace = is_traceparent(traceparent).then(|| traceparent.into());
+        self.with(|chain| chain.trace = trace)
     }
 
     /// Who attempts the call.
@@ -302,6 +306,32 @@ impl Requester {
     pub fn traceparent(&self) -> Option<&str> {
         self.0.trace.as_deref()
     }
+}
+
+/// `version-trace-parent-flags` of 2, 32, 16 and 2 lower-case hexadecimal digits; neither id is zero.
+/// Later versions may have more.
+fn is_traceparent(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let mut next = |digits: usize| {
+        parts.next().filter(|part| {
+            let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            part.len() == digits && part.bytes().all(hexadecimal)
+        })
+    };
+    let (Some(version), Some(trace), Some(parent), Some(_)) =
+        (next(2), next(32), next(16), next(2))
+    else {
+        return false;
+    };
+    let plain = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'-');
+    let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
+    let ends = version != "00" || parts.next().is_none();
+    version != "ff"
+        && !is_zero(trace)
+        && !is_zero(parent)
+        && ends
+        && text.len() <= LONGEST_TRACE
+        && text.bytes().all(plain)
 }
 
 impl fmt::Debug for Requester {

@@ -55,14 +55,13 @@ pub(crate) struct Place {
 
 impl Place {
     /// Opens the store.
-    pub(crate) async fn open(&self) -> Result<Arc<dyn RequestStore>, Failure> {
+    pub(crate) async fn open(&self, answers: Duration) -> Result<Arc<dyn RequestStore>, Failure> {
         Ok(match self.backend {
             Backend::Sqlite => Arc::new(SqliteStore::open(&self.at).await?),
             Backend::Postgres => Arc::new(
                 PostgresStore::builder(&self.at)
                     .max_connections(4)
-                    // Well below a lease would be right; a crashed server takes longer to start.
-                    .answer_within(Duration::from_secs(2))
+                    .answer_within(answers)
                     .connect()
                     .await?,
             ),
@@ -76,7 +75,8 @@ impl Place {
     ) -> Result<Arc<dyn RequestStore>, Failure> {
         let deadline = tokio::time::Instant::now() + patience;
         loop {
-            match self.open().await {
+            // Well below a lease would be right; a crashed server takes longer to start.
+            match self.open(Duration::from_secs(2)).await {
                 Ok(store) => return Ok(store),
                 Err(error) if tokio::time::Instant::now() >= deadline => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,

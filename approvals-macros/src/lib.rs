@@ -60,7 +60,7 @@ use proc_macro::TokenStream;
 /// | `resource = "db/{database}"` | what it is done to |
 /// | `environment = "production"` | where |
 /// | `justification = claim` | why, in the words of whoever calls; shown as a claim |
-/// | `summary = "…"` | what happened, for the record |
+/// | `summary = "…"` | what the call will do, in a sentence: reviewers read it, and the trail has it. What came of it is for `Permit::summarise` |
 /// | `skip(pool)` | neither shown nor bound: the author's word that the value does not change what the call does. Only its name is shown |
 /// | `redact(token)` | not shown, but bound by a keyed fingerprint |
 /// | `debug(a)`, `display(a)` | shown and bound by that text; the default is `Serialize` |

@@ -3,7 +3,9 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! # use approvals_core::{Directory, Requirement, memory::InMemoryDirectory};
+//! # use approvals_core::{Directory, Requirement};
+//! # use approvals_core::memory::{InMemoryApprover, InMemoryDirectory};
+//! # let channel = InMemoryApprover::new();
 //! # let directory: Arc<dyn Directory> = Arc::new(InMemoryDirectory::new());
 //! # let key = approvals_core::RedactionKey::random()?;
 //! use std::sync::Arc;
@@ -20,6 +22,7 @@
 //!     .policy("prod-db", Requirement::one_of("senior-engineers")?)
 //!     // Every process on the same tables has the same key.
 //!     .redaction_key(key)
+//!     .approver("slack", channel.connect())
 //!     .build()
 //!     .await?;
 //! # Ok(())

@@ -3,7 +3,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use approvals_core::{RequestStore, Timestamp};
+//! use approvals_core::memory::{InMemoryApprover, InMemoryDirectory};
+//! use approvals_core::{Gate, RedactionKey, Requirement};
 //! use approvals_sqlite::SqliteStore;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -11,11 +12,20 @@
 //! # let directory = std::env::temp_dir().join(format!("approvals-sqlite-{}", std::process::id()));
 //! # std::fs::create_dir_all(&directory)?;
 //! # let path = directory.join("requests.db");
-//! let store: Arc<dyn RequestStore> = Arc::new(SqliteStore::open(&path).await?);
-//! assert!(store.is_durable());
-//! assert!(store.now().await? > Timestamp::from_millis(0));
-//! // From here on as with any other store: `Gate::builder(store, directory)`.
-//! # drop(store);
+//! # let secret = vec![7; 32];
+//! # let directory_of_people = Arc::new(InMemoryDirectory::new());
+//! # directory_of_people.person("alice", ["senior-engineers"])?;
+//! # let channel = InMemoryApprover::new();
+//! let store = Arc::new(SqliteStore::open(&path).await?);
+//! let gate = Gate::builder(store, directory_of_people)
+//!     .policy("prod-db", Requirement::one_of("senior-engineers")?)
+//!     .approver("terminal", channel.connect())
+//!     // What is redacted has to be recognised after a restart: 32 bytes or more, kept with the
+//!     // service's other secrets.
+//!     .redaction_key(RedactionKey::new("2026-11", secret)?)
+//!     .build()
+//!     .await?;
+//! # drop(gate);
 //! # std::fs::remove_dir_all(&directory)?;
 //! # Ok(())
 //! # }

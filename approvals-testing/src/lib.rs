@@ -23,7 +23,7 @@
 //! twice by a script; [`sweep`](mod@sweep) does so at every place of a gate's life over any store.
 //! [`wrapping`] is for stores that do one thing otherwise than another store; [`ManualClock`] is a
 //! clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a test's own, which
-//! can be crashed.
+//! can be crashed, and [`SmallDisk`] a disk that it can fill.
 
 pub mod approver;
 pub mod audit_sink;
@@ -36,9 +36,13 @@ pub mod postgres;
 mod report;
 pub mod sample;
 pub mod showing;
+#[cfg(unix)]
+mod small_disk;
 pub mod store;
 pub mod sweep;
 pub mod wrapping;
 
 pub use clock::ManualClock;
 pub use report::{Broken, Report};
+#[cfg(unix)]
+pub use small_disk::SmallDisk;

@@ -1,13 +1,12 @@
 //! A log that cannot be written: the gate, whose sink is required, releases nothing.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use approvals_audit::{AuditLog, Ed25519Signer, SignError, Signer, VerifierKey};
 use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore};
 use approvals_core::{Gate, Kind, Requirement, Timestamp};
+use approvals_testing::SmallDisk;
 use approvals_testing::sample::{REVIEWERS, Sample};
 
 use crate::support::*;
@@ -100,47 +99,23 @@ async fn nothing_runs_while_the_log_cannot_be_written() {
     verify(place.path(), key.key()).unwrap();
 }
 
-/// A small file system of its own, where that may be made.
-struct Small<'a>(&'a Path);
-
-impl<'a> Small<'a> {
-    fn at(path: &'a Path) -> Option<Self> {
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs"])
-            .arg(path)
-            .output();
-        mount
-            .is_ok_and(|mount| mount.status.success())
-            .then_some(Self(path))
-    }
-}
-
-impl Drop for Small<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
-}
-
 #[tokio::test]
 async fn nothing_runs_while_the_disk_is_full() {
-    let place = tempfile::tempdir().unwrap();
-    let Some(_small) = Small::at(place.path()) else {
-        eprintln!("SKIPPED: a small file system may not be mounted here");
+    let Some(disk) = SmallDisk::mount(2).unwrap() else {
+        eprintln!("SKIPPED: a small disk cannot be mounted by this user");
         return;
     };
-    let path = place.path().join("log");
+    let path = disk.path().join("log");
     let key = key();
     let log = AuditLog::at(&path, key.clone()).open().await.unwrap();
     let (gate, approver) = gate(log).await;
     assert_eq!(call(&gate, &approver, "first").await, None);
-    let filler = place.path().join("filler");
-    // Until there is no room for another byte.
-    std::fs::write(&filler, vec![1; 4 << 20]).unwrap_err();
+    let ballast = disk.fill().unwrap();
     assert_eq!(
         call(&gate, &approver, "second").await,
         Some(Kind::Unavailable)
     );
-    std::fs::remove_file(&filler).unwrap();
+    std::fs::remove_file(&ballast).unwrap();
     assert_eq!(call(&gate, &approver, "third").await, None);
     gate.flush().await;
     // Both lives, and what was kept of the one in between.

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::shared::Shared;
+use crate::observe;
 use crate::store::Duty;
 
 /// How often what is to be archived is looked for.
@@ -52,8 +53,7 @@ pub(super) async fn archive(shared: Arc<Shared>) {
     let wait = match shared.store().archive(after).await {
         Ok(0) => EVERY,
         Ok(archived) => {
-            tracing::info!(archived, "requests that finished long ago were archived");
-            metrics::counter!("approvals_archived_total").increment(archived);
+            observe::archived(archived);
             EVERY
         }
         Err(error) => {

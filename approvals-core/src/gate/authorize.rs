@@ -17,6 +17,7 @@ use crate::call::{Arguments, Call, Capturing};
 use crate::directory::{memberships, people_behind};
 use crate::error::{ApprovalError, Kind};
 use crate::id::{Environment, GroupId};
+use crate::observe;
 use crate::permit::Permit;
 use crate::policy::{Facts, Verdict};
 use crate::principal::{PrincipalKind, Requester};
@@ -171,7 +172,7 @@ impl Gate {
         match self.judge_at_once(&call) {
             Some(Verdict::Allow(reasons)) => match self.record_allowed_now(call, reasons) {
                 Ok(()) => {
-                    count_allowed();
+                    observe::allowed();
                     AtOnce::Admitted(Admitted(Ready::Allowed))
                 }
                 Err(blocked) => {
@@ -233,7 +234,7 @@ impl Gate {
                     // Recording may have taken a while.
                     self.shared().refuse_if_frozen().await?;
                 }
-                count_allowed();
+                observe::allowed();
                 Ok(Step::Admitted(Admitted(Ready::Allowed)))
             }
             Verdict::Deny(reasons) => {
@@ -276,7 +277,7 @@ impl Gate {
     }
 
     pub(super) async fn refused(&self, call: Call, error: &ApprovalError) {
-        count(error.kind().as_str());
+        observe::refused(error.kind());
         let what = What::Refused {
             policy_version: self.policy_version(call.declaration().policy.as_str()),
             action: call.action().clone(),
@@ -412,19 +413,4 @@ pub(super) fn needs_owner(requester: &Requester) -> bool {
 
 pub(super) fn denied_by_policy(why: &str) -> ApprovalError {
     ApprovalError::new(Kind::DeniedByPolicy, format!("policy denies it: {why}"))
-}
-
-/// One allowed call. The labels are known when compiled, so nothing is allocated for them.
-pub(super) fn count_allowed() {
-    metrics::counter!("approvals_decisions_total", "outcome" => "allowed").increment(1);
-}
-
-/// One request that people agreed to and that is run.
-pub(super) fn count_approved() {
-    metrics::counter!("approvals_decisions_total", "outcome" => "approved").increment(1);
-}
-
-/// One decision, for whoever watches the metrics.
-pub(super) fn count(outcome: &'static str) {
-    metrics::counter!("approvals_decisions_total", "outcome" => outcome).increment(1);
 }

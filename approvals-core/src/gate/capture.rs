@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::Gate;
 use super::allow::Buffered;
-use super::authorize::{Admitted, Ready, count, count_allowed, denied_by_policy, needs_owner};
+use super::authorize::{Admitted, Ready, denied_by_policy, needs_owner};
 use super::builder::AllowRecording;
 use super::shared::Named;
 use crate::audit::{NewEvent, What};
 use crate::call::{Call, CallBuilder, CallError, Declaration};
 use crate::error::{ApprovalError, Kind};
 use crate::id::ActionName;
+use crate::observe;
 use crate::policy::{Reasons, Verdict};
 use crate::principal::Requester;
 use crate::registry::GuardedAction;
@@ -124,7 +125,7 @@ impl Gate {
             reasons,
             policy_version: self.policy_version(declaration.policy.as_str()),
         })));
-        count_allowed();
+        observe::allowed();
         Decided::Now(Admitted(Ready::Allowed))
     }
 
@@ -169,7 +170,7 @@ impl Gate {
         .await?;
         // Recording may have taken a while.
         self.shared().refuse_if_frozen().await?;
-        count_allowed();
+        observe::allowed();
         Ok(Admitted(Ready::Allowed))
     }
 
@@ -179,7 +180,7 @@ impl Gate {
         requester: Requester,
         error: ApprovalError,
     ) -> ApprovalError {
-        count(error.kind().as_str());
+        observe::refused(error.kind());
         self.record_refused(NewEvent::new(What::Refused {
             action: declaration.action.clone(),
             policy_version: self.policy_version(declaration.policy.as_str()),

@@ -8,6 +8,7 @@ use crate::audit::{NewEvent, What};
 use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
 use crate::id::{PersonId, RequestId};
+use crate::observe;
 use crate::review::{Command, Record, Refused, WithdrawnBy};
 use crate::shared_set::People;
 use crate::store::{Filter, Freeze, Outcome, RequestStore, Seen, StoreError, carry_out};
@@ -75,10 +76,12 @@ impl Gate {
         freeze: Option<Freeze>,
         event: NewEvent,
     ) -> Result<(), ApprovalError> {
+        let frozen = freeze.is_some();
         self.store()
             .set_freeze(freeze, event)
             .await
             .map_err(unavailable)?;
+        observe::froze(frozen);
         self.shared().read_freeze().await.map_err(unavailable)?;
         Ok(())
     }

@@ -226,10 +226,12 @@ async fn note_presented(
 ) -> Result<(), StoreError> {
     let request = notice.asked().id;
     // A channel that came too late posted nothing: what it failed with before stays the reason.
+    let posted = match &presented {
+        Ok(receipt) => receipt.as_str().is_some(),
+        Err(error) => error.receipt().is_some(),
+    };
     if matches!(known.state, DeliveryState::Failed { .. })
-        && presented
-            .as_ref()
-            .is_ok_and(|receipt| receipt.as_str().is_none())
+        && !posted
         && let Some(now) = shared.store().read(request).await?
         && now.record.state.phase() != Phase::Pending
     {

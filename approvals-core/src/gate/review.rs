@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::agreed::Agreed;
 use super::allow::worker_gone;
-use super::authorize::{Step, count};
+use super::authorize::Step;
 use super::current::is_detached;
 use super::delivering::all_failed;
 use super::detached::still_pending;
@@ -20,6 +20,7 @@ use crate::directory::people_behind;
 use crate::error::{ApprovalError, Kind};
 use crate::id::{PersonId, RequestId};
 use crate::non_empty::NonEmpty;
+use crate::observe;
 use crate::policy::{Reasons, Requirement};
 use crate::presentation::Presentation;
 use crate::review::{self, Asked, Command, Opening, Phase, Record, Standing, State, WithdrawnBy};
@@ -40,8 +41,6 @@ pub(crate) struct Ticket {
     withdraws: bool,
     /// Whether it counts among those that wait for people.
     waits: bool,
-    /// Whether it is to be told how long people took: once, by whoever asked them.
-    times: bool,
     watch: Option<Watch>,
     /// Whether nobody else knew of the request when this began to watch it: there is no need to look
     /// before anything has become of it.
@@ -69,7 +68,7 @@ pub(crate) enum Asker {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.waits {
-            metrics::gauge!("approvals_pending").decrement(1.0);
+            observe::waits_no_more();
         }
         if self.withdraws {
             self.gate.leave(Job::Cancelled(self.request));
@@ -86,7 +85,6 @@ impl Ticket {
             agreed,
             withdraws: false,
             waits: false,
-            times: false,
             watch: None,
             is_new: false,
         }
@@ -108,12 +106,11 @@ impl Ticket {
         waits.then_some(watch)
     }
 
-    /// Tells whoever watches the metrics how long people took, once they have decided.
-    pub(super) fn time(&mut self, record: &Record) {
-        if self.times && record.state.phase() != Phase::Pending {
-            self.times = false;
-            let taken = record.changed_at.since(record.asked.asked_at);
-            metrics::histogram!("approvals_time_to_decision_seconds").record(taken.as_secs_f64());
+    /// It counts among those that wait for people until they have decided.
+    pub(super) fn still_waits(&mut self, record: &Record) {
+        if self.waits && record.state.phase() != Phase::Pending {
+            self.waits = false;
+            observe::waits_no_more();
         }
     }
 
@@ -205,7 +202,6 @@ impl Gate {
                     agreed: Agreed::new(call, unmasked, !shared.store().is_durable()),
                     withdraws: opening.waiter.is_some(),
                     waits: false,
-                    times: false,
                     watch: None,
                     is_new: opening.waiter.is_some(),
                 };
@@ -244,14 +240,9 @@ impl Gate {
                     tracing::info!(request = %record.id(), granted_by = ?record.granted_by, "a grant covers it");
                 }
                 Opened::Asked { record, last_event } => {
-                    metrics::counter!("approvals_requests_total").increment(1);
-                    metrics::gauge!("approvals_pending").increment(1.0);
+                    observe::requested(&record);
+                    observe::waits();
                     ticket.waits = true;
-                    ticket.times = true;
-                    tracing::info!(
-                        request = %record.id(), action = %asked.call.action(),
-                        requester = %asked.call.requester(), digest = %asked.digest, "requested"
-                    );
                     // Invariant 11: requested before presented.
                     let acknowledged = shared.sinks.acknowledged(shared.store(), last_event);
                     if let Err(error) = acknowledged.await {
@@ -320,7 +311,7 @@ impl Gate {
 
     /// Records that nobody is asked.
     async fn not_asked(&self, asked: &Asked, error: ApprovalError) -> ApprovalError {
-        count(error.kind().as_str());
+        observe::refused(error.kind());
         tracing::warn!(action = %asked.call.action(), %error, "nobody is asked");
         self.record_refused(NewEvent::new(What::Refused {
             action: asked.call.action().clone(),
@@ -465,7 +456,9 @@ impl Gate {
             State::Expired { .. } => {
                 // Invariant 2: nobody was silent who was never asked.
                 let unseen = unseen(record, &deliveries, true);
-                return Err(told(unseen.unwrap_or_else(|| from_state(record))));
+                return Err(told(
+                    unseen.unwrap_or_else(|| timed_out(record, &deliveries)),
+                ));
             }
             // Invariant 2: whoever finds it, in this process or another, is told why.
             State::Withdrawn { why, .. } if **why == *WithdrawnBy::Unseen.why() => {
@@ -537,9 +530,36 @@ pub(super) fn unseen(
     Some(error.request(record.id()).detailed(whys))
 }
 
+/// What is told when the deadline has come: where no channel has said that people were shown the
+/// request, the operator reads that.
+fn timed_out(record: &Record, deliveries: &[Delivery]) -> ApprovalError {
+    let error = from_state(record);
+    if deliveries.iter().any(|copy| copy.state.receipt().is_some()) {
+        return error;
+    }
+    let silent: Vec<String> = deliveries
+        .iter()
+        .map(|copy| match &copy.state {
+            DeliveryState::Failed { why, .. } => format!("{}: {why}", copy.channel),
+            DeliveryState::Intended
+            | DeliveryState::Delivered(_)
+            | DeliveryState::Outdated { .. } => {
+                format!(
+                    "{}: by the deadline it had not said that people were shown it",
+                    copy.channel
+                )
+            }
+        })
+        .collect();
+    match silent.is_empty() {
+        true => error,
+        false => error.detailed(silent.join("; ")),
+    }
+}
+
 /// A refusal, counted.
 fn told(error: ApprovalError) -> ApprovalError {
-    count(error.kind().as_str());
+    observe::refused(error.kind());
     error
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::agreed::Agreed;
-use super::authorize::{count, count_approved};
 use super::current::is_detached;
 use super::detached::still_pending;
 use super::errors::{from_refused, of_chain};
@@ -17,6 +16,7 @@ use crate::directory::{ChainError, Whom};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
 use crate::non_empty::NonEmpty;
+use crate::observe;
 use crate::permit::Permit;
 use crate::policy::Verdict;
 use crate::review::{Choice, ClaimNow, Command, Phase, Record, Refused, VoterNow, groups_of};
@@ -110,7 +110,7 @@ impl Gate {
         loop {
             let read_at = Instant::now();
             let seen = self.read(ticket.request).await?;
-            ticket.time(&seen.snapshot.record);
+            ticket.still_waits(&seen.snapshot.record);
             let snapshot = match self.judge_seen(seen).await? {
                 Look::Approved(snapshot) => snapshot,
                 Look::NotYet(record) => return Ok(Agreement::NotYet(record)),
@@ -281,14 +281,11 @@ impl Approved {
                 record,
                 last_event,
                 read_at,
-            } => {
-                count_approved();
-                Ok(Took::Ours {
-                    record,
-                    last_event,
-                    read_at,
-                })
-            }
+            } => Ok(Took::Ours {
+                record,
+                last_event,
+                read_at,
+            }),
             Outcome::Refused {
                 refused:
                     Refused::Phase {
@@ -460,7 +457,7 @@ impl Approved {
             call: None,
             policy_version: record.asked.policy_version.clone(),
         };
-        count(error.kind().as_str());
+        observe::refused(error.kind());
         let event = NewEvent::about(self.request, record.revision, what);
         self.gate.record_refused(event).await;
         error

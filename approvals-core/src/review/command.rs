@@ -104,6 +104,29 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// As it stands in what operators read.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Vote(_) => "vote",
+            Self::Withdraw(_) => "withdraw",
+            Self::Revoke { .. } => "revoke",
+            Self::Due => "due",
+            Self::Claim(_) => "claim",
+            Self::ClaimAndStart(_) => "claim_and_start",
+            Self::Release { .. } => "release",
+            Self::Start { .. } => "start",
+            Self::Renew { .. } => "renew",
+            Self::Finish { .. } => "finish",
+            Self::Abandon { .. } => "abandon",
+            Self::Resolve { .. } => "resolve",
+            Self::ReviewAfterwards { .. } => "review_afterwards",
+            Self::ShareDenial { .. } => "share_denial",
+            Self::CloseGrant { .. } => "close_grant",
+        }
+    }
+}
+
 /// Why a request is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WithdrawnBy {

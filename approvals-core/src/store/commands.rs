@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{RequestStore, Snapshot, StoreError, Swap, Swapped};
 use crate::audit::NewEvent;
 use crate::id::RequestId;
+use crate::observe;
 use crate::review::{Command, Phase, Record, Refused, State, Transition, WithdrawnBy, apply};
 use crate::time::Timestamp;
 
@@ -47,6 +49,16 @@ pub(crate) async fn carry_out(
     store: &dyn RequestStore,
     id: RequestId,
     command: &Command,
+    from: Option<Snapshot>,
+) -> Result<Outcome, StoreError> {
+    let span = observe::command(id, command);
+    until_done(store, id, command, from).instrument(span).await
+}
+
+async fn until_done(
+    store: &dyn RequestStore,
+    id: RequestId,
+    command: &Command,
     mut from: Option<Snapshot>,
 ) -> Result<Outcome, StoreError> {
     let mut stale = false;
@@ -79,8 +91,10 @@ pub(crate) async fn carry_out(
             let why = "a use of it was in doubt".into();
             Box::pin(close_grant(store, grantor, why)).await?;
         }
+        let before = record.state.phase();
         match store.compare_and_swap(swap).await? {
             Swapped::Done { record, last_event } => {
+                observe::changed(before, &record);
                 // The command has taken effect, whatever becomes of what follows from it.
                 if concerns_others(&record.state)
                     && let Err(error) = Box::pin(afterwards(store, &record)).await
@@ -272,7 +286,9 @@ async fn share_denial(
         let Ok(Step { swap, .. }) = step(&record, share, now) else {
             return Ok(());
         };
-        if let Swapped::Done { .. } = store.compare_and_swap(swap).await? {
+        let before = record.state.phase();
+        if let Swapped::Done { record, .. } = store.compare_and_swap(swap).await? {
+            observe::changed(before, &record);
             return Ok(());
         }
     }

@@ -294,14 +294,16 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// [`StoreError`]; after `Unreachable` it may have been committed.
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError>;
 
-    /// Stores events that belong to no change of a record, and returns the last one's number.
+    /// Stores events that belong to no change of a record, and returns the last one's number. After a
+    /// crash all of them are there or none is.
     ///
     /// # Errors
     /// [`StoreError`]; the caller keeps the events and tries again.
     async fn append(&self, events: Vec<NewEvent>) -> Result<u64, StoreError>;
 
     /// Makes a sink's cursor known, so that no event is dropped before the sink has it. Starts at
-    /// the oldest event that is still there.
+    /// the oldest event that is still there. A cursor that is known stays where it is, so it is done
+    /// again after a crash.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be stored.
@@ -456,14 +458,16 @@ pub trait RequestStore: fmt::Debug + Send + Sync {
     /// [`StoreError`] when it cannot say: whoever asked treats it as frozen.
     async fn freeze(&self) -> Result<Option<Freeze>, StoreError>;
 
-    /// Freezes or thaws, together with the event that says so.
+    /// Freezes or thaws, together with the event that says so: after a crash both are there or neither
+    /// is, and reading tells.
     ///
     /// # Errors
     /// [`StoreError`]; it may have been committed.
     async fn set_freeze(&self, freeze: Option<Freeze>, event: NewEvent) -> Result<(), StoreError>;
 
     /// Notes that a gate is alive for so long. Requests that only it waits for are listed as
-    /// abandoned when that has passed, and while nothing is known of the gate.
+    /// abandoned when that has passed, and while nothing is known of the gate. A beat that a crash
+    /// loses is made up for by the next.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be noted.

@@ -17,6 +17,7 @@ mod fail_closed;
 mod forms;
 mod invariants;
 mod matrix;
+mod observed;
 mod pitfalls;
 mod smoke;
 mod stacks;

@@ -22,6 +22,9 @@ use crate::{Failure, Random};
 /// How long anybody waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long whoever waits for a deadline lets pass before it looks again.
+const LOOKS_AGAIN: Duration = Duration::from_millis(10);
+
 struct Racer {
     store: Arc<dyn RequestStore>,
     gate: Gate,
@@ -53,7 +56,7 @@ impl Order {
 }
 
 pub(crate) async fn run(role: Role) -> Result<(), Failure> {
-    let (store, _) = role.store().await?;
+    let store = role.place.open(super::ANSWERS).await?;
     let racer = Arc::new(Racer {
         gate: gate(Arc::clone(&store), super::LEASE, |_| Arc::new(Inbox)).await?,
         desk: Desk::new(Arc::clone(&store), directory()?).channel(ChannelId::new(CHANNEL)?),
@@ -154,7 +157,7 @@ impl Racer {
             let transition = match apply(&snapshot.record, &Command::Due, snapshot.now) {
                 Ok(transition) => transition,
                 Err(Refused::NothingDue) => {
-                    sleep(Duration::from_millis(1)).await;
+                    sleep(LOOKS_AGAIN).await;
                     continue;
                 }
                 Err(refused) => return Ok(Told::Odd(refused.to_string())),

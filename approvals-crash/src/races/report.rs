@@ -57,7 +57,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "backend {}, seed {}", self.backend, self.seed)?;
-        writeln!(f, "races {} of {RACERS} processes", self.races)?;
+        writeln!(
+            f,
+            "races {} of {RACERS} processes, each of which wants everything",
+            self.races
+        )?;
         writeln!(f, "requests ended: {}", Counts(&self.ended))?;
         writeln!(f, "told that they won: {}", Counts(&self.won))?;
         writeln!(f, "told what stood: {}", Counts(&self.lost))?;

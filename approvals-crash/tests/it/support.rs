@@ -44,8 +44,13 @@ fn started<T>(outcome: Result<T, NotStarted>) -> Option<T> {
 
 pub(crate) async fn run(run: &Run) -> Option<Report> {
     let report = started(harness::run(run).await)?;
-    println!("{report}");
+    told(&report);
     Some(report)
+}
+
+/// What was counted, where it is seen also when the test passes.
+fn told(report: &impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{report}");
 }
 
 pub(crate) async fn race(backend: Backend, races: u64, seed: u64) -> Option<races::Report> {
@@ -56,7 +61,7 @@ pub(crate) async fn race(backend: Backend, races: u64, seed: u64) -> Option<race
         seed,
     };
     let report = started(races::run(&races).await)?;
-    println!("{report}");
+    told(&report);
     Some(report)
 }
 

@@ -21,14 +21,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Says on the real standard error, which the test harness does not keep to itself, that a test is
 /// not made.
-pub(crate) fn say_skipped(why: &str) {
+fn say_skipped(why: &str) {
     let _ = writeln!(
         std::io::stderr(),
         "SKIPPED: a test of PostgreSQL, since {why}"
     );
 }
 
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert!(
         std::env::var_os("APPROVALS_POSTGRES_REQUIRED").is_none(),
         "tests of PostgreSQL are required, but {why}"

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use approvals_core::{Kind, Phase, Requirement};
+use approvals_core::store::DeliveryState;
+use approvals_core::{Kind, Phase, RequestStore as _, Requirement};
 
 use crate::end_to_end::message_request;
 use crate::room::{Room, slack};
@@ -42,6 +43,46 @@ async fn slack_down_past_the_deadline_refuses_with_the_cause() {
         "{refused:?}: {detail}"
     );
     assert_ne!(refused.kind(), Kind::Denied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_turn_comes_too_late_says_that_nobody_was_asked() {
+    let requirement = Requirement::one_of("reviewers").unwrap();
+    let requirement = requirement.deadline(Duration::from_secs(90)).unwrap();
+    let room = Room::with(requirement, |settings| settings.posts_per_minute(1)).await;
+    let asking: Vec<_> = ["one", "two", "three", "four"]
+        .map(|table| room.asking(table))
+        .into();
+    let mut unseen = Vec::new();
+    for asked in asking {
+        let refused = asked.await.unwrap().unwrap_err();
+        assert_eq!(refused.kind(), Kind::TimedOut);
+        if let Some(detail) = refused.detail() {
+            assert_eq!(
+                detail,
+                "slack: by the deadline it had not said that people were shown it"
+            );
+            unseen.push(refused.request_id().unwrap());
+        }
+    }
+    let seen = room.workspace.messages().len();
+    assert!(
+        seen > 0 && !unseen.is_empty() && seen + unseen.len() == 4,
+        "{seen}, {unseen:?}"
+    );
+    // When their turn would have come, it stands in the store.
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    for request in unseen {
+        let copy = room.store.deliveries(request).await.unwrap()[0].clone();
+        let DeliveryState::Failed { why, retry: None } = copy.state else {
+            panic!("{copy:?}");
+        };
+        assert!(
+            why.starts_with("its deadline came before its turn"),
+            "{why}"
+        );
+    }
+    assert_eq!(room.workspace.messages().len(), seen);
 }
 
 #[tokio::test(start_paused = true)]

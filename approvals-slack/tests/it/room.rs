@@ -43,6 +43,7 @@ pub(crate) async fn deliver(slack: &Slack, request: &Request<Bytes>) -> Response
 pub(crate) struct Room {
     pub(crate) workspace: Workspace,
     pub(crate) directory: Arc<InMemoryDirectory>,
+    pub(crate) store: Arc<MemoryStore>,
     pub(crate) desk: Desk,
     pub(crate) slack: Slack,
     pub(crate) gate: Gate,
@@ -74,8 +75,7 @@ impl Room {
         }
         workspace.user(&id("mallory"));
         let store = Arc::new(MemoryStore::on_tokio_time());
-        let desk = Desk::new(store, directory.clone());
-        Self::open(workspace, directory, desk, requirement, change).await
+        Self::open(workspace, directory, store, requirement, change).await
     }
 
     /// The same workspace, people and store, in another process.
@@ -87,7 +87,7 @@ impl Room {
         Self::open(
             room.workspace,
             room.directory,
-            room.desk,
+            room.store,
             requirement,
             change,
         )
@@ -97,10 +97,11 @@ impl Room {
     async fn open(
         workspace: Workspace,
         directory: Arc<InMemoryDirectory>,
-        desk: Desk,
+        store: Arc<MemoryStore>,
         requirement: Requirement,
         change: impl FnOnce(SlackBuilder) -> SlackBuilder,
     ) -> Self {
+        let desk = Desk::new(store.clone(), directory.clone());
         let slack = change(settings(&workspace))
             .build(desk.channel(slack()))
             .unwrap();
@@ -114,6 +115,7 @@ impl Room {
         Self {
             workspace,
             directory,
+            store,
             desk,
             slack,
             gate,

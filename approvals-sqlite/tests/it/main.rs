@@ -10,6 +10,7 @@ mod archive;
 mod conformance;
 mod durable;
 mod faults;
+mod gate;
 mod killed;
 mod shared;
 mod support;

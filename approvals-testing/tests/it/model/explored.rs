@@ -1,5 +1,6 @@
 //! The explorations of the real `apply`.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use approvals_core::review::apply;
@@ -12,7 +13,9 @@ use super::world::{May, Setting};
 fn explore(name: &str, setting: Setting) {
     let began = Instant::now();
     let checker = setting.checker().threads(2).spawn_bfs().join();
-    println!(
+    // On the real standard error: it is seen also when the test passes.
+    let _ = writeln!(
+        std::io::stderr(),
         "{name}: {} states ({} unique), {} steps deep, {:.1?}",
         checker.state_count(),
         checker.unique_state_count(),
