@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::authorize::count;
 use super::errors::from_state;
-use super::review::unseen;
+use super::review::{expired, told};
 use super::{Gate, Shared};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
@@ -123,13 +122,12 @@ impl Gate {
             Ok(Outcome::Stale | Outcome::Unknown) => "the store has lost the request".to_owned(),
             Err(error) => error.to_string(),
         };
-        count(Kind::Unavailable.as_str());
         tracing::error!(%request, %why, "a deadline has passed and cannot be recorded");
         let error = ApprovalError::new(
             Kind::Unavailable,
             "its deadline has passed, and the store could not record that",
         );
-        Err(error.request(request).detailed(why))
+        Err(told(error.request(request).detailed(why)))
     }
 }
 
@@ -137,20 +135,13 @@ impl Gate {
 fn over(record: &Record, deliveries: &[Delivery]) -> Result<(), ApprovalError> {
     match record.state.phase() {
         Phase::Pending | Phase::Approved | Phase::Claimed | Phase::Executing => Ok(()),
-        Phase::Expired => {
-            count(Kind::TimedOut.as_str());
-            Err(unseen(record, deliveries, true).unwrap_or_else(|| from_state(record)))
-        }
+        Phase::Expired => Err(expired(record, deliveries)),
         Phase::Succeeded
         | Phase::Failed
         | Phase::InDoubt
         | Phase::Denied
         | Phase::Withdrawn
         | Phase::Revoked
-        | Phase::Lapsed => {
-            let error = from_state(record);
-            count(error.kind().as_str());
-            Err(error)
-        }
+        | Phase::Lapsed => Err(told(from_state(record))),
     }
 }

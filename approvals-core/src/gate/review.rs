@@ -453,13 +453,7 @@ impl Gate {
                 self.judge_overdue(record, &deliveries, snapshot.now)
                     .await?;
             }
-            State::Expired { .. } => {
-                // Invariant 2: nobody was silent who was never asked.
-                let unseen = unseen(record, &deliveries, true);
-                return Err(told(
-                    unseen.unwrap_or_else(|| timed_out(record, &deliveries)),
-                ));
-            }
+            State::Expired { .. } => return Err(expired(record, &deliveries)),
             // Invariant 2: whoever finds it, in this process or another, is told why.
             State::Withdrawn { why, .. } if **why == *WithdrawnBy::Unseen.why() => {
                 let unseen = unseen(record, &deliveries, true);
@@ -513,11 +507,7 @@ impl Gate {
 }
 
 /// What is told about a request that people cannot have seen.
-pub(super) fn unseen(
-    record: &Record,
-    deliveries: &[Delivery],
-    over: bool,
-) -> Option<ApprovalError> {
+fn unseen(record: &Record, deliveries: &[Delivery], over: bool) -> Option<ApprovalError> {
     let whys = all_failed(deliveries, over)?;
     let message = match record.asked.call.key() {
         None => "no channel could put it before people",
@@ -528,6 +518,13 @@ pub(super) fn unseen(
     };
     let error = ApprovalError::new(Kind::Unavailable, message);
     Some(error.request(record.id()).detailed(whys))
+}
+
+/// What is told of a request whose deadline has taken effect.
+pub(super) fn expired(record: &Record, deliveries: &[Delivery]) -> ApprovalError {
+    // Invariant 2: nobody was silent who was never asked.
+    let unseen = unseen(record, deliveries, true);
+    told(unseen.unwrap_or_else(|| timed_out(record, deliveries)))
 }
 
 /// What is told when the deadline has come: where no channel has said that people were shown the
@@ -558,7 +555,7 @@ fn timed_out(record: &Record, deliveries: &[Delivery]) -> ApprovalError {
 }
 
 /// A refusal, counted.
-fn told(error: ApprovalError) -> ApprovalError {
+pub(super) fn told(error: ApprovalError) -> ApprovalError {
     observe::refused(error.kind());
     error
 }
