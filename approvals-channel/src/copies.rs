@@ -136,6 +136,8 @@ fn stages(record: &Record) -> Stages {
 
 /// How many messages are remembered.
 const MOST: usize = 50_000;
+/// How many messages of a request that are in no receipt are looked at. More answers are not lost.
+const MOST_STRAYS: usize = 16;
 
 /// What this process knows about its messages. None of it is needed: without it, more updates are
 /// sent.
@@ -152,7 +154,14 @@ struct Known {
     /// Conversation and message.
     followed: HashSet<(String, String)>,
     /// Messages that were found in no receipt, until a receipt takes them up.
-    strays: HashMap<RequestId, Vec<Copy>>,
+    strays: HashMap<RequestId, Strays>,
+}
+
+#[derive(Debug, Default)]
+struct Strays {
+    waiting: Vec<Copy>,
+    /// How many were looked at.
+    count: usize,
 }
 
 impl Default for Memory {
@@ -187,19 +196,30 @@ impl Memory {
         self.known().followed.contains(&message)
     }
 
-    /// This message of a request is in no receipt: the next update takes it along.
-    pub fn take_in(&self, request: RequestId, stray: Copy) {
-        self.know(&stray.conversation, &stray.message);
+    /// Whether one more message of a request that is in no receipt is looked at: there is an end to
+    /// how many are, since whoever clicks may have made them up.
+    pub(crate) fn one_more(&self, request: RequestId) -> bool {
         let mut known = self.known();
         if known.strays.len() >= MOST {
             known.strays.clear();
         }
-        known.strays.entry(request).or_default().push(stray);
+        let strays = known.strays.entry(request).or_default();
+        let more = strays.count < MOST_STRAYS;
+        strays.count += usize::from(more);
+        more
+    }
+
+    /// This message of a request is in no receipt: the next update takes it along.
+    pub(crate) fn take_in(&self, request: RequestId, stray: Copy) {
+        let mut known = self.known();
+        known.strays.entry(request).or_default().waiting.push(stray);
     }
 
     /// The messages of a request that are in no receipt yet.
     pub(crate) fn strays(&self, request: RequestId) -> Vec<Copy> {
-        self.known().strays.remove(&request).unwrap_or_default()
+        let mut known = self.known();
+        let strays = known.strays.get_mut(&request);
+        strays.map_or_else(Vec::new, |strays| std::mem::take(&mut strays.waiting))
     }
 
     /// Has a message alone.

@@ -10,6 +10,9 @@ use async_trait::async_trait;
 
 use crate::copies::{Copy, Handle, Memory};
 
+/// The longest name of a conversation or of a message that is remembered, in bytes.
+const LONGEST_NAME: usize = 512;
+
 /// One message that is to be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -70,6 +73,11 @@ pub trait Posts: Debug + Send + Sync {
 
     /// Has one message show what the request is by the time that it is sent.
     async fn change(&self, record: &Arc<Record>, copy: &Copy) -> Result<(), ApproverError>;
+
+    /// Whether a message of this request may be in this conversation. A click names the message:
+    /// where the service does not vouch for that, only places that the request goes to count, or
+    /// whoever clicks would have it put before them.
+    async fn may_be_in(&self, record: &Record, conversation: &str) -> bool;
 
     /// Says something beside a message, calling these.
     async fn say(
@@ -185,10 +193,11 @@ pub async fn follow<P: Posts>(
 
 /// Has a message that somebody clicked show what stands, where nobody else sees to that: a message
 /// whose posting was never answered is in no receipt. From then on it is followed like those that
-/// are.
+/// are, where it may be one at all, and is there.
 pub async fn take_in<P: Posts>(posts: &P, record: &Arc<Record>, conversation: &str, message: &str) {
     let (request, memory) = (record.id(), posts.memory());
-    if memory.is_known(conversation, message) {
+    let is_name = conversation.len().max(message.len()) <= LONGEST_NAME;
+    if !is_name || memory.is_known(conversation, message) {
         return;
     }
     match posts.desk().receipt(request).await {
@@ -203,7 +212,7 @@ pub async fn take_in<P: Posts>(posts: &P, record: &Arc<Record>, conversation: &s
             return;
         }
     }
-    if memory.is_known(conversation, message) {
+    if memory.is_known(conversation, message) || !posts.may_be_in(record, conversation).await {
         return;
     }
     let stray = Copy {
@@ -214,8 +223,24 @@ pub async fn take_in<P: Posts>(posts: &P, record: &Arc<Record>, conversation: &s
         unfinished: None,
         reminded: record.reminded,
     };
-    memory.take_in(request, stray.clone());
+    if !memory.one_more(request) {
+        tracing::warn!(%request, message, "one message too many was clicked that is in no receipt");
+        return;
+    }
+    memory.know(conversation, message);
     if let Err(error) = posts.change(record, &stray).await {
+        tracing::warn!(%request, message, %error, "a message that was clicked was not updated");
+        if error.is_for_good() {
+            // It is not there: no update is to try again.
+            return;
+        }
+    }
+    memory.take_in(request, stray.clone());
+    // An update from here on takes it along; one before did not.
+    let now = latest(posts.desk(), record).await;
+    if now.revision != record.revision
+        && let Err(error) = posts.change(&now, &stray).await
+    {
         tracing::warn!(%request, message, %error, "a message that was clicked was not updated");
     }
 }

@@ -92,6 +92,13 @@ fn unreadable(path: &Path, error: &io::Error) -> LoadError {
 /// Replaces a file as a whole, for whoever holds its [`WriteLock`]. A crash before it returns leaves
 /// the file as it was or as it is to be; once it has returned, the file outlives a crash.
 pub(crate) fn replace(_alone: &WriteLock, path: &Path, text: &str) -> io::Result<()> {
+    // It would not be read again.
+    if text.len() as u64 > MAX_FILE {
+        let why =
+            format!("it would have more than {MAX_FILE} bytes: remove links of people who left");
+        let error = io::Error::new(io::ErrorKind::FileTooLarge, why);
+        return Err(named(path, &error));
+    }
     let new = beside(path, ".new");
     // What a writer left who was killed.
     match fs::remove_file(&new) {

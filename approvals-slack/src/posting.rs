@@ -88,6 +88,11 @@ impl Posts for Inner {
         changed.map_err(ApiError::of_a_message)
     }
 
+    /// Slack says which message was clicked, and which app's it is.
+    async fn may_be_in(&self, _: &Record, _: &str) -> bool {
+        true
+    }
+
     async fn say(
         &self,
         record: &Record,

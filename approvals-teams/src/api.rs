@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use approvals_channel::{Http, Rank, Schedule, retry_after, send_within};
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -131,13 +131,14 @@ impl Api {
         })?;
         let json = body.map(serde_json::to_vec).transpose();
         let json = json.map_err(|error| refused(&error))?.unwrap_or_default();
+        let bearer = format!("Bearer {}", token.bearer.expose_secret());
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|error| refused(&error))?;
+        // Not to be printed by whatever carries the request.
+        bearer.set_sensitive(true);
         let request = Request::builder()
             .method(call.method.clone())
             .uri(format!("{service}{}", call.path))
-            .header(
-                header::AUTHORIZATION,
-                format!("Bearer {}", token.bearer.expose_secret()),
-            )
+            .header(header::AUTHORIZATION, bearer)
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
             .body(Bytes::from(json))
             .map_err(|error| refused(&error))?;

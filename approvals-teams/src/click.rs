@@ -89,10 +89,14 @@ impl Inner {
                 let why = told(&VoteError::Settled(Arc::clone(&record)));
                 (Some(record), in_words(NOT_COUNTED, &why))
             }
-            Err(error) => (
-                self.desk.look(request).await.ok(),
-                in_words(heading(&error), &told(&error)),
-            ),
+            Err(error) => {
+                // Whoever is nobody here says nothing about our messages.
+                let record = match &error {
+                    VoteError::Refused(_) => self.desk.look(request).await.ok(),
+                    _ => None,
+                };
+                (record, in_words(heading(&error), &told(&error)))
+            }
         };
         if let Some(record) = record {
             self.heal(&click, &record);

@@ -229,8 +229,13 @@ fn replace(path: &Path, file: &File) -> io::Result<()> {
     let text = serde_json::to_vec_pretty(file)?;
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
+    // What a crash left, or somebody else laid there: never written through, and never taken over.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut opened = options.open(&new)?;

@@ -70,6 +70,14 @@ impl Posts for Inner {
         changed.map_err(ApiError::of_a_message)
     }
 
+    /// What a click carries is the client's, and so is the message that it names.
+    async fn may_be_in(&self, record: &Record, conversation: &str) -> bool {
+        match ConversationId::new(conversation) {
+            Ok(conversation) => self.goes_to(record, &conversation).await,
+            Err(_) => false,
+        }
+    }
+
     async fn say(
         &self,
         record: &Record,

@@ -99,6 +99,28 @@ impl Inner {
         })
     }
 
+    /// Whether this request is posted into this conversation, as far as that is known.
+    pub(crate) async fn goes_to(&self, record: &Record, conversation: &ConversationId) -> bool {
+        let Ok(targets) = self.reach(record).await else {
+            return false;
+        };
+        for target in &targets.all {
+            let here = match To::read(&target.to) {
+                Some(To::Channel(id)) => id.as_str() == conversation.without_thread(),
+                Some(To::Chat(id)) => id == *conversation,
+                Some(To::User(id)) => {
+                    let chat = self.conversations.with(id.as_str()).await;
+                    chat.is_ok_and(|chat| chat.is_some_and(|c| c.id == conversation.as_str()))
+                }
+                None => false,
+            };
+            if here {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The users of everybody who is asked now, as the directory lists and knows them here.
     async fn reviewers(
         &self,

@@ -1,11 +1,23 @@
-//! Callbacks of Slack: headers and bodies, unsigned and signed.
+//! Callbacks of Slack: headers and bodies, unsigned, signed otherwise, signed, and clicks.
 #![no_main]
 
+#[path = "../../approvals-slack/tests/it/room.rs"]
+#[allow(dead_code, reason = "tests use the rest")]
+mod room;
+#[path = "../../approvals-slack/tests/stand_in/mod.rs"]
+#[allow(dead_code, reason = "tests use the rest")]
+mod stand_in;
 #[path = "../../approvals-slack/tests/hostile/target.rs"]
 #[allow(dead_code, reason = "the test begins with bodies, a fuzzer with its corpus")]
 mod target;
 
+use std::alloc::System;
+
 use libfuzzer_sys::fuzz_target;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 thread_local! {
     static TARGET: target::Target = target::Target::new();
@@ -13,9 +25,11 @@ thread_local! {
 
 fuzz_target!(|data: &[u8]| {
     TARGET.with(|target| match data.split_first() {
-        Some((0..=99, rest)) => target.unsigned(rest),
-        Some((100..=199, rest)) => target.signed(rest, "application/x-www-form-urlencoded"),
-        Some((_, rest)) => target.signed(rest, "application/json"),
+        Some((b'u', rest)) => target.unsigned(rest),
+        Some((b'o', rest)) => target.signed_otherwise(rest),
+        Some((b'f', rest)) => target.signed(rest, true),
+        Some((b'j', rest)) => target.signed(rest, false),
+        Some((_, rest)) => target.clicked(rest),
         None => {}
     });
 });

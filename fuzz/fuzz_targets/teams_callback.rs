@@ -1,6 +1,10 @@
-//! Callbacks of Teams: tokens and bodies, unsigned, signed by another, and signed.
+//! Callbacks of Teams: tokens and bodies, unsigned, signed by another, with claims of any kind,
+//! signed, and clicks.
 #![no_main]
 
+#[path = "../../approvals-teams/tests/it/room.rs"]
+#[allow(dead_code, reason = "tests use the rest")]
+mod room;
 #[path = "../../approvals-teams/tests/stand_in/mod.rs"]
 #[allow(dead_code, reason = "tests use the rest")]
 mod stand_in;
@@ -8,7 +12,13 @@ mod stand_in;
 #[allow(dead_code, reason = "the test begins with bodies, a fuzzer with its corpus")]
 mod target;
 
+use std::alloc::System;
+
 use libfuzzer_sys::fuzz_target;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 thread_local! {
     static TARGET: target::Target = target::Target::new();
@@ -16,9 +26,11 @@ thread_local! {
 
 fuzz_target!(|data: &[u8]| {
     TARGET.with(|target| match data.split_first() {
-        Some((0..=99, rest)) => target.unsigned(rest),
-        Some((100..=149, rest)) => target.signed_by_another(rest),
-        Some((_, rest)) => target.signed(rest),
+        Some((b'u', rest)) => target.unsigned(rest),
+        Some((b'a', rest)) => target.signed_by_another(rest),
+        Some((b't', rest)) => target.claimed(rest),
+        Some((b's', rest)) => target.signed(rest),
+        Some((_, rest)) => target.clicked(rest),
         None => {}
     });
 });

@@ -259,3 +259,22 @@ fn a_links_file_with_an_identity_of_two_people_does_not_load() {
          links.toml:26:14: `expires_at` cannot be this number: write a number that is not negative"
     );
 }
+
+#[test]
+fn links_that_could_not_be_read_again_are_not_written() {
+    let folder = Folder::of(PEOPLE);
+    let link =
+        |n| format!("{{person='dave',channel='slack',tenant='T1',user='U{n}',linked_at=0}},");
+    // Somebody wrote them shorter than the program does.
+    let links: String = (0..20_000).map(link).collect();
+    let links = format!("links = [{links}]");
+    fs::write(folder.links(), &links).unwrap();
+    let directory = folder.open();
+    let refused = directory.begin_link(&person("dave"), &channel("slack"));
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, LinkError::Unwritable(_)), "{refused:?}");
+    assert_eq!(fs::read_to_string(folder.links()).unwrap(), links);
+    // What is there still is read, now and after a restart.
+    directory.reload().unwrap();
+    folder.open();
+}

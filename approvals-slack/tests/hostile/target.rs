@@ -1,121 +1,281 @@
 //! What is thrown at the Slack channel's callbacks: run here with a seeded loop, and by `fuzz/` with
 //! whatever a fuzzer finds.
+//!
+//! A request is pending that two reviewers have to agree to, so that there is something to get hold
+//! of: a vote is counted or not, and the body runs or does not.
 
+use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use approvals_core::memory::{InMemoryDirectory, MemoryStore};
-use approvals_core::{ChannelId, Desk, async_trait};
-use approvals_slack::{
-    AppId, Destination, Http, HttpError, Installation, Route, Routes, SigningSecrets, Slack,
-    SlackBuilder, TeamId,
-};
+use approvals_core::{Choice, Digest, Phase, Record, Requirement};
+use approvals_slack::{MOST_CALLBACK_BYTES, Received};
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderValue, Request, Response};
-use sha2::Sha256;
+use http::{HeaderName, HeaderValue, Request};
+use serde_json::json;
+use stats_alloc::Region;
 
-const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+use crate::ALLOCATOR;
+use crate::room::{Asking, Room, id, slack};
+use crate::stand_in::clicks::{body, now, signed};
+use crate::stand_in::{Message, SECRET, Workspace};
 
-/// Nobody is there.
-#[derive(Debug)]
-struct Nobody;
+/// Stands in an input for what the buttons of the pending request carry.
+pub(crate) const SEEN: &str = "@SEEN@";
+/// Who clicks: two reviewers, two who are none, and four who are nobody here.
+const PEOPLE: [&str; 8] = [
+    "alice", "carol", "bob", "mallory", "guest", "robot", "gone", "stranger",
+];
+const BUTTONS: [&str; 5] = ["approve", "deny", "take_back", "confirm", "break_glass"];
+/// So many inputs a pending request is thrown at before there is another.
+const MOST_INPUTS: usize = 256;
 
-#[async_trait]
-impl Http for Nobody {
-    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        Err(HttpError("nobody is there".to_owned()))
-    }
-}
+/// A channel with a pending request, and what runs its work.
+pub(crate) struct Target(RefCell<World>);
 
-/// A channel, and what runs its work.
-pub(crate) struct Target {
-    slack: Slack,
+struct World {
+    room: Room,
+    asking: Asking,
+    message: Message,
+    inputs: usize,
     runtime: tokio::runtime::Runtime,
 }
 
-impl Target {
-    /// A channel over an empty store.
-    pub(crate) fn new() -> Self {
-        let desk = Desk::new(
-            Arc::new(MemoryStore::new()),
-            Arc::new(InMemoryDirectory::new()),
-        );
-        let secrets = SigningSecrets::new(&SECRET.into()).unwrap();
-        let slack = SlackBuilder::new("xoxb-none".into(), secrets, AppId::new("A0APP").unwrap())
-            .installed_in(Installation::Workspace(TeamId::new("T0TEAM").unwrap()))
-            .routes(Routes::new().to(Route::all(), [Destination::channel("C0OPS").unwrap()]))
-            .http(Arc::new(Nobody))
-            .build(desk.channel(ChannelId::new("slack").unwrap()))
-            .unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+impl World {
+    fn new() -> Self {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        let (room, asking, message) = runtime.block_on(async {
+            let two = Requirement::some_of(2, "reviewers").unwrap();
+            let room = Room::with(two, |settings| settings).await;
+            for (name, what) in [
+                ("guest", json!({"is_restricted": true})),
+                ("robot", json!({"is_bot": true})),
+                ("gone", json!({"deleted": true})),
+                ("stranger", json!({"team_id": "T0OTHER"})),
+            ] {
+                room.workspace.user_who(&id(name), what);
+            }
+            let (asking, message) = room.ask("7").await;
+            (room, asking, message)
+        });
         Self {
-            slack,
-            runtime: runtime.unwrap(),
+            room,
+            asking,
+            message,
+            inputs: 0,
+            runtime,
         }
     }
 
-    /// Three lines are headers, the rest is the body: nothing that the secret did not sign is
-    /// acted on.
-    pub(crate) fn unsigned(&self, data: &[u8]) {
-        let mut lines = data.splitn(4, |byte| *byte == b'\n');
-        let mut next = || lines.next().unwrap_or_default();
-        let [time, signature, kind, body] = [next(), next(), next(), next()];
-        let mut request = Request::post("/")
-            .body(Bytes::copy_from_slice(body))
-            .unwrap();
-        for (name, value) in [
-            ("x-slack-request-timestamp", time),
-            ("x-slack-signature", signature),
-            ("content-type", kind),
-        ] {
-            if let Ok(value) = HeaderValue::from_bytes(value) {
-                request.headers_mut().insert(name, value);
-            }
+    fn record(&self) -> Arc<Record> {
+        let desk = self.room.desk.channel(slack());
+        let button = Workspace::button(&self.message, "approve").unwrap();
+        let seen = button["value"].as_str().unwrap().split(' ').nth(1);
+        let request = seen.unwrap().parse().unwrap();
+        self.runtime.block_on(desk.look(request)).unwrap()
+    }
+
+    fn seen(&self) -> String {
+        let button = Workspace::button(&self.message, "approve").unwrap();
+        button["value"].as_str().unwrap().to_owned()
+    }
+
+    /// Nobody votes but reviewers, on what was shown, and nothing runs before both of them agreed.
+    fn assert_sound(&self) {
+        let record = self.record();
+        for vote in &record.votes {
+            let person = vote.person.to_string();
+            let reviewer = ["alice", "carol"].iter().any(|name| person.ends_with(name));
+            assert!(reviewer, "a vote of {person}");
         }
-        let received = self.slack.receive(&request);
-        assert!(received.work.is_none(), "acted on what nobody signed");
-        assert!(received.response.status().is_client_error());
+        let agreed = record.votes.iter().filter(|v| v.choice == Choice::Approve);
+        let agreed = agreed.count() == 2;
+        let over = record.state.phase() != Phase::Pending;
+        let denied = record.votes.iter().any(|v| v.choice == Choice::Deny);
+        assert!(agreed || denied || !over, "over by {:?}", record.votes);
+        let runs = !matches!(record.state.phase(), Phase::Pending | Phase::Denied);
+        assert!(agreed || !runs, "runs by {:?}", record.votes);
+    }
+}
+
+impl Target {
+    /// A channel with a pending request.
+    pub(crate) fn new() -> Self {
+        Self(RefCell::new(World::new()))
+    }
+
+    /// Lines of `name: value` are headers, as many as there are and each as often as it is there;
+    /// after an empty one is the body. Nothing that the secret did not sign is acted on.
+    pub(crate) fn unsigned(&self, data: &[u8]) {
+        let (mut headers, mut rest) = (Vec::new(), data);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, after) = rest.split_at(end);
+            rest = &after[1..];
+            let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+                break;
+            };
+            let (name, value) = line.split_at(colon);
+            let name = HeaderName::from_bytes(name);
+            let value = HeaderValue::from_bytes(value[1..].trim_ascii());
+            headers.extend(name.ok().zip(value.ok()));
+        }
+        let mut request = Request::post("/")
+            .body(Bytes::copy_from_slice(rest))
+            .unwrap();
+        // Past this many, the type itself refuses.
+        for (name, value) in headers.into_iter().take(1_000) {
+            request.headers_mut().append(name, value);
+        }
+        self.refused(&request);
+    }
+
+    /// A callback that was signed, and is not what was signed: of another secret, of another time,
+    /// with a byte of the body changed, or with something behind it.
+    pub(crate) fn signed_otherwise(&self, data: &[u8]) {
+        let Some((how, rest)) = data.split_first() else {
+            return;
+        };
+        let text = self.filled(rest, true);
+        let request = match how % 5 {
+            0 => signed(&text, "another secret of another app", now()),
+            1 => signed(&text, SECRET, now() - 301 - u64::from(*how)),
+            2 => signed(&text, SECRET, now() + 302 + u64::from(*how)),
+            how => {
+                let (parts, body) = signed(&text, SECRET, now()).into_parts();
+                let mut body = body.to_vec();
+                let place = usize::from(*data.get(1).unwrap_or(&0)) % body.len().max(1);
+                match body.get_mut(place) {
+                    Some(byte) if how == 3 => *byte ^= 1,
+                    _ => body.push(b'&'),
+                }
+                Request::from_parts(parts, Bytes::from(body))
+            }
+        };
+        self.refused(&request);
     }
 
     /// The same bytes as a body that is signed: whatever they say, it is answered.
-    pub(crate) fn signed(&self, body: &[u8], kind: &str) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let at = since.as_secs().to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-        for part in [b"v0:", at.as_bytes(), b":", body] {
-            mac.update(part);
+    pub(crate) fn signed(&self, body: &[u8], form: bool) {
+        let text = self.filled(body, form);
+        let mut request = signed(&text, SECRET, now());
+        if !form {
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert("content-type", json);
         }
-        let tag = mac.finalize().into_bytes();
-        let tag: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-        let request = Request::post("/")
-            .header("content-type", kind)
-            .header("x-slack-request-timestamp", at)
-            .header("x-slack-signature", format!("v0={tag}"))
-            .body(Bytes::copy_from_slice(body))
-            .unwrap();
-        let received = self.slack.receive(&request);
-        if let Some(work) = received.work {
-            self.runtime.block_on(work);
+        self.answered(&request);
+    }
+
+    /// Somebody clicks: bytes say who, on which button, what is wrong with what it carries, and what
+    /// they type into the form if one opens.
+    pub(crate) fn clicked(&self, data: &[u8]) {
+        let [who, which, wrong, from, other @ ..] = data else {
+            return;
+        };
+        let who = PEOPLE[usize::from(*who) % PEOPLE.len()];
+        let which_one = BUTTONS[usize::from(*which) % BUTTONS.len()];
+        let form = which & 0x80 != 0 || which_one == "deny";
+        let typed = String::from_utf8_lossy(other).into_owned();
+        let mut seen = self.0.borrow().seen().into_bytes();
+        if wrong & 1 != 0 {
+            let place = usize::from(*from) % seen.len();
+            seen[place] = wrong.wrapping_add(seen[place]);
+        }
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        let payload = {
+            let world = self.0.borrow();
+            let kind = if form { "form" } else { "vote" };
+            let button = json!({
+                "action_id": format!("approvals.{kind}.{which_one}"), "value": seen
+            });
+            let workspace = &world.room.workspace;
+            workspace.press(&world.message, &id(who), &button)
+        };
+        let before = self.0.borrow().room.workspace.views().len();
+        self.answered(&signed(&body(&payload), SECRET, now()));
+        let submitted = {
+            let world = self.0.borrow();
+            let views = world.room.workspace.views();
+            let opened = views.get(before..).and_then(|views| views.last()).cloned();
+            opened.map(|view| {
+                let typed = [("comment", typed.as_str()), ("code", typed.as_str())];
+                world.room.workspace.submit(&view, &id(who), &typed)
+            })
+        };
+        if let Some(submitted) = submitted {
+            self.answered(&signed(&body(&submitted), SECRET, now()));
         }
     }
+
+    /// How many votes the pending request has.
+    pub(crate) fn votes(&self) -> usize {
+        self.0.borrow().record().votes.len()
+    }
+
+    fn refused(&self, request: &Request<Bytes>) {
+        let before = fingerprint(&self.0.borrow().record());
+        let region = Region::new(ALLOCATOR);
+        let Received { response, work } = self.0.borrow().room.slack.receive(request);
+        let allocated = region.change().bytes_allocated;
+        assert!(allocated <= MOST_CALLBACK_BYTES, "{allocated} bytes");
+        assert!(work.is_none(), "acted on what nobody signed");
+        assert!(response.status().is_client_error());
+        assert_eq!(before, fingerprint(&self.0.borrow().record()));
+        self.goes_on();
+    }
+
+    fn answered(&self, request: &Request<Bytes>) {
+        {
+            let world = self.0.borrow();
+            let region = Region::new(ALLOCATOR);
+            let received = world.room.slack.receive(request);
+            let allocated = region.change().bytes_allocated;
+            // A callback that is as large as one may be stays within a few times of that.
+            let most = 64 * request.body().len() + 64 * 1024;
+            assert!(allocated <= most, "{allocated} bytes");
+            if let Some(work) = received.work {
+                world.runtime.block_on(work);
+            }
+            world.assert_sound();
+        }
+        self.goes_on();
+    }
+
+    /// Another request, where this one is over or was thrown at for long.
+    fn goes_on(&self) {
+        let mut world = self.0.borrow_mut();
+        world.inputs += 1;
+        let over = world.asking.is_finished() || world.record().state.phase() != Phase::Pending;
+        if over || world.inputs >= MOST_INPUTS {
+            *world = World::new();
+        }
+    }
+
+    /// The text of an input, about the request that is pending now.
+    fn filled(&self, input: &[u8], form: bool) -> String {
+        let seen = self.0.borrow().seen();
+        let seen = if form { seen.replace(' ', "+") } else { seen };
+        String::from_utf8_lossy(input).replace(SEEN, &seen)
+    }
+}
+
+/// What a vote would change.
+fn fingerprint(record: &Record) -> (u64, usize, Digest) {
+    (record.revision, record.votes.len(), record.asked.digest)
 }
 
 /// Callbacks that are in order, to begin with.
 pub(crate) fn bodies() -> [String; 3] {
-    let zeros = "0".repeat(64);
-    let seen = format!("v1 req_{} 1 {zeros} {zeros}", "0".repeat(32));
     let click = format!(
-        r#"{{"type":"block_actions","api_app_id":"A0APP","team":{{"id":"T0TEAM"}},"enterprise":null,"user":{{"id":"U0ALICE","team_id":"T0TEAM"}},"container":{{"message_ts":"1.2","channel_id":"C0OPS"}},"trigger_id":"1.2.x","response_url":"https://hooks.slack.com/actions/x","actions":[{{"action_id":"approvals.vote.approve","value":"{seen}"}}]}}"#
+        r#"{{"type":"block_actions","api_app_id":"A0APP","team":{{"id":"T0TEAM"}},"enterprise":null,"user":{{"id":"U0ALICE","team_id":"T0TEAM"}},"container":{{"message_ts":"1.2","channel_id":"C0OPS"}},"trigger_id":"1.2.x","response_url":"https://hooks.slack.com/actions/x","actions":[{{"action_id":"approvals.vote.approve","value":"{SEEN}"}}]}}"#
     );
     let view = format!(
-        r#"{{"type":"view_submission","api_app_id":"A0APP","team":{{"id":"T0TEAM"}},"user":{{"id":"U0ALICE","team_id":"T0TEAM"}},"view":{{"callback_id":"approvals.form","private_metadata":"{{\"seen\":\"{seen}\",\"choice\":\"deny\",\"code\":false,\"conversation\":null,\"ts\":null}}","state":{{"values":{{"comment":{{"comment":{{"value":"no"}}}}}}}}}}}}"#
+        r#"{{"type":"view_submission","api_app_id":"A0APP","team":{{"id":"T0TEAM"}},"user":{{"id":"U0CAROL","team_id":"T0TEAM"}},"view":{{"callback_id":"approvals.form","private_metadata":"{{\"seen\":\"{SEEN}\",\"choice\":\"deny\",\"code\":false,\"conversation\":null,\"ts\":null}}","state":{{"values":{{"comment":{{"comment":{{"value":"no"}}}}}}}}}}}}"#
     );
     let form = |payload: &str| {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("payload", payload).finish()
+        let form = form.append_pair("payload", payload).finish();
+        // Stays readable, so that it is found and filled in.
+        form.replace("%40SEEN%40", SEEN)
     };
     [
         form(&click),

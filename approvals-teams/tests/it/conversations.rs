@@ -99,3 +99,24 @@ async fn what_could_not_be_written_is_not_known_and_a_file_of_something_else_is_
     assert!(file.keep(&chat("a:1", None)).await.is_err());
     assert_eq!(file.find("a:1").await.unwrap(), None);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_lies_where_the_new_file_is_written_is_not_written_through() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let (scratch, other) = (Scratch::new("symlink"), Scratch::new("symlink-other"));
+    std::fs::write(&other.0, "somebody's").unwrap();
+    let mut new = scratch.0.clone().into_os_string();
+    new.push(".new");
+    symlink(&other.0, &new).unwrap();
+    let file = ConversationsFile::open(&scratch.0).unwrap();
+    file.keep(&chat("a:1", None)).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&other.0).unwrap(), "somebody's");
+    // And a file that others may write does not become ours.
+    std::fs::write(&new, "theirs").unwrap();
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o666)).unwrap();
+    file.keep(&chat("a:2", None)).await.unwrap();
+    let written = std::fs::symlink_metadata(&scratch.0).unwrap();
+    assert!(written.is_file());
+    assert_eq!(written.permissions().mode() & 0o777, 0o600);
+}

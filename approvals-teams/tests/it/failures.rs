@@ -1,8 +1,12 @@
 //! Teams fails in the ways in which a service behind a network fails.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use approvals_core::{Kind, Phase};
+use approvals_teams::{Http, HttpError};
+use bytes::Bytes;
+use http::{Request, Response};
 
 use crate::room::{Room, one, told};
 use crate::stand_in::{Fault, Microsoft, OPS};
@@ -184,4 +188,35 @@ async fn a_click_on_what_is_over_is_told_what_stands() {
         .unwrap();
     assert_eq!(records[0].state.phase(), Phase::Withdrawn);
     assert!(message.conversation.starts_with(OPS));
+}
+
+/// Whatever carries requests and prints their headers.
+#[derive(Debug)]
+struct Printing(Microsoft, Mutex<String>);
+
+#[approvals_core::async_trait]
+impl Http for Printing {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let headers = format!("{:?}\n", request.headers());
+        self.1.lock().unwrap().push_str(&headers);
+        self.0.answer(&request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bots_token_is_not_printed_by_whatever_carries_requests() {
+    let printing = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&printing);
+    let room = Room::with(one(), |settings| {
+        let carries = Arc::new(Printing(Microsoft::new(), Mutex::default()));
+        *kept.lock().unwrap() = Some(Arc::clone(&carries));
+        settings.http(carries)
+    })
+    .await;
+    let printing = printing.lock().unwrap().take().unwrap();
+    let _asking = room.asking("ten");
+    room.until(|| !printing.0.messages().is_empty()).await;
+    let printed = printing.1.lock().unwrap();
+    assert!(printed.contains("authorization"), "{printed}");
+    assert!(!printed.contains("bot-token"), "{printed}");
 }

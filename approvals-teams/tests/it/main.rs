@@ -23,5 +23,6 @@ mod reach;
 mod room;
 #[path = "../../../approvals-slack/tests/stand_in/serve.rs"]
 mod serve;
+mod strays;
 mod tokens;
 mod workflow;
