@@ -11,10 +11,14 @@ use crate::stand_in::{Fault, Workspace};
 
 #[tokio::test(start_paused = true)]
 async fn slack_down_for_an_hour_delays_a_request_and_loses_nothing() {
-    let room = Room::new().await;
+    let requirement = Requirement::one_of("reviewers").unwrap();
+    let requirement = requirement
+        .deadline(Duration::from_secs(3 * 3_600))
+        .unwrap();
+    let room = Room::with(requirement, |settings| settings).await;
     room.workspace.down(true);
     let asking = room.asking("ten");
-    tokio::time::sleep(Duration::from_secs(30 * 60)).await;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert!(!asking.is_finished() && room.workspace.messages().is_empty());
     room.workspace.down(false);
     room.until(|| room.workspace.messages().len() == 1).await;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use approvals_core::{Kind, Phase};
+use approvals_core::{Kind, Phase, Requirement};
 use approvals_teams::{Http, HttpError};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,10 +13,14 @@ use crate::stand_in::{Fault, Microsoft, OPS};
 
 #[tokio::test(start_paused = true)]
 async fn teams_down_for_an_hour_delays_a_request_and_loses_nothing() {
-    let room = Room::new().await;
+    let requirement = Requirement::one_of("reviewers").unwrap();
+    let requirement = requirement
+        .deadline(Duration::from_secs(3 * 3_600))
+        .unwrap();
+    let room = Room::with(requirement, |settings| settings).await;
     room.microsoft.down(true);
     let asking = room.asking("ten");
-    tokio::time::sleep(Duration::from_secs(30 * 60)).await;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert!(!asking.is_finished() && room.microsoft.messages().is_empty());
     room.microsoft.down(false);
     room.until(|| room.microsoft.messages().len() == 1).await;
