@@ -26,9 +26,27 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # The files of a log
+//!
+//! | name | what it is |
+//! |---|---|
+//! | `checkpoint` | the published checkpoint, replaced at most 200 ms after entries were acknowledged |
+//! | `tile/` | hashes and bundles of entries, as C2SP's tlog-tiles says: all that the published checkpoint needs |
+//! | `open/` | entries as they are appended, a file for each bundle of 256 that is not full |
+//! | `head` | the checkpoints that were signed since the published one: pages that each begin with a note |
+//! | `lock` | held by its writer |
+//! | `shown/`, `payload/`, `value/` | what lies beside the entries, for its owner alone |
+//! | `checkpoint.witnessed` | the last checkpoint that witnesses have signed |
+//!
+//! Serve `checkpoint` and `tile/` to whoever verifies with other tools. A copy to verify or to restore
+//! from needs `open/` and `head` too, unless it is made after [`AuditLog::publish`] or
+//! [`AuditLog::close`] and before anything more is recorded.
 
 mod checkpoint;
 mod durable;
+#[cfg(feature = "https")]
+mod endpoint;
 pub mod evidence;
 pub mod export;
 #[cfg(feature = "index")]
@@ -58,6 +76,8 @@ pub use self::tree::{
     verify_consistency, verify_inclusion,
 };
 pub use self::verify::{Finding, Report, Verifier, VerifyError};
+#[cfg(feature = "https")]
+pub use self::witness::HttpsTransport;
 pub use self::witness::{
     Answer, CheckpointFile, CheckpointSink, Published, Publisher, Transport, TransportError,
     Witness, WitnessError,

@@ -1,6 +1,6 @@
 //! Who is asked now, and how they are known on a channel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use approvals_core::directory::Members;
 use approvals_core::policy::{Agreement, Member, OnTimeout};
@@ -21,7 +21,19 @@ pub async fn identities(
     channel: &ChannelId,
     record: &Record,
 ) -> Result<Vec<ChannelIdentity>, ApproverError> {
-    let unsaid = |error: DirectoryError| ApproverError::new(error.to_string());
+    let people = people(directory, channel, record).await?;
+    Ok(people.into_values().flatten().collect())
+}
+
+/// Everybody who is asked now, with their identities on a channel: some may have none.
+///
+/// # Errors
+/// [`ApproverError`] when the directory cannot answer.
+pub async fn people(
+    directory: &dyn Directory,
+    channel: &ChannelId,
+    record: &Record,
+) -> Result<BTreeMap<PersonId, Vec<ChannelIdentity>>, ApproverError> {
     let mut people = BTreeSet::new();
     for member in audience(record) {
         match member {
@@ -36,17 +48,22 @@ pub async fn identities(
             },
         }
     }
-    let mut all = Vec::new();
+    let mut all = BTreeMap::new();
     // Whoever may not vote is not asked to.
-    for person in people.iter().filter(|person| !excluded(record, person)) {
-        all.extend(
-            directory
-                .identities(person, channel)
-                .await
-                .map_err(unsaid)?,
-        );
+    for person in people {
+        if excluded(record, &person) {
+            continue;
+        }
+        let identities = directory.identities(&person, channel).await;
+        all.insert(person, identities.map_err(unsaid)?);
     }
     Ok(all)
+}
+
+/// That a directory did not answer, which may be better later.
+#[must_use]
+pub fn unsaid(error: DirectoryError) -> ApproverError {
+    ApproverError::new(error.to_string())
 }
 
 /// Checks that these are few enough to be written to one by one.

@@ -202,6 +202,16 @@ pub async fn without_code(
     Ok(wanted.then_some("A yes to a critical call takes typing its code: press the button again."))
 }
 
+/// Has it recorded that somebody clicked who may not vote, as it is when the desk refuses somebody.
+pub async fn turned_away(desk: &ChannelDesk, cast: CastVote, why: &str) {
+    match desk.refuse(&cast, why).await {
+        Ok(()) | Err(VoteError::UnknownRequest(_)) => {}
+        Err(error) => {
+            tracing::error!(request = %cast.request, %error, "a refused vote was not recorded");
+        }
+    }
+}
+
 /// What an answer that did not count is headed by; of a store that did not answer nobody knows.
 #[must_use]
 pub const fn heading(error: &VoteError) -> &'static str {

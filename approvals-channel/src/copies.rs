@@ -23,6 +23,9 @@ pub struct Copy {
     /// How many of its further messages are there, while some are not: it has no buttons then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<usize>,
+    /// Whether what is missing of it will never be there: it says so, and has no buttons.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
     /// The reminder that was given beside it last, by the revision that made it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reminded: u64,

@@ -221,6 +221,7 @@ pub async fn take_in<P: Posts>(posts: &P, record: &Arc<Record>, conversation: &s
         message: message.to_owned(),
         calls: Vec::new(),
         unfinished: None,
+        given_up: false,
         reminded: record.reminded,
     };
     if !memory.one_more(request) {
@@ -265,7 +266,8 @@ async fn remind<P: Posts>(
         let mut votes = record.votes.iter().filter(here);
         votes.any(|vote| &*vote.identity.user == id)
     };
-    let waiting = |copy: &&mut Copy| copy.reminded < record.reminded && !answered(&copy.to);
+    let waiting =
+        |copy: &&mut Copy| !copy.given_up && copy.reminded < record.reminded && !answered(&copy.to);
     for copy in copies.iter_mut().filter(waiting) {
         let silent = |id: &&String| !answered(id);
         let calls: Vec<String> = copy.calls.iter().filter(silent).cloned().collect();
@@ -304,6 +306,8 @@ async fn go_on<P: Posts>(
     for target in all {
         let place = copies.iter().position(|copy| copy.to == target.to);
         match place.and_then(|place| copies.get_mut(place)) {
+            // Nothing more will be posted there.
+            Some(copy) if copy.given_up => {}
             Some(copy) if copy.unfinished.is_none() => {
                 if let Err(error) = call_in(posts, record, copy, &target).await {
                     not_posted(record, &target, &error);

@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-/// The most that is read of an answer.
+/// The most that is read of an answer, unless it is said otherwise.
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// Nothing came back. Whoever was asked may have acted all the same.
@@ -35,6 +35,7 @@ pub trait Http: fmt::Debug + Send + Sync {
 /// HTTP/1.1 over TLS by rustls, with the roots that the host trusts.
 pub struct Https {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    most: usize,
 }
 
 impl fmt::Debug for Https {
@@ -59,7 +60,18 @@ impl Https {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            most: MOST_BYTES,
+        })
+    }
+
+    /// Reads no more than so many bytes of an answer's body; a longer one is an error. A mebibyte
+    /// where this is not said.
+    #[must_use]
+    pub const fn at_most(mut self, bytes: usize) -> Self {
+        self.most = bytes;
+        self
     }
 }
 
@@ -69,8 +81,14 @@ impl Http for Https {
         let sent = self.client.request(request.map(Full::new)).await;
         let response = sent.map_err(|error| HttpError(chain(&error)))?;
         let (parts, body) = response.into_parts();
-        let read = Limited::new(body, MOST_BYTES).collect().await;
-        let body = read.map_err(|error| HttpError(error.to_string()))?;
+        let read = Limited::new(body, self.most).collect().await;
+        let body = read.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                HttpError(format!("its body is longer than {} bytes", self.most))
+            } else {
+                HttpError(chain(&*error))
+            }
+        })?;
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 }

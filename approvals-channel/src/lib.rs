@@ -4,23 +4,29 @@
 //! ([`facts`](fn@facts), laid out by [`pages`], and [`progress`]), finds out where a request goes
 //! ([`Routes`], [`audience`]), posts when its turn has come ([`Schedule`]) and goes on from there
 //! ([`Posts`]): messages show what becomes of the request, others are asked, people are reminded.
-//! What a button stands for is in [`ballot`], the way out over HTTP is [`Http`].
+//! What a button stands for is in [`ballot`], how an account is linked by a code in [`linking`], who
+//! somebody is by their address in [`ByEmail`], the way out over HTTP is [`Http`].
 //!
 //! This is no channel and knows no service. It is for whoever writes one.
 
+mod attempts;
 pub mod audience;
 pub mod ballot;
+mod by_email;
 mod copies;
 mod facts;
 mod following;
 mod http_client;
 mod link;
+pub mod linking;
 pub mod pages;
 pub mod progress;
 mod routes;
 mod schedule;
 mod writing;
 
+pub use attempts::{Attempts, Turn};
+pub use by_email::{Accounts, ByEmail, DomainError};
 pub use copies::{Copy, Handle, Memory};
 pub use facts::{Fact, facts};
 pub use following::{Posts, Saying, Target, Targets, Unposted, follow, latest, present, take_in};
@@ -28,4 +34,4 @@ pub use http_client::{Http, HttpError, Https, retry_after, send_within};
 pub use link::{LinkError, PageLink};
 pub use routes::{HoursError, Route, Routes};
 pub use schedule::{Pace, Rank, Schedule, Window};
-pub use writing::{Kind, Paragraph, Piece, Style, label, room, units};
+pub use writing::{Kind, Paragraph, Piece, Style, label, room, units, within};

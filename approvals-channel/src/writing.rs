@@ -1,5 +1,16 @@
 //! Text as it is read: paragraphs of pieces, each with a style and none of it markup.
 
+/// A text of ours to one person, of at most so many characters: where it was longer it says so.
+#[must_use]
+pub fn within(text: &str, most: usize) -> String {
+    const CUT: &str = " … (cut here: it was longer)";
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    let kept = most.saturating_sub(CUT.chars().count());
+    text.chars().take(kept).chain(CUT.chars()).collect()
+}
+
 /// A paragraph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paragraph {
@@ -124,5 +135,20 @@ pub(crate) const fn room_of(character: char) -> usize {
     match character {
         '"' | '\\' | '\n' | '\r' | '\t' => 2,
         other => other.len_utf16(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_says_so_and_nothing_else_does() {
+        assert_eq!(within("short", 100), "short");
+        let whole = "é".repeat(100);
+        assert_eq!(within(&whole, 100), whole);
+        let cut = within(&"é".repeat(101), 100);
+        assert_eq!(cut.chars().count(), 100);
+        assert!(cut.ends_with("é … (cut here: it was longer)"), "{cut}");
     }
 }

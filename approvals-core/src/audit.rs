@@ -46,6 +46,9 @@ pub enum What {
         kind: Kind,
         /// In words.
         why: Arc<str>,
+        /// The rules that had fired: those that denied it, or that would have had people asked.
+        #[serde(default, skip_serializing_if = "Reasons::is_empty")]
+        reasons: Reasons,
         /// Of the policy that was asked, or would have been, where it says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy_version: Option<Arc<str>>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::approver::{Coverage, Receipt};
 use crate::audit::{NewEvent, What};
 use crate::digest::Digest;
-use crate::directory::{ChainError, Directory, DirectoryError, Resolved, Whom};
+use crate::directory::{ChainError, Directory, DirectoryError, LinkRefused, Resolved, Whom};
 use crate::id::{ChannelId, PersonId, RequestId};
 use crate::observe;
 use crate::principal::ChannelIdentity;
@@ -192,12 +192,53 @@ impl ChannelDesk {
         if let Err(error) = &judged
             && !matches!(error, VoteError::Store(_))
         {
-            let recorded = Box::pin(self.record_refusal(&cast, person, identity, error)).await;
+            let own = matches!(error, VoteError::Refused(Refused::OwnRequest(_)));
+            let why = error.to_string();
+            let recorded = Box::pin(self.record_refusal(&cast, person, identity, &why, own)).await;
             if let Err(lost) = recorded {
                 tracing::error!(request = %cast.request, error = %lost, "a refused vote was not recorded");
             }
         }
         judged
+    }
+
+    /// Records a vote that the channel itself refuses, because the account that cast it may not vote:
+    /// a guest, a bot, somebody of another tenant, or somebody of whom the vendor does not tell.
+    /// Nobody is looked up, and nothing counts.
+    ///
+    /// # Errors
+    /// [`VoteError`] when there is no such request, or the store cannot answer.
+    pub async fn refuse(&self, cast: &CastVote, why: &str) -> Result<(), VoteError> {
+        if self.desk.store.read(cast.request).await?.is_none() {
+            return Err(VoteError::UnknownRequest(cast.request));
+        }
+        let identity = ChannelIdentity::new(self.channel.clone(), &cast.tenant, &cast.user);
+        let recorded = self.record_refusal(cast, None, identity, why, false);
+        Ok(recorded.await?)
+    }
+
+    /// Links the account of this user in this tenant to the person for whom the directory made a
+    /// one-time code. The channel has verified that the code came from it, in private, and that the
+    /// account may vote at all.
+    ///
+    /// # Errors
+    /// [`LinkRefused`] says to whoever sent the code why nothing was linked.
+    pub async fn link(
+        &self,
+        tenant: &str,
+        user: &str,
+        code: &str,
+    ) -> Result<PersonId, LinkRefused> {
+        let identity = ChannelIdentity::new(self.channel.clone(), tenant, user);
+        self.desk.directory.link_by_code(&identity, code).await
+    }
+
+    /// Ends a code that was sent where others could read it.
+    ///
+    /// # Errors
+    /// [`LinkRefused`] when the code may still be good.
+    pub async fn spend_code(&self, code: &str) -> Result<(), LinkRefused> {
+        self.desk.directory.spend_code(code).await
     }
 
     async fn judge(
@@ -274,15 +315,16 @@ impl ChannelDesk {
         cast: &CastVote,
         person: Option<PersonId>,
         identity: ChannelIdentity,
-        error: &VoteError,
+        why: &str,
+        own_request: bool,
     ) -> Result<(), StoreError> {
-        tracing::warn!(request = %cast.request, %identity, %error, "vote refused");
+        tracing::warn!(request = %cast.request, %identity, why, "vote refused");
         let what = What::VoteRefused {
             person,
             identity,
             choice: cast.choice,
-            why: error.to_string().into(),
-            own_request: matches!(error, VoteError::Refused(Refused::OwnRequest(_))),
+            why: why.into(),
+            own_request,
         };
         let event = NewEvent::about(cast.request, cast.revision, what);
         self.desk.store.append(vec![event]).await.map(drop)

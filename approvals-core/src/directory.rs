@@ -15,6 +15,21 @@ use crate::shared_set::{Groups, People};
 #[error("the directory cannot answer: {0}")]
 pub struct DirectoryError(pub String);
 
+/// Why a code linked no identity. `Display` is written for whoever sent the code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkRefused {
+    /// The directory makes no codes.
+    #[error("the directory takes no codes: an operator enters accounts there")]
+    NoCodes,
+    /// The code links nothing, or not this identity.
+    #[error("{0}")]
+    Refused(String),
+    /// Nothing can be linked now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
 /// Who is in a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Members {
@@ -113,6 +128,64 @@ pub trait Directory: fmt::Debug + Send + Sync {
         person: &PersonId,
         channel: &ChannelId,
     ) -> Result<Vec<ChannelIdentity>, DirectoryError>;
+
+    /// The person with exactly this e-mail address, for a channel whose vendor has verified that it
+    /// is the address of `identity`: an account that may vote, and that the directory does not know.
+    ///
+    /// An address is weaker than an identity: whoever can change the address of an account becomes
+    /// somebody else by it. So nobody is found who is inactive or has an identity on the channel,
+    /// and no identity that is anybody's, active or not, is found by an address. The provided method
+    /// finds nobody.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn by_email(
+        &self,
+        identity: &ChannelIdentity,
+        address: &str,
+    ) -> Result<Option<PersonId>, DirectoryError> {
+        let _ = (identity, address);
+        Ok(None)
+    }
+
+    /// The e-mail address of an active person, for writing to them and never for deciding who
+    /// somebody is. The provided method knows none.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when it cannot say.
+    async fn email(&self, person: &PersonId) -> Result<Option<String>, DirectoryError> {
+        let _ = person;
+        Ok(None)
+    }
+
+    /// Links the identity from which a one-time code was sent to the person for whom the directory
+    /// made it: from then on votes from that identity are theirs. The code is proof of possession,
+    /// and nothing else is. It is good once.
+    ///
+    /// The channel has made sure that the code came from this account in private, and that the
+    /// account may vote at all. It calls this through [`ChannelDesk::link`](crate::ChannelDesk::link).
+    /// The provided method links nothing.
+    ///
+    /// # Errors
+    /// [`LinkRefused`]; nothing is linked then.
+    async fn link_by_code(
+        &self,
+        identity: &ChannelIdentity,
+        code: &str,
+    ) -> Result<PersonId, LinkRefused> {
+        let _ = (identity, code);
+        Err(LinkRefused::NoCodes)
+    }
+
+    /// Ends a code that others may have read: it links nothing from then on. Of a text that is no
+    /// open code nothing changes, and that is no error. The provided method knows no codes.
+    ///
+    /// # Errors
+    /// [`LinkRefused`] when the code may still be good.
+    async fn spend_code(&self, code: &str) -> Result<(), LinkRefused> {
+        let _ = code;
+        Ok(())
+    }
 
     /// Everything that a vote or a claim needs to know of people, asked at once. The provided
     /// method asks the questions above one after the other; a directory that can answer them in one

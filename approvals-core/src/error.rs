@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ActionName, PersonId, RequestId};
+use crate::policy::Reasons;
 use crate::review::Proposal;
 use crate::text::{Lines, escape};
 
@@ -119,6 +120,7 @@ struct Inner {
     proposal: Option<Arc<Proposal>>,
     request: Option<RequestId>,
     succeeded: Option<bool>,
+    reasons: Reasons,
     detail: Option<String>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -140,6 +142,7 @@ impl ApprovalError {
             proposal: None,
             request: None,
             succeeded: None,
+            reasons: Reasons::default(),
             detail: None,
             source: None,
         }))
@@ -183,6 +186,17 @@ impl ApprovalError {
     pub(crate) fn finished(mut self, succeeded: bool) -> Self {
         self.0.succeeded = Some(succeeded);
         self
+    }
+
+    /// By these rules of a policy.
+    pub(crate) fn fired(mut self, reasons: Reasons) -> Self {
+        self.0.reasons = reasons.masked();
+        self
+    }
+
+    /// The rules that fired, for the trail.
+    pub(crate) fn reasons(&self) -> Reasons {
+        self.0.reasons.clone()
     }
 
     pub(crate) fn detailed(mut self, detail: impl Into<String>) -> Self {

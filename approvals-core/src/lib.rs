@@ -48,7 +48,7 @@ pub use audit::{AuditError, AuditSink, Event, NewEvent, What};
 pub use call::{Argument, Arguments, Bound, Call, CallError, Declaration, RedactionKey, Risk};
 pub use desk::{CastVote, ChannelDesk, Desk, VoteError};
 pub use digest::Digest;
-pub use directory::{Directory, DirectoryError, Members, Resolved, Voter, Whom};
+pub use directory::{Directory, DirectoryError, LinkRefused, Members, Resolved, Voter, Whom};
 pub use error::{ApprovalError, Kind};
 pub use gate::{
     Admitted, AllowRecording, Gate, GateBuilder, GateError, InstallError, detached, spawn,

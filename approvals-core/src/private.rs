@@ -432,6 +432,11 @@ impl Capture {
         }
     }
 
+    /// What the audit log may only commit to.
+    pub fn sensitive(&mut self, name: &'static str) {
+        self.with(|call| call.capture_sensitive(name));
+    }
+
     /// An extra field.
     pub fn field<T: Shown + ?Sized>(&mut self, name: &'static str, value: &T) -> Recorded {
         self.with(|call| call.capture_field(name, value));

@@ -1,25 +1,20 @@
 //! The directory that a file is.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use approvals_core::{
-    ChannelId, ChannelIdentity, Clock, Directory, DirectoryError, GroupId, Members, Membership,
-    PersonId, PrincipalId, Resolved, Timestamp, Whom,
-};
-use async_trait::async_trait;
+use approvals_core::{Clock, DirectoryError, PersonId, Timestamp};
 
-use crate::email::Address;
 use crate::mistake::LoadError;
 use crate::opening::Opening;
 use crate::snapshot::{Both, Files, Hashes, Snapshot};
 
 /// People, groups and channel identities from a file.
 ///
-/// Cheap to clone; all clones are one directory. Each question, also [`Directory::resolve`] as a
+/// Cheap to clone; all clones are one directory. Each question, also
+/// [`Directory::resolve`](approvals_core::Directory::resolve) as a
 /// whole, is answered from one version of the files.
 ///
 /// ```no_run
@@ -149,39 +144,6 @@ impl FileDirectory {
         };
         snapshot.people().map(entry).collect()
     }
-
-    /// The active person who has this e-mail address, compared in lower case and as a whole.
-    /// Addresses are unique in the file, so it is never two.
-    ///
-    /// An address is weaker than an identity: whoever can change the address of an account becomes
-    /// somebody else by it. So nobody is found who has an identity on the channel already, from the
-    /// file or linked; and a channel asks only about an address that its vendor has verified, of an
-    /// account that may vote at all. It has to make sure of this by itself, at every vote:
-    ///
-    /// - Slack (`users.info`): neither `deleted` nor `is_bot` nor `is_stranger`, no guest
-    ///   (`is_restricted`, `is_ultra_restricted`), `is_email_confirmed` not false, and `team_id` or
-    ///   `enterprise_user.enterprise_id` that of the installation. On free plans members change
-    ///   their address themselves: link identities there instead.
-    /// - Teams: the bot's own tenant, an account with an object id, `mail` and not the user
-    ///   principal name; a guest (`#EXT#`) is never found.
-    ///
-    /// An answer may be kept for minutes and no longer.
-    ///
-    /// # Errors
-    /// [`DirectoryError`] when the files have been broken for too long.
-    pub fn by_email(
-        &self,
-        channel: &ChannelId,
-        address: &str,
-    ) -> Result<Option<PersonId>, DirectoryError> {
-        let snapshot = self.0.answering()?;
-        let Ok(address) = Address::parse(address) else {
-            return Ok(None);
-        };
-        let person = snapshot.by_email(&address);
-        let unlinked = person.filter(|person| snapshot.identities(person, channel).is_empty());
-        Ok(unlinked.cloned())
-    }
 }
 
 impl Inner {
@@ -235,7 +197,7 @@ impl Inner {
     }
 
     /// The one version that an answer is made of.
-    fn answering(&self) -> Result<Arc<Snapshot>, DirectoryError> {
+    pub(crate) fn answering(&self) -> Result<Arc<Snapshot>, DirectoryError> {
         let known = self.known();
         if let (Some(stale), Some(limit)) = (&known.stale, self.stale_for_at_most) {
             // Without the time, nobody can say that it is not too long.
@@ -332,44 +294,5 @@ impl fmt::Debug for FileDirectory {
             .field("people", &self.0.files.people)
             .field("links", &self.0.files.links)
             .finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl Directory for FileDirectory {
-    async fn person(&self, identity: &ChannelIdentity) -> Result<Option<PersonId>, DirectoryError> {
-        Ok(self.0.answering()?.person(identity).cloned())
-    }
-
-    async fn exists(&self, person: &PersonId) -> Result<bool, DirectoryError> {
-        Ok(self.0.answering()?.active(person).is_some())
-    }
-
-    async fn membership(
-        &self,
-        person: &PersonId,
-        group: &GroupId,
-    ) -> Result<Membership, DirectoryError> {
-        Ok(self.0.answering()?.membership(person, group))
-    }
-
-    async fn members(&self, group: &GroupId) -> Result<Members, DirectoryError> {
-        Ok(self.0.answering()?.members(group))
-    }
-
-    async fn owners(&self, principal: &PrincipalId) -> Result<BTreeSet<PersonId>, DirectoryError> {
-        Ok(self.0.answering()?.owners(principal))
-    }
-
-    async fn identities(
-        &self,
-        person: &PersonId,
-        channel: &ChannelId,
-    ) -> Result<Vec<ChannelIdentity>, DirectoryError> {
-        Ok(self.0.answering()?.identities(person, channel))
-    }
-
-    async fn resolve(&self, whom: &Whom<'_>) -> Result<Resolved, DirectoryError> {
-        Ok(self.0.answering()?.resolve(whom))
     }
 }

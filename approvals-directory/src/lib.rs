@@ -33,7 +33,8 @@
 //!
 //! A person proves that an account is theirs: the directory's side makes a one-time code
 //! ([`FileDirectory::begin_link`]), the person sends it from the account, and the channel hands both
-//! in ([`FileDirectory::finish_link`]). Links are kept in `links.toml` beside the people file, which
+//! in (`Directory::link_by_code`, which is [`FileDirectory::finish_link`]). A code that others could
+//! read ends with [`FileDirectory::revoke_code`]. Links are kept in `links.toml` beside the people file, which
 //! the program replaces as a whole, under a lock that holds off other processes of the machine. Only
 //! its user can read it, so the processes that share it run as one user. An identity that is
 //! somebody else's is never linked.
@@ -61,6 +62,7 @@
 //! # Ok(()) }
 //! ```
 
+mod answering;
 mod code;
 mod directory;
 mod draft;

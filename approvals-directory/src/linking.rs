@@ -164,6 +164,31 @@ impl FileDirectory {
         linked
     }
 
+    /// Ends an open code that others may have read, and says whether there was one: it links nothing
+    /// from then on, on any channel. A channel does this with a code that was sent in public. Also
+    /// works while the people file is broken.
+    ///
+    /// Writes to the disk: not for the inside of an async task.
+    ///
+    /// # Errors
+    /// [`LinkError`] when the links file fails: the code may still be good then.
+    pub fn revoke_code(&self, code: &str) -> Result<bool, LinkError> {
+        let Some(hash) = CodeHash::of_typed(code) else {
+            return Ok(false);
+        };
+        let changing = self.0.changing();
+        let alone = self.0.lock_links()?;
+        let mut links = self.0.read_links()?;
+        let before = links.codes.len();
+        links.codes.retain(|open| !open.hash.is(&hash));
+        let revoked = links.codes.len() < before;
+        if revoked {
+            self.0.write_links(&changing, &alone, &links)?;
+            tracing::warn!("a code was sent where others could read it, and links nothing now");
+        }
+        Ok(revoked)
+    }
+
     /// Removes a link that was made with a code, and says whether there was one. Votes from the
     /// identity are nobody's from then on. Also works while the people file is broken.
     ///
@@ -200,7 +225,9 @@ impl Inner {
         let now = self.clock.now()?;
         let changing = self.changing();
         let alone = self.lock_links()?;
-        self.reload(&changing).map_err(LinkError::Broken)?;
+        // Who is missing in half a file would lose their links.
+        let read = self.files.read_settled(self.hashes());
+        self.take(&changing, read).map_err(LinkError::Broken)?;
         let known = self.snapshot();
         let mut links = known.links.clone();
         let answer = change(&known, &mut links, now)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use approvals_core::{
     ChannelId, ChannelIdentity, GroupId, Members, Membership, People, PersonId, PrincipalId,
@@ -12,7 +13,7 @@ use approvals_core::{
 use crate::email::Address;
 use crate::file::{self, Contents};
 use crate::links::Links;
-use crate::mistake::LoadError;
+use crate::mistake::{LoadError, Mistake};
 use crate::roster::{Person, Roster};
 
 /// Where the files are.
@@ -32,7 +33,24 @@ pub(crate) struct Both {
 /// By what it is known that files have changed.
 pub(crate) type Hashes = ([u8; 32], Option<[u8; 32]>);
 
+/// For how long files have to stay as they are before they are taken for written.
+pub(crate) const SETTLED: Duration = Duration::from_millis(500);
+/// How often they are looked at, at most, until they do.
+const LOOKS: u32 = 6;
+
 impl Files {
+    /// Reads both, for a change that is made by what they say. Files that are not what is known are
+    /// read again until two looks find the same: somebody may just be writing them.
+    ///
+    /// Waits: not for the inside of an async task.
+    pub(crate) fn read_settled(&self, known: Hashes) -> Result<Both, LoadError> {
+        let wait = || std::thread::sleep(SETTLED);
+        settled(known, || self.read(), wait).unwrap_or_else(|| {
+            let message = "the file is being written again and again: try it later";
+            Err(LoadError::one(Mistake::of_file(&self.people, message)))
+        })
+    }
+
     /// Reads both. Everything that is wrong with either is told.
     pub(crate) fn read(&self) -> Result<Both, LoadError> {
         match (file::read(&self.people), file::read_if_there(&self.links)) {
@@ -41,6 +59,31 @@ impl Files {
             (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
         }
     }
+}
+
+/// What two looks in a row found alike; nothing when they never did.
+fn settled(
+    known: Hashes,
+    mut look: impl FnMut() -> Result<Both, LoadError>,
+    mut wait: impl FnMut(),
+) -> Option<Result<Both, LoadError>> {
+    let found = |read: &Result<Both, LoadError>| {
+        let found = read.as_ref().map(Both::hashes);
+        found.map_err(LoadError::clone)
+    };
+    let mut before = look();
+    if found(&before) == Ok(known) {
+        return Some(before);
+    }
+    for _ in 1..LOOKS {
+        wait();
+        let now = look();
+        if found(&now) == found(&before) {
+            return Some(now);
+        }
+        before = now;
+    }
+    None
 }
 
 impl Both {
@@ -208,5 +251,37 @@ impl Snapshot {
             }
         }
         Ok(people.into())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn both(people: &str) -> Both {
+        Both {
+            people: Contents::of(people.to_owned()),
+            links: None,
+        }
+    }
+
+    /// What is taken of files that hold these one after the other, and how often it was waited.
+    fn taken(looks: &[&str]) -> (Option<String>, usize) {
+        let (mut looks, mut waits) = (looks.iter(), 0);
+        let known = both("known").hashes();
+        let taken = settled(known, || Ok(both(looks.next().unwrap())), || waits += 1);
+        let text = taken.map(|both| both.unwrap().people.text);
+        (text, waits)
+    }
+
+    #[test]
+    fn a_file_that_is_half_written_is_not_what_a_link_is_judged_by() {
+        let of = |text: &str, waits| (Some(text.to_owned()), waits);
+        assert_eq!(taken(&["known"]), of("known", 0));
+        assert_eq!(taken(&["new", "new"]), of("new", 1));
+        assert_eq!(taken(&["half", "whole", "whole"]), of("whole", 2));
+        assert_eq!(taken(&["a", "b", "a", "b", "c", "c"]), of("c", 5));
+        assert_eq!(taken(&["a", "b", "a", "b", "a", "b"]), (None, 5));
     }
 }

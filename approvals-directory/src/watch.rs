@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use crate::directory::{FileDirectory, Inner};
 use crate::mistake::LoadError;
-use crate::snapshot::{Both, Hashes};
+use crate::snapshot::{Both, Hashes, SETTLED};
 
 /// How often files are looked at at most.
 const SHORTEST: Duration = Duration::from_millis(100);
-/// For how long files have to stay as they are before they are taken for written.
-const SETTLED: Duration = Duration::from_millis(500);
 
 /// What the files hold, or why they cannot be read.
 type Look = Result<Hashes, LoadError>;

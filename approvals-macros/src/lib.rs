@@ -64,6 +64,7 @@ use proc_macro::TokenStream;
 /// | `skip(pool)` | neither shown nor bound: the author's word that the value does not change what the call does. Only its name is shown |
 /// | `redact(token)` | not shown, but bound by a keyed fingerprint |
 /// | `debug(a)`, `display(a)` | shown and bound by that text; the default is `Serialize` |
+/// | `sensitive(customer)` | shown to reviewers whole and bound, but an audit log keeps it only as a salted commitment, which can be disclosed or destroyed later. Names arguments and `fields` |
 /// | `fields(name = expression)` | more that is shown and bound |
 /// | `labels(region = expression)` | more that policy may look at |
 /// | `gate = expression`, `requester = expression` | instead of those in scope |
@@ -85,6 +86,10 @@ use proc_macro::TokenStream;
 ///
 /// A skipped or redacted argument cannot be named where it would be shown, not even inside
 /// `format!("{token}")`; `gate` and `requester` are shown to nobody and may name it.
+///
+/// What names a sensitive argument in a template or an expression is as sensitive: the resource
+/// `"mail/{customer}"` is committed to as well. `environment` and `requester` are always in clear,
+/// so they cannot name one.
 ///
 /// # Destructured arguments
 ///

@@ -24,6 +24,8 @@ pub(crate) struct Parameter {
     /// The variable that holds it before the body runs.
     pub(crate) variable: Ident,
     pub(crate) treatment: Treatment,
+    /// Whether the audit log may only commit to it.
+    pub(crate) sensitive: bool,
     /// `#[cfg(…)]` on the argument, which its capture has to repeat.
     pub(crate) cfg: Vec<Attribute>,
     /// Taken apart in front of the body, never before the approval.
@@ -67,6 +69,7 @@ impl Parameters {
                                 found.self_token.span.located_at(word.span()),
                             ),
                             treatment: *treatment,
+                            sensitive: false,
                             cfg: cfg(&found.attrs),
                             pattern: None,
                             ty: None,
@@ -91,6 +94,7 @@ impl Parameters {
         }
         let mut parameters = Self { list, receiver };
         parameters.treat(arguments, errors);
+        parameters.mark(arguments, errors);
         parameters
     }
 
@@ -110,6 +114,14 @@ impl Parameters {
                 .find(|parameter| parameter.name == name)
                 .map(Meaning::Whole)
         })
+    }
+
+    /// Whether what `name` stands for is an argument that is marked as sensitive, or a part of one.
+    pub(crate) fn tells_sensitive(&self, name: &str) -> bool {
+        matches!(
+            self.meaning(name),
+            Some(Meaning::Whole(parameter) | Meaning::Part(parameter, _)) if parameter.sensitive
+        )
     }
 
     /// The names that can be written in a template.
@@ -147,23 +159,63 @@ impl Parameters {
                 );
                 continue;
             }
-            match self.meaning(&written) {
-                Some(Meaning::Part(whole, _)) => errors.at(
+            self.unknown(name, word, &[], errors);
+        }
+    }
+
+    /// Applies `sensitive`.
+    fn mark(&mut self, arguments: &Arguments, errors: &mut Errors) {
+        let fields = arguments.fields.iter();
+        let fields: Vec<String> = fields.map(|field| field.name.unraw().to_string()).collect();
+        for name in &arguments.sensitive {
+            let written = name.unraw().to_string();
+            let found = self
+                .list
+                .iter_mut()
+                .find(|parameter| parameter.name == written);
+            match found {
+                Some(parameter) if parameter.treatment.hides() => {
+                    let word = parameter.treatment.word().unwrap_or_default();
+                    errors.at(
+                        name.span(),
+                        format!(
+                            "`{written}` is in `{word}`, so its value is neither shown nor recorded; remove it from `{word}` or from `sensitive`"
+                        ),
+                    );
+                }
+                Some(parameter) => parameter.sensitive = true,
+                None if fields.contains(&written) => {}
+                None if written == "self" => errors.at(
                     name.span(),
-                    format!(
-                        "`{written}` is a part of an argument that is captured whole; write `{word}({})`",
-                        whole.name
-                    ),
+                    "`self` is not captured whole here; name a field of the call instead: `fields(account = self.account), sensitive(account)`",
                 ),
-                _ => errors.at(
-                    name.span(),
-                    format!(
-                        "this function has no argument `{written}`; {}",
-                        choices(&written, self.list.iter().map(|parameter| parameter.name.as_str()))
-                    ),
-                ),
+                None => self.unknown(name, "sensitive", &fields, errors),
             }
         }
+    }
+
+    /// Reports a name that is no argument's.
+    fn unknown(&self, name: &Ident, word: &str, others: &[String], errors: &mut Errors) {
+        let written = name.unraw().to_string();
+        if let Some(Meaning::Part(whole, _)) = self.meaning(&written) {
+            errors.at(
+                name.span(),
+                format!(
+                    "`{written}` is a part of an argument that is captured whole; write `{word}({})`",
+                    whole.name
+                ),
+            );
+            return;
+        }
+        let known = self.list.iter().map(|parameter| parameter.name.as_str());
+        let known = known.chain(others.iter().map(String::as_str));
+        errors.at(
+            name.span(),
+            format!(
+                "this function has no argument `{written}`; {}",
+                choices(&written, known)
+            ),
+        );
     }
 }
 
@@ -179,6 +231,7 @@ fn typed(argument: &mut syn::PatType, position: usize) -> Parameter {
             name: shown_name(&pat.ident, position),
             variable: pat.ident.clone(),
             treatment: Treatment::Argument,
+            sensitive: false,
             cfg,
             pattern: None,
             ty,
@@ -205,6 +258,7 @@ fn typed(argument: &mut syn::PatType, position: usize) -> Parameter {
         name,
         variable,
         treatment: Treatment::Argument,
+        sensitive: false,
         cfg,
         pattern: Some(Pattern {
             attrs,

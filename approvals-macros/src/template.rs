@@ -13,6 +13,8 @@ pub(crate) struct Template {
     /// The same string with `{}` in place of `{name}`.
     format: LitStr,
     variables: Vec<Ident>,
+    /// Whether it shows an argument that is marked as sensitive.
+    sensitive: bool,
 }
 
 impl Template {
@@ -20,10 +22,12 @@ impl Template {
     pub(crate) fn read(literal: &LitStr, parameters: &Parameters, errors: &mut Errors) -> Self {
         let mut format = String::new();
         let mut variables = Vec::new();
+        let mut sensitive = false;
         for piece in pieces(&literal.value()) {
             match piece {
                 Ok(Piece::Text(text)) => format.push_str(&text),
                 Ok(Piece::Placeholder { name, spec }) => {
+                    sensitive |= parameters.tells_sensitive(&name);
                     if let Some(variable) = variable(&name, literal.span(), parameters, errors) {
                         variables.push(variable);
                     }
@@ -37,7 +41,13 @@ impl Template {
         Self {
             format: LitStr::new(&format, literal.span()),
             variables,
+            sensitive,
         }
+    }
+
+    /// Whether it shows an argument that is marked as sensitive.
+    pub(crate) const fn is_sensitive(&self) -> bool {
+        self.sensitive
     }
 
     /// The names of bindings and arguments that are formatted.
@@ -47,7 +57,9 @@ impl Template {
 
     /// `format_args!` over the arguments.
     pub(crate) fn arguments(&self) -> TokenStream {
-        let Self { format, variables } = self;
+        let Self {
+            format, variables, ..
+        } = self;
         quote_spanned!(Span::mixed_site()=> ::core::format_args!(#format #(, #variables)*))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit};
 
 use crate::attr::{Arguments, Named};
@@ -18,6 +19,8 @@ pub(crate) struct Recorded {
     pub(crate) value: Value,
     /// Names of pattern bindings that the value reads.
     pub(crate) wanted: BTreeSet<String>,
+    /// Whether it is marked as sensitive, or tells an argument that is.
+    pub(crate) sensitive: bool,
 }
 
 /// The part of a call that a value fills.
@@ -56,7 +59,12 @@ pub(crate) fn read(
                 format!("`{text}` is an argument already; give the field another name"),
             );
         }
-        recorded.push(one(Slot::Field(name.clone()), value, parameters, errors));
+        let mut field = one(Slot::Field(name.clone()), value, parameters, errors);
+        field.sensitive |= arguments
+            .sensitive
+            .iter()
+            .any(|marked| marked.unraw() == text);
+        recorded.push(field);
     }
     for Named { name, value } in &arguments.labels {
         recorded.push(one(Slot::Label(name.clone()), value, parameters, errors));
@@ -70,8 +78,17 @@ pub(crate) fn read(
     ];
     for (slot, value) in single {
         if let Some(value) = value {
-            recorded.push(one(slot, value, parameters, errors));
+            let found = one(slot, value, parameters, errors);
+            if found.sensitive && matches!(found.slot, Slot::Environment) {
+                errors.at(value.span(), in_clear("an environment"));
+            }
+            recorded.push(found);
         }
+    }
+    if let Some(requester) = &arguments.requester
+        && tells_sensitive(requester, parameters)
+    {
+        errors.at(requester.span(), in_clear("a requester"));
     }
     for expression in [&arguments.gate, &arguments.requester]
         .into_iter()
@@ -105,6 +122,7 @@ fn one(slot: Slot, value: &Expr, parameters: &Parameters, errors: &mut Errors) -
             .collect();
         return Recorded {
             slot,
+            sensitive: template.is_sensitive(),
             value: Value::Template(template),
             wanted,
         };
@@ -115,7 +133,22 @@ fn one(slot: Slot, value: &Expr, parameters: &Parameters, errors: &mut Errors) -
         slot,
         value: Value::Expression(value.clone()),
         wanted: expression::mentioned(value),
+        sensitive: tells_sensitive(value, parameters),
     }
+}
+
+fn tells_sensitive(value: &Expr, parameters: &Parameters) -> bool {
+    let mentioned = expression::mentioned(value);
+    mentioned
+        .iter()
+        .any(|name| parameters.tells_sensitive(name))
+}
+
+/// Why what is sensitive cannot be told there.
+fn in_clear(what: &str) -> String {
+    format!(
+        "{what} is in the audit log in clear, and this tells an argument that is marked as sensitive; remove it from here or from `sensitive`"
+    )
 }
 
 fn check_hidden(value: &Expr, parameters: &Parameters, errors: &mut Errors) {
@@ -170,7 +203,12 @@ fn check_permit(arguments: &Arguments, parameters: &Parameters, errors: &mut Err
 impl Slot {
     /// The method of the capture that takes the value.
     pub(crate) fn method(&self) -> Ident {
-        let name = match self {
+        Ident::new(self.word(), Span::mixed_site())
+    }
+
+    /// What it is called.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
             Self::Field(_) => "field",
             Self::Label(_) => "label",
             Self::Resource => "resource",
@@ -178,8 +216,7 @@ impl Slot {
             Self::Justification => "justification",
             Self::Summary => "summary",
             Self::Key => "key",
-        };
-        Ident::new(name, Span::mixed_site())
+        }
     }
 
     /// The name under which the value is recorded, where there are several.

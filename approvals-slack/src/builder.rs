@@ -1,8 +1,10 @@
 //! Settings of the channel, and what is wrong with them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use approvals_channel::{Http, HttpError, Https, LinkError, Memory, PageLink};
+use approvals_channel::linking;
+use approvals_channel::{Attempts, ByEmail, Http, HttpError, Https, LinkError, Memory, PageLink};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -10,13 +12,14 @@ use crate::api::Api;
 use crate::channel::{Inner, Slack};
 use crate::destination::{Place, Routes};
 use crate::endpoints::Endpoints;
-use crate::forms_opened::FormsOpened;
 use crate::id::AppId;
-use crate::people::Installation;
+use crate::people::{Installation, People};
 use crate::signature::SigningSecrets;
 
 /// Slack says "several hundred a minute" for all messages of an app in a workspace.
 const POSTS_PER_MINUTE: usize = 300;
+/// So many forms a user may open within a minute.
+const FORMS: u32 = 10;
 
 /// Settings that make no channel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +99,7 @@ pub struct SlackBuilder {
     routes: Routes,
     link: Option<String>,
     directory: Option<Arc<dyn Directory>>,
+    by_email: Option<Arc<ByEmail>>,
     endpoints: Endpoints,
     http: Option<Arc<dyn Http>>,
     clock: Option<Arc<dyn Clock>>,
@@ -113,6 +117,7 @@ impl SlackBuilder {
             routes: Routes::new(),
             link: None,
             directory: None,
+            by_email: None,
             endpoints: Endpoints::default(),
             http: None,
             clock: None,
@@ -142,6 +147,14 @@ impl SlackBuilder {
     /// The directory, for routes that lead to reviewers.
     pub fn directory(mut self, directory: Arc<dyn Directory>) -> Self {
         self.directory = Some(directory);
+        self
+    }
+
+    /// Has Slack say what the confirmed addresses of its users are, for the directory that finds people
+    /// by them; the desk needs the same one. Reviewers whom the directory knows no account of are
+    /// written to by their addresses then. Needs the scope `users:read.email`.
+    pub fn people_by_email(mut self, by_email: Arc<ByEmail>) -> Self {
+        self.by_email = Some(by_email);
         self
     }
 
@@ -199,20 +212,26 @@ impl SlackBuilder {
             None => Arc::new(Https::new()?),
         };
         let api = Api::new(http, self.endpoints, self.token, self.posts_per_minute);
+        let api = Arc::new(api);
+        let people = Arc::new(People::new(Arc::clone(&api), self.installations));
+        if let Some(by_email) = &self.by_email {
+            by_email.ask(desk.channel().clone(), Arc::clone(&people) as _);
+        }
         Ok(Slack(Arc::new(Inner {
             api,
             desk,
             app: self.app,
-            installations: self.installations,
             routes: self.routes,
             link,
             directory: self.directory,
             secrets: self.secrets,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
-            people: crate::people::People::default(),
+            people,
+            by_email: self.by_email,
             replays: crate::replay::Replays::default(),
             memory: Memory::default(),
-            forms_opened: FormsOpened::default(),
+            forms_opened: Attempts::new(FORMS, u32::MAX, Duration::from_secs(60)),
+            links_tried: linking::attempts(),
         })))
     }
 }

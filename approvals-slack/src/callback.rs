@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::button::Press;
 use crate::channel::{Inner, Slack};
 use crate::click::Click;
+use crate::command::Command;
 use crate::form::{self, Remembered};
 use crate::id::{ConversationId, UserId};
 use crate::payload::{Interaction, Twice, View, only};
@@ -86,9 +87,17 @@ impl Slack {
             });
         }
         let payload = only(body, "payload").map_err(twice)?;
-        let payload = payload.ok_or_else(|| bad("no payload"))?;
-        let interaction = serde_json::from_str(&payload).map_err(|_| bad("a malformed payload"))?;
-        let Answer { json, work } = self.0.interaction(interaction)?;
+        let command = Command::of_form(body).map_err(twice)?;
+        let Answer { json, work } = match (payload, command) {
+            (Some(payload), None) => {
+                let interaction = serde_json::from_str(&payload);
+                let interaction = interaction.map_err(|_| bad("a malformed payload"))?;
+                self.0.interaction(interaction)?
+            }
+            (None, Some(command)) => self.0.command(command)?,
+            (None, None) => return Err(bad("no payload")),
+            (Some(_), Some(_)) => return Err(bad("a payload and a command")),
+        };
         let now = self.0.now()?;
         // Slack is told the same again; nothing is done twice.
         let work = work.filter(|_| self.0.replays.is_new(tag, now));
@@ -156,7 +165,7 @@ impl Inner {
         if interaction.api_app_id.as_deref() != Some(self.app.as_str()) {
             return Err((FORBIDDEN, "of another app"));
         }
-        let installation = self.installation(&interaction);
+        let installation = self.installation(interaction.team(), interaction.enterprise());
         let installation =
             installation.ok_or((FORBIDDEN, "of a workspace where the app is not known to be"))?;
         let kind = interaction.kind.as_deref().unwrap_or_default();
@@ -189,16 +198,18 @@ impl Inner {
         pressed(click, interaction)
     }
 
-    /// The installation that an interaction is of, if it is one of ours. Of an installation in a
-    /// whole organisation Slack names no team.
-    fn installation(&self, interaction: &Interaction) -> Option<Installation> {
+    /// The installation that a callback is of, if it is one of ours. Of an installation in a whole
+    /// organisation Slack may name no team.
+    pub(crate) fn installation(
+        &self,
+        team: Option<&str>,
+        enterprise: Option<&str>,
+    ) -> Option<Installation> {
         let is = |installation: &&Installation| match installation {
-            Installation::Workspace(team) => interaction.team() == Some(team.as_str()),
-            Installation::Organisation(enterprise) => {
-                interaction.enterprise() == Some(enterprise.as_str())
-            }
+            Installation::Workspace(own) => team == Some(own.as_str()),
+            Installation::Organisation(own) => enterprise == Some(own.as_str()),
         };
-        self.installations.iter().find(is).cloned()
+        self.people.installations.iter().find(is).cloned()
     }
 }
 

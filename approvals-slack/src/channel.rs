@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use approvals_channel::pages::pages;
-use approvals_channel::{Memory, PageLink, follow, present};
+use approvals_channel::{Attempts, ByEmail, Memory, PageLink, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record,
@@ -12,10 +12,9 @@ use async_trait::async_trait;
 
 use crate::api::Api;
 use crate::destination::Routes;
-use crate::forms_opened::FormsOpened;
-use crate::id::AppId;
-use crate::message::{self, ROOM};
-use crate::people::{Installation, People};
+use crate::id::{AppId, UserId};
+use crate::message::{self, ROOM, Rest};
+use crate::people::People;
 use crate::replay::Replays;
 use crate::signature::SigningSecrets;
 
@@ -26,19 +25,22 @@ pub struct Slack(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) api: Api,
+    pub(crate) api: Arc<Api>,
     pub(crate) desk: ChannelDesk,
     pub(crate) app: AppId,
-    pub(crate) installations: Vec<Installation>,
     pub(crate) routes: Routes,
     pub(crate) link: Option<PageLink>,
     pub(crate) directory: Option<Arc<dyn Directory>>,
     pub(crate) secrets: SigningSecrets,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) people: People,
+    pub(crate) people: Arc<People>,
+    /// Where people are found by their addresses.
+    pub(crate) by_email: Option<Arc<ByEmail>>,
     pub(crate) replays: Replays,
     pub(crate) memory: Memory,
-    pub(crate) forms_opened: FormsOpened,
+    /// All share what Slack allows, and anybody in a conversation can press a button.
+    pub(crate) forms_opened: Attempts<UserId>,
+    pub(crate) links_tried: Attempts<UserId>,
 }
 
 impl Slack {
@@ -46,7 +48,7 @@ impl Slack {
     /// whom they call, which depends on where they go.
     #[must_use]
     pub fn preview(&self, record: &Record) -> Vec<String> {
-        let bodies = message::all(record, self.0.face(&[], true)).into_iter();
+        let bodies = message::all(record, self.0.face(&[], Rest::There)).into_iter();
         // Strings, numbers and flags: nothing that cannot be written.
         bodies
             .map(|body| serde_json::to_string(&body).unwrap_or_default())

@@ -50,7 +50,7 @@ impl Slack {
                 tested.enterprise_id.as_deref() == Some(enterprise.as_str())
             }
         };
-        if self.0.installations.iter().any(here) {
+        if self.0.people.installations.iter().any(here) {
             return Ok(());
         }
         let found = [tested.team_id, tested.enterprise_id].into_iter().flatten();

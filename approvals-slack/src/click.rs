@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, without_code};
-use approvals_channel::{Rank, take_in};
+use approvals_channel::ballot::{NOT_COUNTED, Seen, heading, told, turned_away, without_code};
+use approvals_channel::{Rank, Turn, take_in};
 use approvals_core::{Choice, Phase, Record, VoteError};
 use http::Uri;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,6 @@ use crate::block::Modal;
 use crate::channel::Inner;
 use crate::error::Class;
 use crate::form::{Remembered, form};
-use crate::forms_opened::Turn;
 use crate::id::{ConversationId, UserId};
 use crate::message::{Body, answer};
 use crate::method::Method;
@@ -32,12 +31,31 @@ pub(crate) struct Click {
     pub(crate) answer_at: Option<Uri>,
 }
 
+/// Whom something is said to, and to nobody else.
+#[derive(Debug, Clone)]
+pub(crate) struct Hearer {
+    pub(crate) user: UserId,
+    pub(crate) conversation: Option<ConversationId>,
+    /// Where they are answered, where Slack says: an address that was checked.
+    pub(crate) answer_at: Option<Uri>,
+}
+
 #[derive(Serialize)]
-struct Ephemeral<'a> {
+pub(crate) struct Ephemeral<'a> {
     response_type: &'static str,
     replace_original: bool,
     #[serde(flatten)]
     body: &'a Body,
+}
+
+impl<'a> Ephemeral<'a> {
+    pub(crate) const fn of(body: &'a Body) -> Self {
+        Self {
+            response_type: "ephemeral",
+            replace_original: false,
+            body,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -60,8 +78,8 @@ struct Done {}
 impl Inner {
     /// Opens the form of a choice. A trigger is good for three seconds, so this comes first.
     pub(crate) async fn open(&self, click: Click, seen: Seen, choice: Choice, trigger: String) {
-        match self.forms_opened.one_more(&click.user) {
-            Turn::Opened => {}
+        match self.forms_opened.one_more(click.user.clone()) {
+            Turn::Taken => {}
             Turn::TooMany => {
                 let why = "You opened many forms within a minute: wait a minute.";
                 return self.tell(&click, NOT_COUNTED, why).await;
@@ -136,15 +154,17 @@ impl Inner {
         let clicker = if foreign {
             Err(crate::people::NoReviewer::Foreign)
         } else {
-            self.people
-                .clicker(&self.api, &click.installation, &click.user)
-                .await
+            self.people.clicker(&click.installation, &click.user).await
         };
         let clicker = match clicker {
             Ok(clicker) => clicker,
             Err(why) => {
-                tracing::warn!(request = %seen.request, user = %click.user, %why, "a click of nobody who may vote");
-                return self.tell(&click, NOT_COUNTED, &why.to_string()).await;
+                let why = why.to_string();
+                let tenant = click.installation.tenant();
+                let tenant = click.team.as_deref().unwrap_or(tenant).to_owned();
+                let user = click.user.as_str().to_owned();
+                turned_away(&self.desk, seen.vote((tenant, user), choice, None), &why).await;
+                return self.tell(&click, NOT_COUNTED, &why).await;
             }
         };
         let cast = seen.vote((clicker.tenant, clicker.user), choice, comment);
@@ -171,32 +191,38 @@ impl Inner {
 
     /// Says something to whoever clicked, and to nobody else.
     async fn tell(&self, click: &Click, heading: &str, why: &str) {
+        let conversation = click.message.as_ref().map(|(conversation, _)| conversation);
+        let hearer = Hearer {
+            user: click.user.clone(),
+            conversation: conversation.cloned(),
+            answer_at: click.answer_at.clone(),
+        };
+        self.whisper(&hearer, heading, why).await;
+    }
+
+    /// Says something to one user, and to nobody else.
+    pub(crate) async fn whisper(&self, hearer: &Hearer, heading: &str, why: &str) {
         let body = answer(heading, why);
-        if let Some(address) = &click.answer_at {
-            let ephemeral = Ephemeral {
-                response_type: "ephemeral",
-                replace_original: false,
-                body: &body,
-            };
-            match self.api.answer(address, &ephemeral).await {
+        if let Some(address) = &hearer.answer_at {
+            match self.api.answer(address, &Ephemeral::of(&body)).await {
                 Ok(()) => return,
                 // The address is a secret, and is not told.
-                Err(error) => tracing::warn!(error, "a click could not be answered at its address"),
+                Err(error) => tracing::warn!(error, "somebody could not be answered at an address"),
             }
         }
-        let Some((conversation, _)) = &click.message else {
+        let Some(conversation) = &hearer.conversation else {
             return;
         };
         let ephemeral = PostEphemeral {
             channel: conversation.as_str(),
-            user: click.user.as_str(),
+            user: hearer.user.as_str(),
             body: &body,
         };
         let told = self
             .api
             .call::<Done>(Method::PostEphemeral, Rank::NOW, &ephemeral);
         if let Err(error) = told.await {
-            tracing::warn!(%error, "whoever clicked could not be told why it did not count");
+            tracing::warn!(%error, "somebody could not be told what became of what they did");
         }
     }
 }

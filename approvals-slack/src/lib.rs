@@ -12,10 +12,14 @@
 //! directory says which person a user is: a channel identity is (channel, workspace or organisation,
 //! user id).
 //!
+//! An account is linked to a person by a one-time code, which its user sends with the app's command:
+//! `/approvals link`, and the code.
+//!
 //! With the feature `socket-mode`, `Slack::listen` takes callbacks over a connection that goes out.
 //!
 //! [`SlackBuilder`] makes the channel, [`Routes`] say which request goes where.
 
+mod addresses;
 mod api;
 mod block;
 mod builder;
@@ -24,11 +28,11 @@ mod callback;
 mod channel;
 mod checking;
 mod click;
+mod command;
 mod destination;
 mod endpoints;
 mod error;
 mod form;
-mod forms_opened;
 mod id;
 mod message;
 mod method;
@@ -42,7 +46,9 @@ mod signature;
 #[cfg(feature = "socket-mode")]
 mod socket;
 
-pub use approvals_channel::{HoursError, Http, HttpError, Https, LinkError, Route};
+pub use approvals_channel::{
+    ByEmail, DomainError, HoursError, Http, HttpError, Https, LinkError, Route,
+};
 pub use builder::{SettingsError, SlackBuilder};
 pub use callback::{MOST_CALLBACK_BYTES, Received, Work};
 pub use channel::Slack;

@@ -2,7 +2,7 @@
 
 use approvals_channel::pages::{Pages, Room, pages};
 use approvals_channel::progress::{progress, title};
-use approvals_channel::{PageLink, Paragraph, Piece, label};
+use approvals_channel::{PageLink, Paragraph, Piece, label, within};
 use approvals_core::{Coverage, Presentation, Record};
 use serde::Serialize;
 
@@ -61,7 +61,18 @@ pub(crate) struct Face<'a> {
     /// The beginning of the address where all of a request is shown; the request's id follows.
     pub(crate) link: Option<&'a PageLink>,
     /// Whether the further messages are there. Without them there are no buttons.
-    pub(crate) complete: bool,
+    pub(crate) rest: Rest,
+}
+
+/// What there is of the further messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// All of them, if there are any.
+    There,
+    /// They follow.
+    Coming,
+    /// They will never be there.
+    Missing,
 }
 
 /// The message that has the buttons, as its record stands.
@@ -78,7 +89,11 @@ fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
         coverage,
     } = pages;
     // An update has blocks of its own: Slack wants new ids for them.
-    let part = u8::from(face.complete);
+    let part = match face.rest {
+        Rest::Coming => 0,
+        Rest::There => 1,
+        Rest::Missing => 2,
+    };
     let id = |name: &str| format!("{name}-{revision}-{part}");
     let mut blocks = vec![Block::Header {
         block_id: id("title"),
@@ -88,9 +103,14 @@ fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
     facts.extend(first.into_iter().map(Rich::from));
     if !further.is_empty() {
         let count = further.len();
-        let note = match face.complete {
-            true => format!("Not all of it fits here: {count} more in the thread. Read them too."),
-            false => format!("Not all of it fits here: {count} more follow in the thread."),
+        let note = match face.rest {
+            Rest::There => {
+                format!("Not all of it fits here: {count} more in the thread. Read them too.")
+            }
+            Rest::Coming => format!("Not all of it fits here: {count} more follow in the thread."),
+            Rest::Missing => {
+                "Not all of it fits here, and the rest could not be posted.".to_owned()
+            }
         };
         facts.push(note_of(note));
     }
@@ -112,8 +132,14 @@ fn first_of(record: &Record, pages: Pages, face: Face<'_>) -> Body {
             )));
             elements.extend(face.link.map(|link| open(link, record)));
         }
-        Coverage::Whole if face.complete => elements.extend(buttons(record)),
-        Coverage::Whole => below.push(note_of("The buttons come with the rest.".to_owned())),
+        Coverage::Whole => match face.rest {
+            Rest::There => elements.extend(buttons(record)),
+            Rest::Coming => below.push(note_of("The buttons come with the rest.".to_owned())),
+            Rest::Missing => {
+                below.push(note_of("Nobody can answer it here.".to_owned()));
+                elements.extend(face.link.map(|link| open(link, record)));
+            }
+        },
     }
     if !below.is_empty() {
         blocks.push(Block::RichText {
@@ -203,7 +229,7 @@ fn in_thread(record: &Record, mentions: &[Mention], what: &str, words: &str) -> 
 /// A short answer to one person.
 pub(crate) fn answer(what: &str, why: &str) -> Body {
     use approvals_core::text::{Lines, escape};
-    let why: String = escape(why, Lines::Escape).chars().take(2_000).collect();
+    let why = within(&escape(why, Lines::Escape), 2_000);
     Body {
         text: what.to_owned(),
         blocks: vec![Block::RichText {

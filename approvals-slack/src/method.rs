@@ -10,6 +10,7 @@ pub(crate) enum Method {
     PostEphemeral,
     ViewsOpen,
     UsersInfo,
+    UsersLookupByEmail,
     GroupUsers,
     AuthTest,
     #[cfg(feature = "socket-mode")]
@@ -24,6 +25,7 @@ impl Method {
             Self::PostEphemeral => "chat.postEphemeral",
             Self::ViewsOpen => "views.open",
             Self::UsersInfo => "users.info",
+            Self::UsersLookupByEmail => "users.lookupByEmail",
             Self::GroupUsers => "usergroups.users.list",
             Self::AuthTest => "auth.test",
             #[cfg(feature = "socket-mode")]
@@ -33,7 +35,10 @@ impl Method {
 
     /// Whether its arguments stand in the address: these take no JSON.
     pub(crate) const fn is_query(self) -> bool {
-        matches!(self, Self::UsersInfo | Self::GroupUsers)
+        matches!(
+            self,
+            Self::UsersInfo | Self::UsersLookupByEmail | Self::GroupUsers
+        )
     }
 
     /// How often it may be called in a minute, in one workspace: its tier.
@@ -42,7 +47,7 @@ impl Method {
             // Its limits are of conversations and of the workspace: see `POSTS`.
             Self::PostMessage => usize::MAX,
             Self::GroupUsers => 20,
-            Self::Update => 50,
+            Self::Update | Self::UsersLookupByEmail => 50,
             Self::PostEphemeral | Self::ViewsOpen | Self::UsersInfo => 100,
             Self::AuthTest => 100,
             #[cfg(feature = "socket-mode")]

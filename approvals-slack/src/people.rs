@@ -1,13 +1,14 @@
 //! Who clicked: a user of this installation, and not a bot, a guest or somebody who is gone.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use approvals_channel::Rank;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::addresses::ByAddress;
 use crate::api::Api;
 use crate::error::{ApiError, Class};
 use crate::id::{EnterpriseId, TeamId, UserId};
@@ -44,6 +45,8 @@ impl Installation {
 pub(crate) struct Clicker {
     pub(crate) tenant: String,
     pub(crate) user: String,
+    /// Their e-mail address, where Slack says that it is confirmed and the app may see it.
+    pub(crate) address: Option<String>,
 }
 
 /// Why somebody is no reviewer, for them to read.
@@ -63,10 +66,18 @@ pub(crate) enum NoReviewer {
     NotSaid(String),
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct People(Mutex<HashMap<(Installation, UserId), (Instant, Judged)>>);
+/// What Slack says of users.
+#[derive(Debug)]
+pub(crate) struct People {
+    pub(crate) api: Arc<Api>,
+    pub(crate) installations: Vec<Installation>,
+    known: Known,
+    pub(crate) by_address: ByAddress,
+}
 
-type Judged = Result<Clicker, NoReviewer>;
+type Known = Mutex<HashMap<(Installation, UserId), (Instant, Judged)>>;
+
+pub(crate) type Judged = Result<Clicker, NoReviewer>;
 
 #[derive(Serialize)]
 struct UserArgument<'a> {
@@ -74,22 +85,30 @@ struct UserArgument<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct UserAnswer {
-    user: User,
+pub(crate) struct UserAnswer {
+    pub(crate) user: User,
 }
 
 /// What Slack says of a user. Whatever is missing is not known, and that is no.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct User {
-    id: Option<String>,
+pub(crate) struct User {
+    pub(crate) id: Option<String>,
     team_id: Option<String>,
     deleted: Option<bool>,
     is_bot: Option<bool>,
     is_restricted: Option<bool>,
     is_ultra_restricted: Option<bool>,
     is_stranger: Option<bool>,
+    is_email_confirmed: Option<bool>,
+    profile: Option<Profile>,
     enterprise_user: Option<EnterpriseUser>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Profile {
+    email: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -100,13 +119,17 @@ struct EnterpriseUser {
 }
 
 impl People {
+    pub(crate) fn new(api: Arc<Api>, installations: Vec<Installation>) -> Self {
+        Self {
+            api,
+            installations,
+            known: Known::default(),
+            by_address: ByAddress::default(),
+        }
+    }
+
     /// Who clicked, as Slack says now or said within the last minute.
-    pub(crate) async fn clicker(
-        &self,
-        api: &Api,
-        installation: &Installation,
-        user: &UserId,
-    ) -> Judged {
+    pub(crate) async fn clicker(&self, installation: &Installation, user: &UserId) -> Judged {
         let key = (installation.clone(), user.clone());
         if let Some((at, judged)) = self.known().get(&key)
             && at.elapsed() < FRESH
@@ -116,7 +139,9 @@ impl People {
         let argument = UserArgument {
             user: user.as_str(),
         };
-        let asked = api.call::<UserAnswer>(Method::UsersInfo, Rank::NOW, &argument);
+        let asked = self
+            .api
+            .call::<UserAnswer>(Method::UsersInfo, Rank::NOW, &argument);
         let judged = match asked.await {
             Ok(answer) => judge(installation, user, &answer.user),
             Err(ApiError {
@@ -137,12 +162,18 @@ impl People {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<(Installation, UserId), (Instant, Judged)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn judge(installation: &Installation, asked: &UserId, user: &User) -> Judged {
-    if user.id.as_deref() != Some(asked.as_str()) {
+/// Whether a user may vote, and as whom.
+pub(crate) fn judge(installation: &Installation, asked: &UserId, user: &User) -> Judged {
+    // In an organisation a user may be asked for by either id.
+    let in_organisation = match (installation, &user.enterprise_user) {
+        (Installation::Organisation(_), Some(of)) => of.id.as_deref(),
+        (Installation::Organisation(_) | Installation::Workspace(_), _) => None,
+    };
+    if ![user.id.as_deref(), in_organisation].contains(&Some(asked.as_str())) {
         return Err(NoReviewer::Unknown);
     }
     if user.deleted != Some(false) {
@@ -181,9 +212,16 @@ fn judge(installation: &Installation, asked: &UserId, user: &User) -> Judged {
             return Err(NoReviewer::NotSaid(why));
         }
     };
+    // What is not said to be confirmed is not known, and that is no.
+    let profile = user
+        .profile
+        .as_ref()
+        .filter(|_| user.is_email_confirmed == Some(true));
+    let address = profile.and_then(|profile| profile.email.clone());
     Ok(Clicker {
         tenant: installation.tenant().to_owned(),
         user: stable.to_owned(),
+        address: address.filter(|address| !address.is_empty()),
     })
 }
 
@@ -238,6 +276,30 @@ mod tests {
     }
 
     #[test]
+    fn an_address_counts_when_slack_says_that_it_is_confirmed() {
+        let here = Installation::Workspace(TeamId::new("T1").unwrap());
+        let asked = UserId::new("U1").unwrap();
+        let address = |json| judge(&here, &asked, &user(json)).unwrap().address;
+        let email = serde_json::json!({"email": "a@example.com"});
+        let with = |confirmed: serde_json::Value, profile: &serde_json::Value| serde_json::json!({"is_email_confirmed": confirmed, "profile": profile});
+        assert_eq!(
+            address(with(true.into(), &email)).as_deref(),
+            Some("a@example.com")
+        );
+        for confirmed in [false.into(), serde_json::Value::Null] {
+            assert_eq!(address(with(confirmed, &email)), None);
+        }
+        for nothing in [
+            serde_json::json!({}),
+            serde_json::json!({"email": ""}),
+            serde_json::json!({"email": null}),
+            serde_json::Value::Null,
+        ] {
+            assert_eq!(address(with(true.into(), &nothing)), None, "{nothing}");
+        }
+    }
+
+    #[test]
     fn in_an_organisation_its_own_users_count_under_their_stable_id() {
         let here = Installation::Organisation(EnterpriseId::new("E1").unwrap());
         let asked = UserId::new("U1").unwrap();
@@ -251,8 +313,17 @@ mod tests {
         let clicker = Clicker {
             tenant: "E1".to_owned(),
             user: "W7".to_owned(),
+            address: None,
         };
-        assert_eq!(of("E1"), Ok(clicker));
+        assert_eq!(of("E1"), Ok(clicker.clone()));
+        // Under the stable id it is the same user, and under another one nobody.
+        let json = serde_json::json!({
+            "id": "U1", "team_id": "T9", "enterprise_user": {"id": "W7", "enterprise_id": "E1"}
+        });
+        let asked_as =
+            |id: &str| super::judge(&here, &UserId::new(id).unwrap(), &user(json.clone()));
+        assert_eq!(asked_as("W7"), Ok(clicker));
+        assert_eq!(asked_as("W8"), Err(NoReviewer::Unknown));
         assert_eq!(of("E2"), Err(NoReviewer::Foreign));
         assert_eq!(
             judge(&here, &asked, &user(serde_json::json!({}))),

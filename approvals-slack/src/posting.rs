@@ -1,6 +1,7 @@
 //! Posting messages, and changing them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, Targets, Unposted, latest};
 use approvals_core::{ApproverError, ChannelDesk, Phase, Record};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::channel::Inner;
 use crate::error::{ApiError, Class};
 use crate::id::ConversationId;
-use crate::message::{self, Body, Face, Mention};
+use crate::message::{self, Body, Face, Mention, Rest};
 use crate::method::Method;
 
 /// The arguments of `chat.postMessage` and `chat.update`. Nothing is read as markup that is not, no
@@ -33,8 +34,8 @@ struct Message<'a> {
 
 #[derive(Deserialize)]
 struct PostAnswer {
-    channel: String,
-    ts: String,
+    channel: Option<String>,
+    ts: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -76,10 +77,17 @@ impl Posts for Inner {
         };
         match self.post_rest(record, &mut copy, &further).await {
             Ok(()) => Ok(Some(copy)),
-            Err(error) => Err(Unposted {
-                copy: Some(copy),
-                error: error.into(),
-            }),
+            Err(error) => {
+                let error = ApproverError::from(error);
+                if error.is_for_good() {
+                    copy.given_up = true;
+                    self.give_up(record, &copy).await;
+                }
+                Err(Unposted {
+                    copy: Some(copy),
+                    error,
+                })
+            }
         }
     }
 
@@ -123,7 +131,11 @@ impl Inner {
         further: &[Body],
     ) -> Result<Option<Copy>, ApiError> {
         let mentions = Mention::all(&target.calls);
-        let face = self.face(&mentions, further.is_empty());
+        let rest = match further.is_empty() {
+            true => Rest::There,
+            false => Rest::Coming,
+        };
+        let face = self.face(&mentions, rest);
         let sent = self.send(record, target, face, rank(record)).await?;
         let Some((conversation, message)) = sent else {
             return Ok(None);
@@ -135,6 +147,7 @@ impl Inner {
             message,
             calls: target.calls.clone(),
             unfinished: (!further.is_empty()).then_some(0),
+            given_up: false,
             reminded: 0,
         }))
     }
@@ -197,12 +210,16 @@ impl Inner {
                 Err(error) if matches!(error.class, Class::Limited(_)) => {}
                 Err(error) => return Err(error),
                 Ok(PostAnswer { channel, ts }) => {
-                    let conversation = ConversationId::new(&channel).map_err(|error| ApiError {
+                    let channel = channel.and_then(|id| ConversationId::new(&id).ok());
+                    // Trying again would post it again and again.
+                    let place = channel.zip(ts).ok_or_else(|| ApiError {
                         method: Method::PostMessage,
-                        class: Class::Later,
-                        why: error.to_string(),
+                        class: Class::Refused,
+                        why: "Slack took a message and did not say where it is, so it would never \
+                              be updated"
+                            .to_owned(),
                     })?;
-                    return Ok(Some((conversation, ts)));
+                    return Ok(Some(place));
                 }
             }
         }
@@ -225,7 +242,7 @@ impl Inner {
             self.api.turn(Method::PostMessage, line, rank).await;
             match self
                 .api
-                .call_now::<PostAnswer>(Method::PostMessage, &message)
+                .call_now::<Done>(Method::PostMessage, &message)
                 .await
             {
                 Err(error) if matches!(error.class, Class::Limited(_)) => {}
@@ -246,8 +263,12 @@ impl Inner {
             self.api.turn(Method::Update, None, rank).await;
             let _alone = self.memory.alone(&copy.conversation, &copy.message).await;
             let record = latest(&self.desk, record).await;
-            let whole = copy.unfinished.is_none();
-            let body = message::first(&record, self.face(&mentions, whole));
+            let rest = match (copy.given_up, copy.unfinished) {
+                (true, _) => Rest::Missing,
+                (false, Some(_)) => Rest::Coming,
+                (false, None) => Rest::There,
+            };
+            let body = message::first(&record, self.face(&mentions, rest));
             let message = Message {
                 channel: &copy.conversation,
                 ts: Some(&copy.message),
@@ -264,11 +285,25 @@ impl Inner {
         }
     }
 
-    pub(crate) fn face<'a>(&'a self, mentions: &'a [Mention], complete: bool) -> Face<'a> {
+    /// Has a message whose rest will never be there say so, instead of promising it.
+    async fn give_up(&self, record: &Arc<Record>, copy: &Copy) {
+        let mut pauses = [Duration::from_secs(1), Duration::from_secs(5)].into_iter();
+        while let Err(error) = self.change_at(record, copy, rank(record)).await {
+            let pause = pauses.next().filter(|_| error.class == Class::Later);
+            let Some(pause) = pause else {
+                let (request, to) = (record.id(), &copy.to);
+                tracing::error!(%request, to, %error, "a message promises what will not come");
+                return;
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    pub(crate) fn face<'a>(&'a self, mentions: &'a [Mention], rest: Rest) -> Face<'a> {
         Face {
             mentions,
             link: self.link.as_ref(),
-            complete,
+            rest,
         }
     }
 }

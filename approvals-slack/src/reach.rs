@@ -43,9 +43,11 @@ impl Inner {
             )));
         };
         let wanted = |d: &Destination| d.calls_reviewers || d.place == Place::Reviewers;
+        let mut missing: Option<ApproverError> = None;
         let reviewers = match &self.directory {
             Some(directory) if destinations.iter().any(wanted) => {
-                self.reviewers(directory.as_ref(), record).await?
+                self.reviewers(directory.as_ref(), record, &mut missing)
+                    .await?
             }
             Some(_) | None => BTreeSet::new(),
         };
@@ -59,7 +61,6 @@ impl Inner {
                 });
             }
         };
-        let mut missing: Option<ApproverError> = None;
         for destination in destinations {
             let mut calls = destination.calls.clone();
             if destination.calls_reviewers {
@@ -115,20 +116,46 @@ impl Inner {
         Ok(users.collect())
     }
 
-    /// The users of everybody who is asked now, as the directory lists and knows them here.
+    /// The users of everybody who is asked now, as the directory lists and knows them here; where
+    /// people are found by their addresses, also those whom it knows no account of.
     async fn reviewers(
         &self,
         directory: &dyn Directory,
         record: &Record,
+        missing: &mut Option<ApproverError>,
     ) -> Result<BTreeSet<UserId>, ApproverError> {
-        let known = audience::identities(directory, self.desk.channel(), record).await?;
+        let people = audience::people(directory, self.desk.channel(), record).await?;
         let here = |identity: &&ChannelIdentity| {
-            let mut installations = self.installations.iter();
+            let mut installations = self.people.installations.iter();
             installations.any(|i| i.tenant() == &*identity.tenant)
         };
-        let users = known.iter().filter(here);
-        Ok(users
-            .filter_map(|identity| UserId::new(&identity.user).ok())
-            .collect())
+        let (mut users, mut without) = (BTreeSet::new(), Vec::new());
+        for (person, identities) in people {
+            let before = users.len();
+            let known = identities.iter().filter(here);
+            users.extend(known.filter_map(|identity| UserId::new(&identity.user).ok()));
+            if users.len() == before {
+                without.push(person);
+            }
+        }
+        let Some(by_email) = &self.by_email else {
+            return Ok(users);
+        };
+        // More are not written to one by one.
+        for person in without.iter().take(MOST + 1) {
+            let address = directory.email(person).await.map_err(audience::unsaid)?;
+            let Some(address) = address.filter(|address| by_email.allows(address)) else {
+                continue;
+            };
+            let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+            match self.people.reached_by(&address, rank).await {
+                Ok(Some(user)) => {
+                    users.insert(user);
+                }
+                Ok(None) => tracing::warn!(%person, "their address reaches nobody who could vote"),
+                Err(error) => note(missing, record, error.into()),
+            }
+        }
+        Ok(users)
     }
 }

@@ -2,18 +2,22 @@
 //!
 //! Slack gives an address that is good for one connection, sends over it what it would post, and
 //! wants each acknowledged within three seconds. Who sends is known by TLS and by the app's own
-//! token, so there is no signature.
+//! token, so there is no signature. Slack lets go of a connection every few hours and says so before:
+//! another one is open by the time that it is closed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_channel::Rank;
 use futures_util::{SinkExt, StreamExt};
+use http::StatusCode;
 use hyper_rustls::ConfigBuilderExt;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{
@@ -23,14 +27,25 @@ use tokio_tungstenite::{
 use crate::api::Api;
 use crate::callback::{Answer, MOST_CALLBACK_BYTES};
 use crate::channel::{Inner, Slack};
+use crate::command::Command;
 use crate::method::Method;
 use crate::payload::Interaction;
 
 /// How long after a failure it is tried again, at first and at most.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
-/// How long a connection may be silent. Slack asks for a sign of life every few seconds.
-const SILENCE: Duration = Duration::from_secs(90);
+/// How long connecting may take, and then how long Slack may take to say hello.
+const CONNECTED: Duration = Duration::from_secs(15);
+const HELLO: Duration = Duration::from_secs(15);
+/// How long a connection may be silent before it is asked for a sign of life, and then for how long.
+/// Slack itself asks for one every few seconds.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a message may take to be handed over.
+const SENT: Duration = Duration::from_secs(10);
+/// How long a connection is listened to that Slack is about to close.
+const LEAVING: Duration = Duration::from_secs(60);
+/// A connection that ends sooner does not show that all is well.
+const SHORT: Duration = Duration::from_secs(10);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -39,24 +54,36 @@ struct Opened {
     url: String,
 }
 
-/// What comes over the connection.
-#[derive(Debug, Default, Deserialize)]
+/// What comes over the connection. It may hold a code, so there is no `Debug`.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Envelope {
     #[serde(rename = "type")]
     kind: Option<String>,
     envelope_id: Option<String>,
     accepts_response_payload: Option<bool>,
+    reason: Option<String>,
     payload: Option<Value>,
+}
+
+/// What came, once it is dealt with.
+#[derive(Debug, PartialEq, Eq)]
+enum Came {
+    /// Slack is there.
+    Hello,
+    /// Slack is about to close this connection, and wants another one.
+    Leave,
+    /// Something else.
+    Other,
 }
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error("Slack asked for another connection")]
-    Asked,
-    #[error("{0}")]
-    Failed(String),
+#[error("{0}")]
+struct Ended(String);
+
+fn ended(why: impl ToString) -> Ended {
+    Ended(why.to_string())
 }
 
 impl Slack {
@@ -68,78 +95,113 @@ impl Slack {
     /// [`Slack::respond`].
     pub async fn listen(&self, app_token: SecretString) {
         let api = self.0.api.with_token(app_token);
+        // Those that Slack is about to close. They end with this.
+        let mut leaving = JoinSet::new();
         let mut pause = FIRST;
         loop {
-            match self.0.connected(&api, &mut pause).await {
-                Ended::Asked => {}
-                Ended::Failed(why) => {
-                    tracing::error!(why, ?pause, "callbacks do not come from Slack for now");
-                    tokio::time::sleep(pause).await;
-                    pause = pause.saturating_mul(2).min(LONGEST);
+            while leaving.try_join_next().is_some() {}
+            let mut lasted = Duration::ZERO;
+            let why = match self.0.greeted(&api).await {
+                Err(ended) => Some(ended),
+                Ok(mut socket) => {
+                    let since = Instant::now();
+                    let asked = self.0.serve(&mut socket).await;
+                    lasted = since.elapsed();
+                    asked.err().or_else(|| {
+                        let inner = Arc::clone(&self.0);
+                        leaving.spawn(async move { inner.serve_to_the_end(socket).await });
+                        None
+                    })
                 }
+            };
+            if lasted >= SHORT {
+                pause = FIRST;
             }
+            if why.is_none() && lasted >= SHORT {
+                continue;
+            }
+            match why {
+                Some(why) => {
+                    tracing::error!(%why, ?pause, "callbacks do not come from Slack for now");
+                }
+                None => tracing::warn!(?pause, "Slack wants another connection soon"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST);
         }
     }
 }
 
 impl Inner {
-    /// One connection, from its address to its end.
-    async fn connected(self: &Arc<Self>, api: &Api, pause: &mut Duration) -> Ended {
-        let mut socket = match self.connect(api).await {
-            Ok(socket) => socket,
-            Err(ended) => return ended,
-        };
-        loop {
-            let next = tokio::time::timeout(SILENCE, socket.next()).await;
-            let text = match next {
-                Err(_) => return Ended::Failed("the connection is silent".to_owned()),
-                Ok(None) => return Ended::Failed("the connection was closed".to_owned()),
-                Ok(Some(Err(error))) => return Ended::Failed(error.to_string()),
-                Ok(Some(Ok(Message::Text(text)))) => text,
-                Ok(Some(Ok(Message::Close(_)))) => return Ended::Asked,
-                // A ping is answered below us.
-                Ok(Some(Ok(_))) => continue,
-            };
-            let Ok(envelope) = serde_json::from_str::<Envelope>(&text) else {
-                tracing::warn!("something that is no envelope came over the connection");
-                continue;
-            };
-            match envelope.kind.as_deref() {
-                Some("hello") => *pause = FIRST,
-                Some("disconnect") => return Ended::Asked,
-                _ => {
-                    if let Err(ended) = self.enveloped(&mut socket, envelope).await {
-                        return ended;
-                    }
+    /// Takes what comes, until Slack wants another connection.
+    async fn serve(self: &Arc<Self>, socket: &mut Socket) -> Result<(), Ended> {
+        while self.next(socket).await? != Came::Leave {}
+        Ok(())
+    }
+
+    /// Takes what comes until Slack closes the connection, which it has said that it will.
+    async fn serve_to_the_end(self: Arc<Self>, mut socket: Socket) {
+        let serving = async { while self.next(&mut socket).await.is_ok() {} };
+        if timeout(LEAVING, serving).await.is_err() {
+            let closed = timeout(SENT, socket.close(None)).await;
+            tracing::debug!(?closed, "a connection that Slack did not close was closed");
+        }
+    }
+
+    /// A connection over which Slack has said hello.
+    async fn greeted(self: &Arc<Self>, api: &Api) -> Result<Socket, Ended> {
+        let mut socket = self.connect(api).await?;
+        let greeting = async {
+            loop {
+                match self.next(&mut socket).await? {
+                    Came::Hello => return Ok(()),
+                    Came::Leave => return Err(ended("Slack wants another connection at once")),
+                    Came::Other => {}
                 }
             }
+        };
+        match timeout(HELLO, greeting).await {
+            Ok(greeted) => greeted.map(|()| socket),
+            Err(_) => Err(ended("Slack did not say hello in time")),
         }
     }
 
     async fn connect(&self, api: &Api) -> Result<Socket, Ended> {
         let nothing = json!({});
         let opened = api.call::<Opened>(Method::ConnectionsOpen, Rank::NOW, &nothing);
-        let opened = opened
-            .await
-            .map_err(|error| Ended::Failed(error.to_string()))?;
+        let opened = opened.await.map_err(ended)?;
         if !self.api.endpoints().is_socket(&opened.url) {
-            return Err(Ended::Failed(
-                "the address for a connection is not Slack's".to_owned(),
-            ));
+            return Err(ended("the address for a connection is not Slack's"));
         }
         let limits = WebSocketConfig::default().max_message_size(Some(MOST_CALLBACK_BYTES));
-        let connector = connector().map_err(Ended::Failed)?;
+        let connector = connector().map_err(ended)?;
         let connecting = connect_async_tls_with_config(
             opened.url.as_str(),
             Some(limits),
             false,
             Some(connector),
         );
-        let connected = tokio::time::timeout(Duration::from_secs(15), connecting).await;
-        match connected {
+        match timeout(CONNECTED, connecting).await {
             Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(error)) => Err(Ended::Failed(error.to_string())),
-            Err(_) => Err(Ended::Failed("no connection in time".to_owned())),
+            Ok(Err(error)) => Err(ended(error)),
+            Err(_) => Err(ended("no connection in time")),
+        }
+    }
+
+    /// The next thing that came, dealt with.
+    async fn next(self: &Arc<Self>, socket: &mut Socket) -> Result<Came, Ended> {
+        let text = text(socket).await?;
+        let Ok(envelope) = serde_json::from_str::<Envelope>(&text) else {
+            tracing::warn!("something that is no envelope came over the connection");
+            return Ok(Came::Other);
+        };
+        match (envelope.kind.as_deref(), envelope.reason.as_deref()) {
+            (Some("hello"), _) => Ok(Came::Hello),
+            (Some("disconnect"), Some("link_disabled")) => {
+                Err(ended("Socket Mode is turned off in the app's settings"))
+            }
+            (Some("disconnect"), _) => Ok(Came::Leave),
+            _ => self.enveloped(socket, envelope).await.map(|()| Came::Other),
         }
     }
 
@@ -152,20 +214,20 @@ impl Inner {
         let Some(id) = envelope.envelope_id else {
             return Ok(());
         };
-        let payload = envelope
-            .payload
-            .filter(|_| envelope.kind.as_deref() == Some("interactive"));
-        let read = payload.map(serde_json::from_value::<Interaction>);
-        let answer = match read {
-            Some(Ok(interaction)) => self.interaction(interaction),
-            Some(Err(_)) => {
-                tracing::warn!("an interaction could not be read");
-                Ok(Answer::nothing())
+        let payload = envelope.payload.unwrap_or_default();
+        let answer = match envelope.kind.as_deref() {
+            Some("interactive") => serde_json::from_value::<Interaction>(payload)
+                .map(|interaction| self.interaction(interaction)),
+            Some("slash_commands") => {
+                serde_json::from_value::<Command>(payload).map(|command| self.command(command))
             }
-            None => Ok(Answer::nothing()),
+            // Events are acknowledged.
+            Some(_) | None => Ok(Ok(Answer::nothing())),
         };
+        // What it says is not told: a command may hold a code.
+        let answer = answer.unwrap_or(Err((StatusCode::BAD_REQUEST, "not to be read")));
         let Answer { json, work } = answer.unwrap_or_else(|(status, why)| {
-            tracing::warn!(%status, why, "an interaction was refused");
+            tracing::warn!(%status, why, "a callback was refused");
             Answer::nothing()
         });
         let mut acknowledged = json!({"envelope_id": id});
@@ -174,12 +236,37 @@ impl Inner {
         {
             members.insert("payload".to_owned(), json);
         }
-        let sent = socket.send(Message::text(acknowledged.to_string())).await;
-        sent.map_err(|error| Ended::Failed(error.to_string()))?;
+        send(socket, Message::text(acknowledged.to_string())).await?;
         if let Some(work) = work {
             tokio::spawn(work(Arc::clone(self)));
         }
         Ok(())
+    }
+}
+
+/// The next text. Of a connection that is silent a sign of life is asked for, once.
+async fn text(socket: &mut Socket) -> Result<String, Ended> {
+    let mut asked = false;
+    loop {
+        match timeout(SILENCE, socket.next()).await {
+            Ok(Some(Ok(Message::Text(text)))) => return Ok(text.as_str().to_owned()),
+            Ok(Some(Ok(Message::Close(_))) | None) => return Err(ended("Slack closed it")),
+            // A ping is answered below us.
+            Ok(Some(Ok(_))) => asked = false,
+            Ok(Some(Err(error))) => return Err(ended(error)),
+            Err(_) if asked => return Err(ended("the connection is silent")),
+            Err(_) => {
+                asked = true;
+                send(socket, Message::Ping(Vec::new().into())).await?;
+            }
+        }
+    }
+}
+
+async fn send(socket: &mut Socket, message: Message) -> Result<(), Ended> {
+    match timeout(SENT, socket.send(message)).await {
+        Ok(sent) => sent.map_err(ended),
+        Err(_) => Err(ended("the connection takes nothing")),
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn archive(
         match rows::record(&row, "record") {
             Ok(Some(record)) if !needed(transaction, &record, now)? => {
                 remove(&mut script, &row, &record)?;
+                transaction.lately.forget(id);
                 step.archived += 1;
             }
             Ok(_) => {}

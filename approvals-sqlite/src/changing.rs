@@ -109,6 +109,9 @@ pub(crate) fn set_freeze(
     let frozen = freeze.map(rows::json).transpose()?;
     let mut script = Script::default();
     transaction.events(&mut script, std::slice::from_ref(event), &[], now)?;
+    script
+        .add("; UPDATE meta SET frozen = ?")
+        .bind(frozen.clone());
     transaction.write(script)?;
     transaction.head.frozen = frozen;
     Ok(())

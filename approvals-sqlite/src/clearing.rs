@@ -4,6 +4,7 @@ use approvals_core::store::lookup::PROPOSAL_COUNTS_FOR;
 use rusqlite::Connection;
 
 use crate::clock::StoreClock;
+use crate::lately::Lately;
 use crate::opening::bounded;
 use crate::rows;
 use crate::script::Script;
@@ -14,8 +15,12 @@ use crate::watching::KEPT;
 /// How many of each are looked at in one turn.
 const TURN: i64 = 200;
 
-pub(crate) fn clear(connection: &Connection, clock: &StoreClock) -> Result<(), Failure> {
-    let mut transaction = Transaction::begin(connection, clock)?;
+pub(crate) fn clear(
+    connection: &Connection,
+    clock: &StoreClock,
+    lately: &mut Lately,
+) -> Result<(), Failure> {
+    let mut transaction = Transaction::begin(connection, clock, lately)?;
     let now = transaction.now()?;
     let mut script = Script::default();
     script

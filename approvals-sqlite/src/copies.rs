@@ -5,6 +5,7 @@ use approvals_core::{ChannelId, RequestId, Timestamp};
 use rusqlite::types::Value;
 
 use crate::entries::{enters, leaves};
+use crate::head::latest;
 use crate::opening::bounded;
 use crate::rows;
 use crate::script::Script;
@@ -74,11 +75,14 @@ pub(crate) fn note(
 }
 
 /// The copies on a channel that are due, in one snapshot with the time of the latest commit.
-pub(crate) const DUE: &str = "
-SELECT 'latest' AS kind, NULL AS id, latest AS at FROM meta
+pub(crate) const DUE: &str = concat!(
+    "SELECT 'latest' AS kind, NULL AS id, ",
+    latest!(),
+    " AS at
 UNION ALL
 SELECT * FROM (SELECT 'due', request, part FROM entries
-    WHERE kind = 6 AND value = ? AND part <= ? ORDER BY part, request LIMIT ?)";
+    WHERE kind = 6 AND value = ? AND part <= ? ORDER BY part, request LIMIT ?)"
+);
 
 pub(crate) fn due(channel: &ChannelId, now: Timestamp, limit: usize) -> Script {
     let mut script = Script::new(DUE);

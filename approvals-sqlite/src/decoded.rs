@@ -35,6 +35,22 @@ struct Lately {
     order: VecDeque<RequestId>,
 }
 
+impl Lately {
+    /// Returns what is no longer kept.
+    fn keep(&mut self, id: RequestId, known: Known) -> Option<Known> {
+        let before = self.known.insert(id, known);
+        if before.is_some() {
+            return before;
+        }
+        self.order.push_back(id);
+        if self.order.len() <= KEPT {
+            return None;
+        }
+        let first = self.order.pop_front()?;
+        self.known.remove(&first)
+    }
+}
+
 impl Decoded {
     fn lately(&self) -> std::sync::MutexGuard<'_, Lately> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
@@ -42,14 +58,27 @@ impl Decoded {
 
     /// The record that stands in this request's column.
     pub(crate) fn record(&self, id: RequestId, text: &str) -> Result<Arc<Record>, StoreError> {
-        if let Some(known) = self.lately().known.get(&id)
-            && *known.whole == *text
-        {
-            return Ok(Arc::clone(&known.record));
+        if let Some(known) = self.known(id, text) {
+            return Ok(known);
         }
         let record = Arc::new(encoding::decode(&id.to_string(), text)?);
         self.keep(text.into(), None, &record);
         Ok(record)
+    }
+
+    /// The same for somebody who comes back and then waits until it has changed: of many who do, each
+    /// would only drive out what another one kept.
+    pub(crate) fn record_once(&self, id: RequestId, text: &str) -> Result<Arc<Record>, StoreError> {
+        match self.known(id, text) {
+            Some(known) => Ok(known),
+            None => encoding::decode(&id.to_string(), text).map(Arc::new),
+        }
+    }
+
+    fn known(&self, id: RequestId, text: &str) -> Option<Arc<Record>> {
+        let lately = self.lately();
+        let known = lately.known.get(&id)?;
+        (*known.whole == *text).then(|| Arc::clone(&known.record))
     }
 
     /// The text of a former form of this record, made by a change of what is kept here: what was
@@ -71,22 +100,13 @@ impl Decoded {
             return;
         }
         let id = record.id();
-        let mut lately = self.lately();
         let known = Known {
             whole,
             text,
             record: Arc::clone(record),
         };
-        let known = lately.known.insert(id, known);
-        if known.is_some() {
-            return;
-        }
-        lately.order.push_back(id);
-        if lately.order.len() > KEPT
-            && let Some(first) = lately.order.pop_front()
-        {
-            lately.known.remove(&first);
-        }
+        // What goes is freed when others can look again.
+        let _goes = self.lately().keep(id, known);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a request is found by: the rows of the table `entries`, which a change of a record moves.
 //!
-//! The kinds are listed where the table is made, in `migrations/0004_entries.sql`.
+//! The kinds are listed where the table is made, in `migrations/0004_entries.sql`, and the first one
+//! is as `migrations/0005_head.sql` has it.
 
 use approvals_core::store::StoreError;
 use approvals_core::store::lookup::{Columns, Found};
@@ -185,32 +186,20 @@ pub(crate) fn moved(
     let entries = |stands: Option<&Stands>| stands.map_or([None; 8], Stands::entries);
     let mut new = Vec::new();
     for (old, now) in entries(before).into_iter().zip(entries(after)) {
-        match (old, now) {
-            (Some(old), Some(now)) if old == now => {}
-            (Some(old), Some(now)) if old.of == now.of => {
-                for value in old.values(columns) {
-                    moves(
-                        script,
-                        (old.kind, old.part),
-                        value,
-                        (now.kind, now.part),
-                        columns.id,
-                    );
-                }
-            }
-            (old, now) => {
-                if let Some(old) = old {
-                    for value in old.values(columns) {
-                        leaves(script, old.kind, value, old.part, columns.id);
-                    }
-                }
-                if let Some(now) = now {
-                    let values = now.values(columns).into_iter();
-                    new.extend(values.map(|value| (now.kind, value, now.part)));
-                }
+        if old == now {
+            continue;
+        }
+        if let Some(old) = old {
+            for value in old.values(columns) {
+                leaves(script, old.kind, value, old.part, columns.id);
             }
         }
+        if let Some(now) = now {
+            let values = now.values(columns).into_iter();
+            new.extend(values.map(|value| (now.kind, value, now.part)));
+        }
     }
+    // All that are new are one statement, which takes less than to change each old one.
     for (place, (kind, value, part)) in new.into_iter().enumerate() {
         script
             .add(if place == 0 { ENTERS } else { ", (?, ?, ?, ?)" })
@@ -219,18 +208,6 @@ pub(crate) fn moved(
             .bind(part)
             .bind(columns.id.to_bytes().to_vec());
     }
-}
-
-/// Adds to what is written that a row is another one now.
-fn moves(script: &mut Script, old: (i64, i64), value: Value, now: (i64, i64), id: RequestId) {
-    script
-        .add("; UPDATE OR REPLACE entries SET kind = ?, part = ? WHERE kind = ? AND value = ? AND part = ? AND request = ?")
-        .bind(now.0)
-        .bind(now.1)
-        .bind(old.0)
-        .bind(value)
-        .bind(old.1)
-        .bind(id.to_bytes().to_vec());
 }
 
 const ENTERS: &str =

@@ -73,6 +73,8 @@ mod duties;
 mod entries;
 mod error;
 mod file;
+mod head;
+mod lately;
 mod listing;
 mod migrations;
 mod opening;

@@ -12,17 +12,18 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_duties.sql"),
     include_str!("../migrations/0003_seals.sql"),
     include_str!("../migrations/0004_entries.sql"),
+    include_str!("../migrations/0005_head.sql"),
 ];
 
 /// What marks a file as one of this crate's: `apRv`.
 const APPLICATION: i64 = 0x6170_5276;
 
 /// What this code was written for.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// The oldest version that can go on beside this one. It stands in `user_version`, by which every
 /// version knows whether it may touch the file: processes on one file are not restarted all at once.
-const OLDEST: i64 = 4;
+const OLDEST: i64 = 5;
 
 /// Which of the migrations the file has. Refuses a file that is not this crate's, and one of a
 /// newer version that this one cannot follow.

@@ -12,6 +12,7 @@ use crate::clock::StoreClock;
 use crate::copies;
 use crate::decoded::Decoded;
 use crate::entries::{self, Stands};
+use crate::head::{latest, latest_in};
 use crate::rows::{self, Row};
 use crate::script::Script;
 use crate::swapping::{Text, Written};
@@ -55,15 +56,19 @@ pub(crate) struct Worded {
 
 impl Worded {
     pub(crate) fn of(opening: &Opening) -> Result<Self, StoreError> {
+        let asked = encoding::encode_asked(&opening.asked)?;
         Ok(Self {
             bucket: bucket(&opening.asked),
             proposals: proposals(&opening.asked),
-            asked: encoding::encode_asked(&opening.asked)?,
-            requested: [encoding::encode_event(&What::Requested {
-                asked: Arc::clone(&opening.asked),
-            })?],
+            requested: [requested(&asked)],
+            asked,
         })
     }
+}
+
+/// [`What::Requested`] as JSON, of what was asked as JSON: most of a request, put into words once.
+fn requested(asked: &str) -> String {
+    ["{\"what\":\"requested\",\"asked\":", asked, "}"].concat()
 }
 
 /// What the lookup found.
@@ -74,8 +79,10 @@ struct Looked {
 }
 
 /// What decides about an opening whose key names a request already, in a snapshot that is only read.
-pub(crate) const KEYED: &str = "
-SELECT 'latest' AS kind, NULL AS id, NULL AS text, latest, NULL AS copies FROM meta
+pub(crate) const KEYED: &str = concat!(
+    "SELECT 'latest' AS kind, NULL AS id, NULL AS text, ",
+    latest!(),
+    " AS latest, NULL AS copies
 UNION ALL
 SELECT 'keyed', k.request, coalesce(r.record, t.record, ''), NULL, coalesce(r.copies, '[]')
 FROM keys k LEFT JOIN requests r ON r.id = k.request LEFT JOIN tombstones t ON t.id = k.request
@@ -83,7 +90,8 @@ WHERE k.key = ?
 UNION ALL
 SELECT 'equal', r.id, r.record, NULL, NULL
 FROM entries e CROSS JOIN requests r INDEXED BY requests_by_id ON r.id = e.request
-WHERE e.kind = 4 AND e.value = ? AND r.found = 'decides' AND r.phase IN ('executing', 'in_doubt')";
+WHERE e.kind = 4 AND e.value = ? AND r.found = 'decides' AND r.phase IN ('executing', 'in_doubt')"
+);
 
 pub(crate) fn keyed(key: Digest, digest: Digest) -> Script {
     let mut script = Script::new(KEYED);
@@ -104,10 +112,10 @@ pub(crate) fn told(
     let mut deliveries = Vec::new();
     for row in rows {
         match rows::value::<&str>(row, "kind")? {
-            "latest" => latest = rows::time(row, "latest")?,
+            "latest" => latest = latest_in(row, "latest")?,
             "keyed" => {
                 let text = rows::value(row, "text")?;
-                standing.keyed = Some(decoded.record(rows::id(row, "id")?, text)?);
+                standing.keyed = Some(decoded.record_once(rows::id(row, "id")?, text)?);
                 deliveries = rows::copies(row)?;
             }
             _ => standing
@@ -181,8 +189,10 @@ pub(crate) fn open(
                 events,
             } = *grantor;
             let events = about(&poorer, events);
-            let before = crate::swapping::found_by(transaction, poorer.id())?;
-            crate::swapping::update(&mut script, &poorer, &Written::of(&poorer, None)?, &before);
+            let before = crate::swapping::standing(transaction, poorer.id())?;
+            let written = Written::of(&poorer, None)?;
+            crate::swapping::update(&mut script, &poorer, &written, &before.stands);
+            transaction.lately.forget(poorer.id());
             transaction.events(&mut script, &events, &[], now)?;
             transaction.changed(poorer.id());
             // Nobody is asked, so no channel is given anything.
@@ -338,9 +348,27 @@ fn insert(
         Some(_) | None => &[],
     };
     transaction.events(script, &events, texts, now)?;
+    // Whatever fails from here on ends the transaction, and nothing of it is known any more.
+    transaction.lately.stands(&columns, stands);
     Ok((Arc::new(record), text))
 }
 
 pub(crate) fn bounded(time: Timestamp) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use approvals_testing::sample::Sample;
+
+    use super::*;
+
+    #[test]
+    fn what_was_asked_says_the_same_in_the_event_as_alone() {
+        let opening = Sample::at(Timestamp::from_millis(1_000_000)).opening();
+        let event = encoding::encode_event(&What::Requested {
+            asked: Arc::clone(&opening.asked),
+        });
+        assert_eq!(Worded::of(&opening).unwrap().requested, [event.unwrap()]);
+    }
 }

@@ -4,26 +4,33 @@ use approvals_core::audit::Event;
 use approvals_core::store::{StoreError, encoding};
 use approvals_core::{EventId, RequestId, Timestamp};
 
+use crate::head::latest;
 use crate::opening::bounded;
 use crate::rows::{self, Row};
 use crate::script::Script;
 
 /// A record, or what is left of it, with the time and the freeze flag of the same snapshot.
-pub(crate) const RECORD: &str = "
-SELECT m.latest, m.frozen IS NOT NULL AS is_frozen,
+pub(crate) const RECORD: &str = concat!(
+    "SELECT ",
+    latest!(),
+    " AS latest, m.frozen IS NOT NULL AS is_frozen,
     coalesce(r.id, t.id) AS id, coalesce(r.record, t.record) AS record
 FROM meta m
 LEFT JOIN requests r INDEXED BY requests_by_id ON r.id = ?
-LEFT JOIN tombstones t ON t.id = ?";
+LEFT JOIN tombstones t ON t.id = ?"
+);
 
 /// The same with the copies, which stand beside the record.
-pub(crate) const RECORD_AND_COPIES: &str = "
-SELECT m.latest, m.frozen IS NOT NULL AS is_frozen,
+pub(crate) const RECORD_AND_COPIES: &str = concat!(
+    "SELECT ",
+    latest!(),
+    " AS latest, m.frozen IS NOT NULL AS is_frozen,
     coalesce(r.id, t.id) AS id, coalesce(r.record, t.record) AS record,
     coalesce(r.copies, '[]') AS copies
 FROM meta m
 LEFT JOIN requests r INDEXED BY requests_by_id ON r.id = ?
-LEFT JOIN tombstones t ON t.id = ?";
+LEFT JOIN tombstones t ON t.id = ?"
+);
 
 /// [`RECORD`] or [`RECORD_AND_COPIES`] of a request.
 pub(crate) fn of(question: &'static str, id: RequestId) -> Script {
@@ -35,8 +42,10 @@ pub(crate) fn of(question: &'static str, id: RequestId) -> Script {
 }
 
 /// What is due, what is abandoned and when to look again, in one snapshot.
-pub(crate) const DUE: &str = "
-SELECT 'latest' AS kind, NULL AS id, latest AS at FROM meta
+pub(crate) const DUE: &str = concat!(
+    "SELECT 'latest' AS kind, NULL AS id, ",
+    latest!(),
+    " AS at
 UNION ALL
 SELECT * FROM (
     SELECT 'due', request, part FROM (
@@ -55,7 +64,8 @@ WHERE at < 0x7fffffffffffffff
 UNION ALL
 SELECT * FROM (SELECT 'abandoned', e.request, NULL
     FROM gates g INDEXED BY gates_by_time CROSS JOIN entries e ON e.kind = 5 AND e.value = g.owner
-    WHERE g.alive_until <= ?1 LIMIT ?2)";
+    WHERE g.alive_until <= ?1 LIMIT ?2)"
+);
 
 pub(crate) fn due(now: Timestamp, limit: usize) -> Script {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -88,7 +88,7 @@ impl Statement {
     fn new(sql: Cow<'static, str>) -> Self {
         Self {
             sql,
-            arguments: Vec::new(),
+            arguments: Vec::with_capacity(8),
         }
     }
 

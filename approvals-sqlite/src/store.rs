@@ -22,6 +22,7 @@ use crate::builder::Builder;
 use crate::clock::StoreClock;
 use crate::decoded::Decoded;
 use crate::error::OpenError;
+use crate::head::{LATEST, latest_in};
 use crate::opening::Worded;
 use crate::readers::Readers;
 use crate::rows::Row;
@@ -141,12 +142,16 @@ impl SqliteStore {
         }
     }
 
-    /// What a row says of a request, if it is there.
-    fn snapshot(&self, id: RequestId, row: &Row) -> Result<Option<Snapshot>, StoreError> {
-        let now = self.clock.now(rows::time(row, "latest")?)?;
+    /// What a row says of a request, if it is there: its record is read by this.
+    fn snapshot(
+        &self,
+        row: &Row,
+        read: impl FnOnce(&str) -> Result<Arc<Record>, StoreError>,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        let now = self.clock.now(latest_in(row, "latest")?)?;
         let frozen = rows::value(row, "is_frozen")?;
         let text: Option<&str> = rows::value(row, "record")?;
-        let record = text.map(|text| self.decoded.record(id, text)).transpose()?;
+        let record = text.map(read).transpose()?;
         Ok(record.map(|record| Snapshot {
             record,
             now,
@@ -191,8 +196,8 @@ fn unexpected(done: &Done) -> StoreError {
 #[async_trait]
 impl RequestStore for SqliteStore {
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        let row = self.readers.row(Script::new("SELECT latest FROM meta"));
-        let committed = rows::time(&row.await?, "latest")?;
+        let row = self.readers.row(Script::new(LATEST));
+        let committed = latest_in(&row.await?, "latest")?;
         self.clock.now(committed)
     }
 
@@ -230,7 +235,7 @@ impl RequestStore for SqliteStore {
 
     async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
         let row = self.readers.row(reading::of(reading::RECORD, id)).await?;
-        self.snapshot(id, &row)
+        self.snapshot(&row, |text| self.decoded.record(id, text))
     }
 
     async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
@@ -320,7 +325,8 @@ impl RequestStore for SqliteStore {
     async fn read_with_deliveries(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
         let question = reading::of(reading::RECORD_AND_COPIES, id);
         let row = self.readers.row(question).await?;
-        let Some(snapshot) = self.snapshot(id, &row)? else {
+        let read = |text: &str| self.decoded.record_once(id, text);
+        let Some(snapshot) = self.snapshot(&row, read)? else {
             return Ok(None);
         };
         Ok(Some(Seen {
@@ -344,7 +350,7 @@ impl RequestStore for SqliteStore {
             match rows::value::<&str>(&row, "kind")? {
                 "due" => due.push(rows::id(&row, "id")?),
                 // A clock that is behind would call nothing due.
-                _ => drop(self.clock.now(rows::time(&row, "at")?)?),
+                _ => drop(self.clock.now(latest_in(&row, "at")?)?),
             }
         }
         Ok(due)
@@ -371,7 +377,7 @@ impl RequestStore for SqliteStore {
                 "abandoned" => due.abandoned.push(rows::id(&row, "id")?),
                 "next" => due.next = Some(rows::time(&row, "at")?),
                 // A clock that is behind would call nothing due.
-                _ => drop(self.clock.now(rows::time(&row, "at")?)?),
+                _ => drop(self.clock.now(latest_in(&row, "at")?)?),
             }
         }
         Ok(due)

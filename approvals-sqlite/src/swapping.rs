@@ -9,6 +9,7 @@ use approvals_core::store::{StoreError, Swap, Swapped, encoding};
 use approvals_core::{Phase, Record, RequestId, Timestamp};
 
 use crate::entries::{self, Stands};
+use crate::lately::Standing;
 use crate::opening::bounded;
 use crate::rows;
 use crate::script::Script;
@@ -81,16 +82,9 @@ pub(crate) fn swap(
     let now = transaction.now()?;
     let record = &swap.record;
     let id = record.id();
-    let mut script = Script::new(STANDS_AS);
-    script.bind(id.to_bytes().to_vec());
-    let Some(row) = script.row(transaction.connection)? else {
-        return Err(Failure::Refused(StoreError::Invalid(format!(
-            "there is no request {id}"
-        ))));
-    };
-    let schema: i64 = rows::value(&row, "schema")?;
-    encoding::may_replace(&id.to_string(), u16::try_from(schema).unwrap_or(u16::MAX))?;
-    if rows::number(&row, "revision")? != swap.expected {
+    let before = standing(transaction, id)?;
+    encoding::may_replace(&id.to_string(), before.schema)?;
+    if before.revision != swap.expected {
         return Ok(Swapped::Conflict);
     }
     if swap.unfrozen && transaction.head.frozen.is_some() {
@@ -104,15 +98,17 @@ pub(crate) fn swap(
     {
         return Ok(Swapped::Fallen(fallen));
     }
-    let before = Stands::read(&row)?;
+    let before = before.stands;
     let mut script = Script::default();
-    update(&mut script, record, written, &before);
+    let stands = update(&mut script, record, written, &before);
     if before.phase() == Phase::Pending && record.state.phase() != Phase::Pending {
         left_pending(transaction, &mut script, record, written, now)?;
     }
     transaction.events(&mut script, &swap.events, &written.events, now)?;
     transaction.changed(id);
+    transaction.lately.forget(id);
     transaction.write(script)?;
+    transaction.lately.stands(&written.columns, stands);
     Ok(Swapped::Done {
         record: Arc::clone(record),
         last_event: transaction.head.last_event,
@@ -140,8 +136,13 @@ fn leans(
     Ok(stands(record, &equal, grantor.as_ref(), now))
 }
 
-/// Adds a record's next form to what is written.
-pub(crate) fn update(script: &mut Script, record: &Record, written: &Written, before: &Stands) {
+/// Adds a record's next form to what is written, and returns how it stands then.
+pub(crate) fn update(
+    script: &mut Script,
+    record: &Record,
+    written: &Written,
+    before: &Stands,
+) -> Stands {
     let Written { columns, text, .. } = written;
     let id = columns.id.to_bytes().to_vec();
     script
@@ -159,6 +160,7 @@ pub(crate) fn update(script: &mut Script, record: &Record, written: &Written, be
         .bind(id);
     let stands = Stands::of(columns, record.changed_at);
     entries::moved(script, columns, Some(before), Some(&stands));
+    stands
 }
 
 /// What the limits count when a request is decided.
@@ -225,17 +227,25 @@ pub(crate) fn stored(
     }
 }
 
-/// Where a record that was read in this transaction is found.
-pub(crate) fn found_by(
+/// How a request stands in the transaction.
+pub(crate) fn standing(
     transaction: &mut Transaction<'_>,
     id: RequestId,
-) -> Result<Stands, Failure> {
+) -> Result<Standing, Failure> {
+    if let Some(known) = transaction.lately.standing(id) {
+        return Ok(known);
+    }
     let mut script = Script::new(STANDS_AS);
     script.bind(id.to_bytes().to_vec());
-    match script.row(transaction.connection)? {
-        Some(row) => Ok(Stands::read(&row)?),
-        None => Err(Failure::Refused(StoreError::Invalid(format!(
+    let Some(row) = script.row(transaction.connection)? else {
+        return Err(Failure::Refused(StoreError::Invalid(format!(
             "there is no request {id}"
-        )))),
-    }
+        ))));
+    };
+    let schema: i64 = rows::value(&row, "schema")?;
+    Ok(Standing {
+        revision: rows::number(&row, "revision")?,
+        schema: u16::try_from(schema).unwrap_or(u16::MAX),
+        stands: Stands::read(&row)?,
+    })
 }

@@ -8,9 +8,9 @@ use approvals_core::{RequestId, Timestamp};
 use rusqlite::Connection;
 
 use crate::clock::StoreClock;
-use crate::entries;
 use crate::error::told;
-use crate::rows;
+use crate::head::Head;
+use crate::lately::Lately;
 use crate::script::Script;
 
 /// Why a change was not carried out.
@@ -47,25 +47,12 @@ impl From<rusqlite::Error> for Failure {
 const EVENT: &str =
     "; INSERT INTO events (number, id, at, request, revision, what) VALUES (?, ?, ?, ?, ?, ?)";
 
-/// How many changes one row tells of: it fits on a page beside others.
-const TOLD_AT_ONCE: usize = 32;
-
-/// The row of `meta`, as it will stand when the transaction is committed.
-#[derive(Debug, Clone)]
-pub(crate) struct Head {
-    pub(crate) latest: Timestamp,
-    pub(crate) last_event: u64,
-    pub(crate) last_change: u64,
-    pub(crate) frozen: Option<String>,
-    /// Whether any sink is registered: what nobody will be offered is not kept.
-    pub(crate) keeps_events: bool,
-}
-
 /// A transaction that holds the write lock.
 #[derive(Debug)]
 pub(crate) struct Transaction<'c> {
     pub(crate) connection: &'c Connection,
     pub(crate) clock: &'c StoreClock,
+    pub(crate) lately: &'c mut Lately,
     pub(crate) head: Head,
     /// Records that were changed, for hints after the commit.
     changed: Vec<RequestId>,
@@ -80,26 +67,17 @@ impl<'c> Transaction<'c> {
     pub(crate) fn begin(
         connection: &'c Connection,
         clock: &'c StoreClock,
+        lately: &'c mut Lately,
     ) -> Result<Self, Failure> {
-        let mut begin = Script::new("BEGIN IMMEDIATE");
-        begin.add(
-            "; SELECT latest, last_event, last_change, frozen, EXISTS (SELECT 1 FROM sinks) AS keeps_events FROM meta",
-        );
-        let row = begin.row(connection)?.ok_or_else(|| {
-            StoreError::Invalid(
-                "the store lacks the row that every store has: restore it from a backup".to_owned(),
-            )
-        })?;
-        let head = Head {
-            latest: rows::time(&row, "latest")?,
-            last_event: rows::number(&row, "last_event")?,
-            last_change: rows::number(&row, "last_change")?,
-            frozen: rows::value::<Option<&str>>(&row, "frozen")?.map(str::to_owned),
-            keeps_events: rows::value(&row, "keeps_events")?,
+        Script::new("BEGIN IMMEDIATE").run(connection)?;
+        let head = match lately.begin(connection)? {
+            Some(head) => head,
+            None => Head::read(connection)?,
         };
         Ok(Self {
             connection,
             clock,
+            lately,
             head,
             changed: Vec::new(),
             written: false,
@@ -115,35 +93,17 @@ impl<'c> Transaction<'c> {
     }
 
     /// Commits, and returns which records were changed.
-    pub(crate) fn commit(self) -> Result<Vec<RequestId>, rusqlite::Error> {
+    pub(crate) fn commit(mut self) -> Result<Vec<RequestId>, rusqlite::Error> {
         if !self.written {
             // Nothing to wait for the disk for.
             Script::new("COMMIT").run(self.connection)?;
             return Ok(Vec::new());
         }
-        let Head {
-            latest,
-            last_event,
-            last_change,
-            frozen,
-            ..
-        } = self.head;
         let mut script = Script::default();
-        let mut number = last_change.saturating_sub(self.changed.len() as u64);
-        for changed in self.changed.chunks(TOLD_AT_ONCE) {
-            number += changed.len() as u64;
-            let ids = changed.iter().flat_map(|id| id.to_bytes()).collect();
-            let part = i64::try_from(number).unwrap_or(i64::MAX);
-            entries::enters(&mut script, 1, entries::nothing(), part, ids);
-        }
-        script
-            .add("; UPDATE meta SET latest = ?, last_event = ?, last_change = ?, frozen = ?")
-            .bind_number(latest.as_millis())
-            .bind_number(last_event)
-            .bind_number(last_change)
-            .bind(frozen)
-            .add("; COMMIT");
+        self.head.write(&mut script, &self.changed);
+        script.add("; COMMIT");
         script.run(self.connection)?;
+        self.lately.committed(self.head);
         Ok(self.changed)
     }
 
@@ -193,7 +153,6 @@ impl<'c> Transaction<'c> {
 
     /// Notes that a record is changed, for waiters here and in other processes.
     pub(crate) fn changed(&mut self, id: RequestId) {
-        self.head.last_change += 1;
         self.changed.push(id);
     }
 }

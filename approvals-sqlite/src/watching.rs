@@ -1,14 +1,14 @@
 //! What other processes changed: told to whoever waits in this one.
 
-use approvals_core::RequestId;
 use approvals_core::store::Hints;
 use rusqlite::Connection;
 
+use crate::head;
 use crate::rows;
 use crate::script::Script;
 use crate::transaction::Failure;
 
-/// How many changes are kept for others to read. Who is further behind looks at everything.
+/// How many commits' changes are kept for others to read. Who is further behind looks at everything.
 pub(crate) const KEPT: u64 = 4096;
 
 /// How far this process has looked.
@@ -35,7 +35,7 @@ impl Watching {
     }
 
     fn changes(&mut self, connection: &Connection, hints: &Hints) -> Result<(), Failure> {
-        let Some(row) = Script::new("SELECT last_change FROM meta").row(connection)? else {
+        let Some(row) = Script::new(head::LAST_CHANGE).row(connection)? else {
             return Ok(());
         };
         let last = rows::number(&row, "last_change")?;
@@ -49,10 +49,7 @@ impl Watching {
             );
             read.bind_number(seen).bind_number(last);
             for row in read.rows(connection)? {
-                let ids: &[u8] = rows::value(&row, "request")?;
-                for id in ids.as_chunks::<16>().0 {
-                    hints.changed(RequestId::from_bytes(*id));
-                }
+                head::changed_in(&row)?.for_each(|id| hints.changed(id));
             }
         }
         self.seen = Some(last);

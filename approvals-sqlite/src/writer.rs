@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::clock::StoreClock;
 use crate::error::{Kind, OpenError, kind, told};
 use crate::file::File;
+use crate::lately::Lately;
 use crate::script::Script;
 use crate::transaction::{Failure, Transaction};
 use crate::watching::Watching;
@@ -48,6 +49,7 @@ struct Writer {
     setup: Setup,
     /// None after it failed, until the next change.
     connection: Option<Connection>,
+    lately: Lately,
     watching: Watching,
     /// Whether the last look at what others changed failed.
     blind: bool,
@@ -99,6 +101,7 @@ fn run(
     let mut writer = Writer {
         setup,
         connection: Some(connection),
+        lately: Lately::default(),
         watching: Watching::default(),
         blind: false,
         cleared: Instant::now(),
@@ -153,7 +156,8 @@ impl Writer {
         }
         if self.cleared.elapsed() >= CLEARED_EVERY {
             self.cleared = Instant::now();
-            if let Err(error) = crate::clearing::clear(connection, &self.setup.clock) {
+            let lately = &mut self.lately;
+            if let Err(error) = crate::clearing::clear(connection, &self.setup.clock, lately) {
                 tracing::warn!(?error, "what is over was not cleared away");
                 self.roll_back();
             }
@@ -211,12 +215,12 @@ impl Writer {
     }
 
     fn transact(
-        &self,
+        &mut self,
         connection: &mut Connection,
         batch: &[Queued],
     ) -> Result<(Answers, Vec<RequestId>), Ended> {
-        let mut transaction =
-            Transaction::begin(connection, &self.setup.clock).map_err(Ended::Begin)?;
+        let mut transaction = Transaction::begin(connection, &self.setup.clock, &mut self.lately)
+            .map_err(Ended::Begin)?;
         let mut answers = Vec::with_capacity(batch.len());
         for queued in batch {
             let before = transaction.head.clone();
@@ -248,6 +252,7 @@ impl Writer {
 
     /// Leaves whatever transaction is open.
     fn roll_back(&mut self) {
+        self.lately = Lately::default();
         if let Some(connection) = self.connection.as_mut() {
             // After some errors SQLite has left it already.
             let _ = Script::new("ROLLBACK").run(connection);

@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// An activity.
-#[derive(Debug, Default, Deserialize)]
+/// An activity. Its text may hold a code, so there is no `Debug`.
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Activity {
     #[serde(rename = "type")]
@@ -21,6 +21,7 @@ pub(crate) struct Activity {
     pub(crate) channel_data: Option<ChannelData>,
     pub(crate) members_removed: Option<Vec<Account>>,
     pub(crate) value: Option<Value>,
+    pub(crate) text: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use approvals_channel::{Http, HttpError, Https, LinkError, Memory, PageLink};
+use approvals_channel::linking;
+use approvals_channel::{ByEmail, Http, HttpError, Https, LinkError, Memory, PageLink};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::addresses::Addresses;
 use crate::api::Api;
 use crate::card::{Face, LARGEST, USUAL};
 use crate::channel::{Inner, Teams};
@@ -105,6 +107,7 @@ pub struct TeamsBuilder {
     link: Option<String>,
     bytes: usize,
     directory: Option<Arc<dyn Directory>>,
+    by_email: Option<Arc<ByEmail>>,
     cloud: Cloud,
     http: Option<Arc<dyn Http>>,
     clock: Option<Arc<dyn Clock>>,
@@ -129,6 +132,7 @@ impl TeamsBuilder {
             link: None,
             bytes: USUAL,
             directory: None,
+            by_email: None,
             cloud: Cloud::default(),
             http: None,
             clock: None,
@@ -158,6 +162,13 @@ impl TeamsBuilder {
     /// The directory, for routes that lead to reviewers.
     pub fn directory(mut self, directory: Arc<dyn Directory>) -> Self {
         self.directory = Some(directory);
+        self
+    }
+
+    /// Has Teams say what the addresses of its users are, for the directory that finds people by
+    /// them; the desk needs the same one.
+    pub fn people_by_email(mut self, by_email: Arc<ByEmail>) -> Self {
+        self.by_email = Some(by_email);
         self
     }
 
@@ -218,6 +229,13 @@ impl TeamsBuilder {
         let keys = Keys::new(Arc::clone(&http), &self.cloud);
         let credential = Credential::new(self.app.clone(), self.secret, &self.tenant, &self.cloud);
         let api = Api::new(http, self.cloud, credential, self.calls_per_second);
+        let api = Arc::new(api);
+        let people = Arc::new(People::new(Arc::clone(&api), self.tenant.clone()));
+        if let Some(by_email) = &self.by_email {
+            let conversations = Arc::clone(&self.conversations);
+            let addresses = Addresses::new(Arc::clone(&people), conversations, &self.routes);
+            by_email.ask(desk.channel().clone(), Arc::new(addresses));
+        }
         let bytes = self.bytes;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         Ok(Teams(Arc::new_cyclic(|own| Inner {
@@ -232,8 +250,9 @@ impl TeamsBuilder {
             conversations: self.conversations,
             keys,
             clock,
-            people: People::default(),
+            people,
             memory: Memory::default(),
+            links_tried: linking::attempts(),
         })))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use approvals_channel::linking::SentCode;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::click::{Click, Told};
 use crate::conversations::{Conversation, ConversationsError};
 use crate::element::Card;
 use crate::id::{ConversationId, TenantId, UserId, bot};
+use crate::linking::{Written, without_calls};
 use crate::people::Place;
 use crate::token::{self, NotSigned, Vouched};
 
@@ -98,16 +100,27 @@ impl Teams {
         })
     }
 
-    /// A button that was pressed in a client that is too old to tell of it as others do; every other
-    /// message is left alone.
+    /// A button that was pressed in a client that is too old to tell of it as others do, or a code
+    /// that links an account; every other message is left alone.
     async fn submitted(&self, activity: Activity) -> Result<Response<Bytes>, Refusal> {
-        let data = activity.value.as_ref().and_then(Value::as_object);
-        let Some(pressed) = data.and_then(Pressed::of) else {
-            return Ok(bare(StatusCode::OK));
-        };
         let kind = activity.conversation.as_ref();
         let kind = kind.and_then(|c| c.conversation_type.as_deref());
         let personal = kind == Some("personal");
+        let data = activity.value.as_ref().and_then(Value::as_object);
+        let Some(pressed) = data.and_then(Pressed::of) else {
+            let text = without_calls(activity.text.as_deref().unwrap_or_default());
+            if let Some(code) = SentCode::of(&text) {
+                let Click { place, from, .. } = click(&self.0, activity)?;
+                let written = Written {
+                    place,
+                    from,
+                    code,
+                    alone: personal,
+                };
+                tokio::spawn(Arc::clone(&self.0).written(written));
+            }
+            return Ok(bare(StatusCode::OK));
+        };
         let click = click(&self.0, activity)?;
         let place = click.place.clone();
         // There is no answer that only they see, except where nobody else is.

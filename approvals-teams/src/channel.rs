@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use approvals_channel::{Memory, follow, present};
+use approvals_channel::{Attempts, Memory, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record,
@@ -26,7 +26,7 @@ pub struct Teams(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     /// This, for what goes on after an answer.
     pub(crate) own: Weak<Inner>,
-    pub(crate) api: Api,
+    pub(crate) api: Arc<Api>,
     pub(crate) desk: ChannelDesk,
     pub(crate) app: AppId,
     pub(crate) tenant: TenantId,
@@ -36,8 +36,10 @@ pub(crate) struct Inner {
     pub(crate) conversations: Arc<dyn Conversations>,
     pub(crate) keys: Keys,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) people: People,
+    pub(crate) people: Arc<People>,
     pub(crate) memory: Memory,
+    /// By the id that Teams names them by.
+    pub(crate) links_tried: Attempts<Option<String>>,
 }
 
 /// What is wrong between the settings and Microsoft.

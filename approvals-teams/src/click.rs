@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_channel::ballot::{NOT_COUNTED, heading, told};
-use approvals_channel::{Rank, take_in};
+use approvals_channel::ballot::{NOT_COUNTED, heading, told, turned_away};
+use approvals_channel::{Rank, take_in, within};
 use approvals_core::text::{Lines, escape};
 use approvals_core::{Record, VoteError};
 use http::Method;
@@ -16,6 +16,7 @@ use crate::button::Pressed;
 use crate::card::card;
 use crate::channel::{Inner, Teams};
 use crate::element::Card;
+use crate::id::UserId;
 use crate::message::Message;
 use crate::pace::Line;
 use crate::people::Place;
@@ -61,14 +62,15 @@ impl Teams {
 impl Inner {
     async fn vote(&self, click: Click, pressed: Pressed) -> Told {
         let request = pressed.seen.request;
-        let clicker = self
-            .people
-            .clicker(&self.api, &self.tenant, &click.place, &click.from);
+        let clicker = self.people.clicker(&click.place, &click.from);
         let user = match clicker.await {
-            Ok(user) => user,
+            Ok(clicker) => clicker.user,
             Err(why) => {
-                tracing::warn!(%request, %why, "a click of nobody who may vote");
-                return in_words(NOT_COUNTED, &why.to_string());
+                let why = why.to_string();
+                let who = (self.tenant.to_string(), named(&click.from));
+                let cast = pressed.seen.vote(who, pressed.choice, None);
+                turned_away(&self.desk, cast, &why).await;
+                return in_words(NOT_COUNTED, &why);
             }
         };
         let record = match self.desk.look(request).await {
@@ -118,11 +120,11 @@ impl Inner {
         }
     }
 
-    /// Says something in a chat where nobody else is.
+    /// Says something in a conversation, for all who are in it.
     pub(crate) async fn say_to(&self, place: &Place, words: &str) {
         let path = segment(place.conversation.as_str());
         let call = Call {
-            what: "telling somebody why it did not count",
+            what: "telling somebody what became of what they did",
             method: Method::POST,
             service: &place.service,
             path: format!("/v3/conversations/{path}/activities"),
@@ -134,14 +136,30 @@ impl Inner {
             .api
             .call::<Value>(&line, Rank::NOW, &call, Some(&message));
         if let Err(error) = said.await {
-            tracing::warn!(%error, "whoever clicked could not be told why it did not count");
+            tracing::warn!(%error, "somebody could not be told what became of what they did");
         }
     }
 }
 
-/// Why a vote did not count. Somebody's words may stand in it, and a client may read it as markup:
-/// what makes links and mentions of them is replaced.
+/// What is recorded of somebody who may not vote: their object id, or whatever Teams names them by.
+fn named(from: &Account) -> String {
+    let object = from.aad_object_id.as_deref().map(UserId::new);
+    if let Some(Ok(user)) = object {
+        return user.to_string();
+    }
+    let id = from.id.as_deref().unwrap_or("nobody");
+    let plain = id.chars().filter(char::is_ascii_graphic);
+    plain.take(128).collect()
+}
+
+/// Why a vote did not count.
 fn in_words(heading: &str, why: &str) -> Told {
+    Told::Words(plain_words(heading, why))
+}
+
+/// A heading of ours and what follows it. Somebody's words may stand there, and a client may read
+/// them as markup: what makes links and mentions of them is replaced.
+pub(crate) fn plain_words(heading: &str, words: &str) -> String {
     let plain = |character: char| match character {
         '[' | '{' => '(',
         ']' | '}' => ')',
@@ -150,9 +168,9 @@ fn in_words(heading: &str, why: &str) -> Told {
         '`' | '*' | '_' | '~' | '#' | '|' | '!' => ' ',
         other => other,
     };
-    let why = escape(why, Lines::Escape);
-    let why: String = why.chars().take(2_000).map(plain).collect();
+    let words = within(&escape(words, Lines::Escape), 2_000);
+    let words: String = words.chars().map(plain).collect();
     // An address alone is made a link as well.
-    let why = why.replace("://", ": / / ").replace("www.", "www ");
-    Told::Words(format!("{heading} {why}"))
+    let words = words.replace("://", ": / / ").replace("www.", "www ");
+    format!("{heading} {words}")
 }

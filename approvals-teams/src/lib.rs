@@ -10,10 +10,14 @@
 //! card as it is by now, or says to them alone why they may not vote. The directory says which person
 //! a user is: a channel identity is (channel, tenant, object id).
 //!
+//! An account is linked to a person by a one-time code, which its user sends to the bot in a chat of
+//! their own: `link`, and the code. A code that is sent where others read it is ended.
+//!
 //! [`TeamsBuilder`] makes the channel, [`Routes`] say which request goes where. [`Workflow`] is for
 //! places that no bot may be installed in: it tells of requests, with a link and without buttons.
 
 mod activity;
+mod addresses;
 mod api;
 mod builder;
 mod button;
@@ -29,15 +33,19 @@ mod element;
 mod error;
 mod id;
 mod keys;
+mod linking;
 mod message;
 mod pace;
 mod people;
 mod posting;
 mod reach;
+mod service;
 mod token;
 mod workflow;
 
-pub use approvals_channel::{HoursError, Http, HttpError, Https, LinkError, Route};
+pub use approvals_channel::{
+    ByEmail, DomainError, HoursError, Http, HttpError, Https, LinkError, Route,
+};
 pub use builder::{SettingsError, TeamsBuilder};
 pub use callback::MOST_CALLBACK_BYTES;
 pub use channel::{CheckError, Teams};

@@ -1,7 +1,7 @@
 //! Who clicked: a member of the bot's own tenant, and not a bot, a guest or somebody unknown.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use approvals_channel::Rank;
@@ -37,10 +37,27 @@ pub(crate) enum NoReviewer {
     NotSaid(String),
 }
 
-type Judged = Result<UserId, NoReviewer>;
+/// Somebody who may be a reviewer: the directory says who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Clicker {
+    pub(crate) user: UserId,
+    /// Their e-mail address in the tenant, where Teams says one.
+    pub(crate) address: Option<String>,
+}
 
-#[derive(Debug, Default)]
-pub(crate) struct People(Mutex<HashMap<(ConversationId, UserId), (Instant, Judged)>>);
+pub(crate) type Judged = Result<Clicker, NoReviewer>;
+
+/// What Teams says of users.
+#[derive(Debug)]
+pub(crate) struct People {
+    pub(crate) api: Arc<Api>,
+    pub(crate) tenant: TenantId,
+    known: Known,
+    /// Where somebody was told of last.
+    seen: Mutex<HashMap<UserId, Place>>,
+}
+
+type Known = Mutex<HashMap<(ConversationId, UserId), (Instant, Judged)>>;
 
 /// What Teams says of a member of a conversation. Whatever is missing is not known, and that is no.
 #[derive(Debug, Default, Deserialize)]
@@ -51,6 +68,7 @@ struct Member {
     tenant_id: Option<String>,
     user_principal_name: Option<String>,
     user_role: Option<String>,
+    email: Option<String>,
 }
 
 /// Where somebody clicked.
@@ -60,16 +78,30 @@ pub(crate) struct Place {
     pub(crate) service: String,
 }
 
+impl Place {
+    /// Whether it is this conversation, or a thread of it.
+    pub(crate) fn is_in(&self, conversation: &ConversationId) -> bool {
+        self.conversation.without_thread() == conversation.without_thread()
+    }
+}
+
 impl People {
+    pub(crate) fn new(api: Arc<Api>, tenant: TenantId) -> Self {
+        Self {
+            api,
+            tenant,
+            known: Known::default(),
+            seen: Mutex::default(),
+        }
+    }
+
     /// Who clicked, as Teams says now or said within the last minute.
-    pub(crate) async fn clicker(
-        &self,
-        api: &Api,
-        tenant: &TenantId,
-        place: &Place,
-        from: &Account,
-    ) -> Judged {
-        let user = clicked(from)?;
+    pub(crate) async fn clicker(&self, place: &Place, from: &Account) -> Judged {
+        self.member(place, clicked(from)?).await
+    }
+
+    /// Who a user is that a conversation may have.
+    pub(crate) async fn member(&self, place: &Place, user: UserId) -> Judged {
         // Threads of a channel have the members of the channel.
         let within = ConversationId::new(place.conversation.without_thread());
         let within = within.map_err(|_| NoReviewer::Unknown)?;
@@ -92,9 +124,11 @@ impl People {
             patience: PATIENCE,
         };
         let line = Line::Ask(within.as_str().into());
-        let asked = api.call::<Member>(&line, Rank::NOW, &call, None::<&()>);
+        let asked = self
+            .api
+            .call::<Member>(&line, Rank::NOW, &call, None::<&()>);
         let judged = match asked.await {
-            Ok(member) => judge(tenant, user, &member),
+            Ok(member) => judge(&self.tenant, user, &member),
             Err(ApiError {
                 class: Class::Destination | Class::Message,
                 ..
@@ -104,6 +138,13 @@ impl People {
                 return Err(NoReviewer::NotSaid(error.why));
             }
         };
+        if judged.is_ok() {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() >= MOST {
+                seen.clear();
+            }
+            seen.insert(user.clone(), place.clone());
+        }
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
@@ -112,13 +153,19 @@ impl People {
         judged
     }
 
+    /// Where somebody was told of last.
+    pub(crate) fn seen(&self, user: &UserId) -> Option<Place> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(user).cloned()
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<(ConversationId, UserId), (Instant, Judged)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whom the activity names.
-fn clicked(from: &Account) -> Judged {
+fn clicked(from: &Account) -> Result<UserId, NoReviewer> {
     if from.id.as_deref().is_none_or(|id| id.starts_with("28:")) {
         return Err(NoReviewer::Bot);
     }
@@ -149,7 +196,11 @@ fn judge(tenant: &TenantId, asked: &UserId, member: &Member) -> Judged {
     if name.is_empty() || name.to_ascii_uppercase().contains("#EXT#") {
         return Err(NoReviewer::Guest);
     }
-    Ok(asked.clone())
+    let address = member.email.clone();
+    Ok(Clicker {
+        user: asked.clone(),
+        address: address.filter(|address| !address.is_empty()),
+    })
 }
 
 #[cfg(test)]
@@ -174,7 +225,12 @@ mod tests {
             }
             super::judge(&tenant, &asked, &serde_json::from_value(whole).unwrap())
         };
-        assert_eq!(judge(json!({})).unwrap(), asked);
+        let clicker = judge(json!({})).unwrap();
+        assert_eq!((clicker.user, clicker.address), (asked.clone(), None));
+        // The name under which they sign in is no address.
+        let clicker = judge(json!({"email": "a@example.com"})).unwrap();
+        assert_eq!(clicker.address.as_deref(), Some("a@example.com"));
+        assert_eq!(judge(json!({"email": ""})).unwrap().address, None);
         for (other, why) in [
             (json!({"userRole": "anonymous"}), NoReviewer::Guest),
             (json!({"userRole": "guest"}), NoReviewer::Guest),

@@ -19,19 +19,30 @@ use crate::id::{ConversationId, UserId, bot};
 use crate::message::Message;
 use crate::pace::Line;
 use crate::reach::To;
+use crate::service::{service, usual};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 struct Posted {
-    id: String,
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Made {
-    id: String,
+    id: Option<String>,
     activity_id: Option<String>,
+}
+
+/// What is to be thought of an answer that says that something is there, and not where: trying
+/// again would post it again and again.
+fn nowhere(what: &'static str) -> ApiError {
+    ApiError {
+        what,
+        class: Class::Refused,
+        why: "Teams took it and did not say where it is, so it would never be updated".to_owned(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -116,7 +127,7 @@ fn activities(conversation: &ConversationId) -> String {
     )
 }
 
-fn unkept(error: crate::conversations::ConversationsError) -> ApproverError {
+pub(crate) fn unkept(error: crate::conversations::ConversationsError) -> ApproverError {
     ApproverError::new(error.to_string())
 }
 
@@ -171,12 +182,9 @@ impl Inner {
         let Some(Made { id, activity_id }) = made else {
             return Ok(None);
         };
+        let id = id.ok_or_else(|| nowhere(what))?;
         let thread = id.split_once(";messageid=").map(|(_, id)| id.to_owned());
-        let message = activity_id.or(thread).ok_or_else(|| ApiError {
-            what,
-            class: Class::Later,
-            why: "an answer without the message's id".to_owned(),
-        })?;
+        let message = activity_id.or(thread).ok_or_else(|| nowhere(what))?;
         Ok(Some(copy(record, target, &id, message)))
     }
 
@@ -200,7 +208,9 @@ impl Inner {
         let posted = self.when_its_turn_comes::<Posted>(record, &line, &call, body);
         let posted = posted.await;
         match posted {
-            Ok(posted) => Ok(posted.map(|posted| copy(record, target, chat.as_str(), posted.id))),
+            Ok(None) => Ok(None),
+            Ok(Some(Posted { id: Some(id) })) => Ok(Some(copy(record, target, chat.as_str(), id))),
+            Ok(Some(Posted { id: None })) => Err(nowhere(call.what).into()),
             Err(error) => {
                 if error.class == Class::Destination
                     && let Err(error) = self.conversations.forget(chat.as_str()).await
@@ -274,7 +284,8 @@ impl Inner {
             .api
             .call::<Made>(&line, rank(record), &call, Some(&body));
         let made = made.await?;
-        let id = ConversationId::new(&made.id).map_err(|error| ApiError {
+        let id = ConversationId::new(made.id.as_deref().unwrap_or_default());
+        let id = id.map_err(|error| ApiError {
             what,
             class: Class::Later,
             why: error.to_string(),
@@ -290,20 +301,11 @@ impl Inner {
 
     /// The service by which a conversation is reached.
     pub(crate) async fn service(&self, at: &ConversationId) -> Result<String, ApproverError> {
-        for id in [at.as_str(), at.without_thread()] {
-            if let Some(known) = self.conversations.find(id).await.map_err(unkept)?
-                && let Some(service) = self.api.cloud().allowed(&known.service_url)
-            {
-                return Ok(service);
-            }
-        }
-        self.default_service()
+        service(self.conversations.as_ref(), self.api.cloud(), at).await
     }
 
     fn default_service(&self) -> Result<String, ApproverError> {
-        let service = self.api.cloud().default_service();
-        let service = service.ok_or_else(|| ApproverError::for_good("no service is known"))?;
-        Ok(service.to_owned())
+        usual(self.api.cloud())
     }
 
     /// Has one message show what the request is by the time that it is sent.
@@ -364,6 +366,7 @@ fn copy(record: &Record, target: &Target, conversation: &str, message: String) -
         message,
         calls: target.calls.clone(),
         unfinished: None,
+        given_up: false,
         reminded: record.reminded,
     }
 }

@@ -1,10 +1,11 @@
 //! The trail: an agent works behind a gate with a tamper-evident log, and then the log is verified,
-//! asked, exported, and turned into evidence.
+//! witnessed, asked, exported, and turned into evidence.
 //!
 //! `cargo run --example audit` answers for the reviewers; `-- DIRECTORY` says where the files go.
 
 mod house;
 mod questions;
+mod witness;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -45,6 +46,12 @@ async fn run(place: &Path) -> Result<(), Error> {
     );
     println!("  key {key}");
     changed_is_found(&log, &key, place)?;
+
+    println!("\n━━ Witnessed");
+    let witness = witness::witnessed(&log, &key).await?;
+    let verifier = Verifier::new(&log, [key.clone()]).witnessed_by(witness)?;
+    let witnessed = verifier.run()?.witnessed.unwrap_or(0);
+    println!("  verified with the witness's key: {witnessed} entries");
 
     println!("\n━━ Asked");
     let signed = SignedLog::open(&log, std::slice::from_ref(&key))?;

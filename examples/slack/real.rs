@@ -48,7 +48,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Error> {
     let builder = SlackBuilder::new(settings.token.into(), secrets, AppId::new(&settings.app)?)
         .installed_in(Installation::Workspace(team))
         .routes(Routes::new().to(Route::all(), [Destination::channel(&settings.channel)?]));
-    let house = House::open(builder, (&settings.team, &settings.reviewer)).await?;
+    let people = House::people((&settings.team, &settings.reviewer))?;
+    let house = House::open(builder, people).await?;
     let listener = TcpListener::bind(&settings.listen).await?;
     println!(
         "Callbacks are taken at http://{}: Slack has to reach it by",

@@ -1,10 +1,12 @@
 //! Against the stand-in, over the network of this machine, with a reviewer who is scripted.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use approvals_core::{ChannelId, PersonId};
+use approvals_directory::{FileDirectory, LinkCode};
 use approvals_slack::{
     AppId, Destination, Endpoints, EnterpriseId, Http, Https, Installation, Route, Routes,
     SigningSecrets, SlackBuilder, TeamId,
@@ -22,9 +24,18 @@ use crate::stand_in::{APP, Fault, Message, SECRET, TEAM, TOKEN, Workspace};
 
 const ALICE: &str = "U0ALICE";
 
+/// Nobody's account is known yet.
+const PEOPLE: &str = "
+people.alice.name = 'Alice Example'
+people.bob.name = 'Bob Example'
+groups.senior-engineers.people = ['alice']
+";
+
 /// Slack and this program, both on this machine.
 struct Rehearsal {
     workspace: Workspace,
+    directory: FileDirectory,
+    folder: PathBuf,
     house: Arc<House>,
     /// Where Slack sends callbacks to.
     callbacks: String,
@@ -49,13 +60,20 @@ impl Rehearsal {
             .installed_in(Installation::Organisation(EnterpriseId::new("E01")?))
             .routes(Routes::new().to(Route::all(), [Destination::channel("C0OPS")?]))
             .endpoints(Endpoints::stand_in(&origin)?);
-        let house = House::open(settings, (TEAM, ALICE)).await?;
+        let name = format!("approvals-slack-example-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("people.toml"), PEOPLE)?;
+        let directory = FileDirectory::open(folder.join("people.toml"))?;
+        let house = House::open(settings, Arc::new(directory.clone())).await?;
 
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let callbacks = format!("http://{}/slack/interactions", listener.local_addr()?);
         tokio::spawn(serving::serve(listener, house.slack.clone()));
         Ok(Self {
             workspace,
+            directory,
+            folder,
             house: Arc::new(house),
             callbacks,
             http: Https::new()?,
@@ -79,9 +97,26 @@ impl Rehearsal {
         Err("nothing was posted".into())
     }
 
+    /// A one-time code, as an operator makes it for Alice and shows it to her alone.
+    async fn code(&self) -> Result<LinkCode, Error> {
+        let directory = self.directory.clone();
+        let (alice, slack) = (PersonId::new("alice")?, ChannelId::new("slack")?);
+        let begun = move || directory.begin_link(&alice, &slack);
+        Ok(tokio::task::spawn_blocking(begun).await??)
+    }
+
+    /// Sends the app's command with this text.
+    async fn command(&self, user: &str, text: &str) -> Result<(), Error> {
+        let payload = self.workspace.command(user, text);
+        self.hand_over(self.workspace.commanded(&payload)).await
+    }
+
     /// Sends what somebody did, as Slack does: signed, over the network.
     async fn send(&self, payload: &Value) -> Result<(), Error> {
-        let mut request: Request<Bytes> = self.workspace.callback(payload);
+        self.hand_over(self.workspace.callback(payload)).await
+    }
+
+    async fn hand_over(&self, mut request: Request<Bytes>) -> Result<(), Error> {
         *request.uri_mut() = self.callbacks.parse::<uri::Uri>()?;
         let answer = self.http.send(request).await?;
         println!("    this program answers Slack with {}", answer.status());
@@ -105,10 +140,26 @@ impl Rehearsal {
     }
 }
 
-/// A yes, a no, and somebody who may say neither.
+impl Drop for Rehearsal {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// An account that is linked, a yes, a no, and somebody who may say neither.
 pub(crate) async fn run() -> Result<(), Error> {
     let rehearsal = Rehearsal::open().await?;
     println!("There is no SLACK_BOT_TOKEN, so this is a stand-in for Slack on this machine.\n");
+
+    println!("An operator shows Alice a one-time code, and she sends it from her account.");
+    let code = rehearsal.code().await?;
+    println!("    {ALICE} types: /approvals link …");
+    let link = format!("link {}", code.reveal());
+    rehearsal.command(ALICE, &link).await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for (user, whisper) in rehearsal.workspace.whispers() {
+        println!("    only {user} reads: {}\n", whisper.trim());
+    }
 
     println!("The agent asks to export 10 rows. Slack is busy at first, and asks for a second.");
     rehearsal
@@ -120,7 +171,7 @@ pub(crate) async fn run() -> Result<(), Error> {
         .press(&message, "U0MALLORY", "vote.approve")
         .await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    for (user, whisper) in rehearsal.workspace.whispers() {
+    for (user, whisper) in rehearsal.workspace.whispers().into_iter().skip(1) {
         println!("    only {user} reads: {}", whisper.trim());
     }
     rehearsal.press(&message, ALICE, "vote.approve").await?;
@@ -152,6 +203,12 @@ pub(crate) async fn run() -> Result<(), Error> {
 /// Serves callbacks for a judge, with one request that waits for a click.
 pub(crate) async fn judged(directory: &Path) -> Result<(), Error> {
     let rehearsal = Rehearsal::open().await?;
+    let link = format!("link {}", rehearsal.code().await?.reveal());
+    let payload = rehearsal.workspace.command(ALICE, &link);
+    let request = rehearsal.workspace.commanded(&payload);
+    if let Some(work) = rehearsal.house.slack.receive(&request).work {
+        work.await;
+    }
     let (asking, message) = rehearsal.ask(10).await?;
     let button = Workspace::button(&message, "vote.approve").ok_or("there is no button")?;
     let mut click = rehearsal.workspace.press(&message, ALICE, &button);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use approvals_core::memory::{InMemoryDirectory, MemoryStore};
 use approvals_core::{
-    ApprovalError, ChannelId, ChannelIdentity, Desk, Gate, Requester, Requirement,
+    ApprovalError, ChannelId, ChannelIdentity, Desk, Directory, Gate, Requester, Requirement,
     requires_approval,
 };
 use approvals_teams::{Teams, TeamsBuilder};
@@ -29,17 +29,11 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// `reviewer` is the Teams identity of `alice`: tenant and object id.
     pub(crate) async fn open(
         settings: TeamsBuilder,
-        (tenant, user): (&str, &str),
+        directory: Arc<dyn Directory>,
     ) -> Result<Self, Error> {
         let channel = ChannelId::new("teams")?;
-        let directory = Arc::new(InMemoryDirectory::new());
-        directory.person("alice", ["senior-engineers"])?;
-        directory.person("bob", ["others"])?;
-        directory.link(ChannelIdentity::new(channel.clone(), tenant, user), "alice")?;
-
         // The desk comes first, so that a click after a restart finds one. A program that is to
         // outlive a restart takes a durable store here.
         let desk = Desk::new(Arc::new(MemoryStore::new()), directory);
@@ -55,6 +49,16 @@ impl House {
             .build()
             .await?;
         Ok(Self { gate, teams })
+    }
+
+    /// People as they are set in code, with the Teams identity of `alice`: tenant and object id.
+    pub(crate) fn people((tenant, user): (&str, &str)) -> Result<Arc<dyn Directory>, Error> {
+        let directory = InMemoryDirectory::new();
+        directory.person("alice", ["senior-engineers"])?;
+        directory.person("bob", ["others"])?;
+        let account = ChannelIdentity::new(ChannelId::new("teams")?, tenant, user);
+        directory.link(account, "alice")?;
+        Ok(Arc::new(directory))
     }
 
     /// Has the agent ask for an export, for bob.

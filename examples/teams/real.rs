@@ -55,7 +55,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Error> {
     let app = AppId::new(&settings.app)?;
     let builder = TeamsBuilder::new(app, settings.secret.into(), tenant, conversations)
         .routes(Routes::new().to(Route::all(), [to]));
-    let house = House::open(builder, (&settings.tenant, &settings.reviewer)).await?;
+    let people = House::people((&settings.tenant, &settings.reviewer))?;
+    let house = House::open(builder, people).await?;
     let listener = TcpListener::bind(&settings.listen).await?;
     println!(
         "Callbacks are taken at http://{}: the bot's messaging endpoint has to lead here,",

@@ -1,8 +1,11 @@
 //! Against the stand-in, over the network of this machine, with a reviewer who is scripted.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use approvals_core::{ChannelId, PersonId};
+use approvals_directory::{FileDirectory, LinkCode};
 use approvals_teams::{
     AppId, Cloud, ConversationsFile, Destination, Http, Https, Route, Routes, TeamsBuilder,
     TenantId,
@@ -21,9 +24,17 @@ use crate::stand_in::{APP, Fault, Message, Microsoft, OPS, SECRET, TENANT};
 const ALICE: &str = "a11ce000-0000-0000-0000-000000000000";
 const MALLORY: &str = "3a110123-0000-0000-0000-000000000000";
 
+/// Nobody's account is known yet.
+const PEOPLE: &str = "
+people.alice.name = 'Alice Example'
+people.bob.name = 'Bob Example'
+groups.senior-engineers.people = ['alice']
+";
+
 /// Microsoft and this program, both on this machine.
 struct Rehearsal {
     microsoft: Microsoft,
+    directory: FileDirectory,
     house: Arc<House>,
     /// Where callbacks are sent to.
     callbacks: String,
@@ -31,7 +42,11 @@ struct Rehearsal {
 }
 
 impl Rehearsal {
-    async fn open(conversations: Arc<ConversationsFile>) -> Result<Self, Error> {
+    async fn open(folder: &Path) -> Result<Self, Error> {
+        std::fs::write(folder.join("people.toml"), PEOPLE)?;
+        let directory = FileDirectory::open(folder.join("people.toml"))?;
+        let conversations = folder.join("conversations.json");
+        let conversations = Arc::new(ConversationsFile::open(conversations)?);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let microsoft = Microsoft::at(&origin);
@@ -46,13 +61,14 @@ impl Rehearsal {
         let settings = TeamsBuilder::new(app, SECRET.into(), tenant, conversations)
             .routes(Routes::new().to(Route::all(), [Destination::channel(OPS)?]))
             .cloud(Cloud::stand_in(&origin)?);
-        let house = House::open(settings, (TENANT, ALICE)).await?;
+        let house = House::open(settings, Arc::new(directory.clone())).await?;
 
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let callbacks = format!("http://{}/api/messages", listener.local_addr()?);
         tokio::spawn(serving::serve(listener, house.teams.clone()));
         Ok(Self {
             microsoft,
+            directory,
             house: Arc::new(house),
             callbacks,
             http: Https::new()?,
@@ -74,6 +90,14 @@ impl Rehearsal {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Err("nothing was posted".into())
+    }
+
+    /// A one-time code, as an operator makes it for Alice and shows it to her alone.
+    async fn code(&self) -> Result<LinkCode, Error> {
+        let directory = self.directory.clone();
+        let (alice, teams) = (PersonId::new("alice")?, ChannelId::new("teams")?);
+        let begun = move || directory.begin_link(&alice, &teams);
+        Ok(tokio::task::spawn_blocking(begun).await??)
     }
 
     /// Sends what somebody did, as the Bot Framework does: with a token, over the network.
@@ -111,22 +135,40 @@ impl Rehearsal {
     }
 }
 
-/// An installation, a yes, a no, and somebody who may say neither.
+/// An installation, an account that is linked, a yes, a no, and somebody who may say neither.
 pub(crate) async fn run() -> Result<(), Error> {
-    let name = format!("approvals-teams-example-{}.json", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    let outcome = rehearse(&path).await;
-    let _ = std::fs::remove_file(&path);
+    let name = format!("approvals-teams-example-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder)?;
+    let outcome = rehearse(&folder).await;
+    let _ = std::fs::remove_dir_all(&folder);
     outcome
 }
 
-async fn rehearse(path: &std::path::Path) -> Result<(), Error> {
-    let rehearsal = Rehearsal::open(Arc::new(ConversationsFile::open(path)?)).await?;
+async fn rehearse(folder: &Path) -> Result<(), Error> {
+    let rehearsal = Rehearsal::open(folder).await?;
     println!("There is no TEAMS_APP_ID, so this is a stand-in for Microsoft on this machine.\n");
 
     println!("The app is installed in a channel, which this program keeps.");
     let installed = rehearsal.microsoft.installation(OPS, ALICE, "add");
     rehearsal.send(&installed).await?;
+
+    println!(
+        "\nAn operator shows Alice a one-time code, and she sends it to the bot, which she writes"
+    );
+    println!("to in a chat of their own.");
+    let code = rehearsal.code().await?;
+    println!("    {ALICE} writes: link …");
+    let chat = format!("a:{ALICE}");
+    rehearsal.microsoft.conversation(&chat);
+    let text = format!("link {}", code.reveal());
+    let written = rehearsal.microsoft.written(&chat, ALICE, &text);
+    rehearsal.send(&written).await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for words in rehearsal.microsoft.words() {
+        let text = words.activity.get("text").unwrap_or(&Value::Null);
+        println!("    the bot writes: {text}");
+    }
 
     println!("\nThe agent asks to export 10 rows. Teams is busy at first, and asks for a second.");
     rehearsal.microsoft.fail("make", &[Fault::Limited(1)]);

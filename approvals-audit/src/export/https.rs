@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_channel::{Http, Https, retry_after, send_within};
+use approvals_channel::{Http, retry_after, send_within};
 use approvals_core::async_trait;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Uri, header};
 
 use super::{Answer, Transport, TransportError};
+use crate::endpoint::{self, EndpointError};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,31 +36,13 @@ impl fmt::Debug for HttpsTransport {
     }
 }
 
-/// An endpoint's address or headers cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// It is no address of an endpoint.
-    #[error("an endpoint's address is `https://host/path`: {0}")]
-    Address(String),
-    /// Events, and what proves who sends them, would be readable on the way.
-    #[error("`{0}` is reached over a network in clear: use https")]
-    InClear(String),
-    /// It is no header.
-    #[error("`{0}` is no header of HTTP, or its value cannot be sent")]
-    Header(String),
-    /// The host trusts nobody.
-    #[error("no HTTPS client: {0}")]
-    Client(String),
-}
-
 impl HttpsTransport {
     /// To this address. It is spoken to in clear only on this machine itself.
     ///
     /// # Errors
     /// [`EndpointError`].
     pub fn to(address: &str) -> Result<Self, EndpointError> {
-        let http = Https::new().map_err(|error| EndpointError::Client(error.to_string()))?;
-        Self::through(Arc::new(http), address)
+        Self::through(Arc::new(endpoint::client()?), address)
     }
 
     /// To this address through a client of one's own.
@@ -67,25 +50,9 @@ impl HttpsTransport {
     /// # Errors
     /// [`EndpointError`].
     pub fn through(http: Arc<dyn Http>, address: &str) -> Result<Self, EndpointError> {
-        let uri: Uri = address
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| EndpointError::Address(error.to_string()))?;
-        let host = uri.host().unwrap_or_default().to_owned();
-        if host.is_empty() {
-            return Err(EndpointError::Address("it names no host".to_owned()));
-        }
-        let here = ["localhost", "127.0.0.1", "[::1]"].contains(&&*host);
-        match uri.scheme_str() {
-            Some("https") => {}
-            Some("http") if here => {}
-            Some("http") => return Err(EndpointError::InClear(host)),
-            Some(_) | None => {
-                return Err(EndpointError::Address("it is not of https".to_owned()));
-            }
-        }
         Ok(Self {
             http,
-            address: uri,
+            address: endpoint::address(address)?,
             headers: Vec::new(),
         })
     }
@@ -109,10 +76,7 @@ impl Transport for HttpsTransport {
     async fn post(&self, content_type: &str, body: &str) -> Result<Answer, TransportError> {
         let mut request = Request::post(self.address.clone())
             .header(header::CONTENT_TYPE, content_type)
-            .header(
-                header::USER_AGENT,
-                concat!("approvals/", env!("CARGO_PKG_VERSION")),
-            );
+            .header(header::USER_AGENT, endpoint::USER_AGENT);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

@@ -49,8 +49,10 @@ pub use self::error::{DeliveryError, ExportError};
 pub use self::format::{Batch, Format, Item};
 pub use self::http::{Answer, HttpDestination, Patience, Transport, TransportError};
 #[cfg(feature = "https")]
-pub use self::https::{EndpointError, HttpsTransport};
+pub use self::https::HttpsTransport;
 use self::reader::Reader;
+#[cfg(feature = "https")]
+pub use crate::endpoint::EndpointError;
 use crate::note::VerifierKey;
 use crate::reading::SignedLog;
 

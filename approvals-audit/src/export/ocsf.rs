@@ -340,7 +340,8 @@ fn unmapped(account: &Account<'_>) -> Value {
     }
     if let Some(requester) = call.requester {
         put("requester", Some(json!(requester.to_string())));
-        // The published schema that this mapping is held against has no delegation yet.
+        // No `delegation`: the published schema that this mapping is held against has none yet, and
+        // a chain of principals is no grant with an id and an issuer.
         let principals: Vec<_> = requester
             .principals()
             .iter()

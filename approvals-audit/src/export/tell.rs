@@ -61,9 +61,14 @@ impl<'a> Account<'a> {
                 call,
                 kind,
                 why,
+                reasons,
                 policy_version,
             } => {
                 self.is_of_call(call.as_deref(), action.as_str(), requester.as_ref());
+                // A refusal about a request has what the request was asked for.
+                if !reasons.is_empty() {
+                    self.call.reasons = Some(reasons);
+                }
                 self.call.policy_version = policy_version.as_deref();
                 self.comment = Some(why);
                 let message = format!("The call was refused ({kind}): {why}");

@@ -1,6 +1,6 @@
 //! One entry after the other, as rows.
 
-use approvals_core::{RequestId, RuleId};
+use approvals_core::RequestId;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
 
@@ -169,8 +169,7 @@ impl Rows<'_> {
             None,
         )?;
         self.more(entry, seen.policy_version.as_deref(), None)?;
-        let rules = seen.reasons.iter().map(|rule| &*rule.id);
-        self.fired(rules.chain(denying(seen)), seen)
+        self.fired(seen.reasons.iter().map(|rule| &*rule.id), seen)
     }
 
     /// What is known of some calls only.
@@ -388,16 +387,4 @@ impl Rows<'_> {
         update.execute([call, bits])?;
         Ok(())
     }
-}
-
-/// The rules by which policy denied a call. A refusal has them in its words only, each in brackets
-/// after what it says: `` `db.drop` is never allowed (no-drops) ``.
-fn denying<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = &'a str> {
-    let by_policy = seen.kind.as_deref() == Some("denied_by_policy");
-    let why = seen.why.as_deref().filter(|_| by_policy);
-    let after = why.into_iter().flat_map(|why| why.split('(').skip(1));
-    after
-        .filter_map(|rest| rest.split_once(')'))
-        .map(|(name, _)| name)
-        .filter(|name| RuleId::new(name).is_ok())
 }

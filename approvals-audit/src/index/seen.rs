@@ -43,10 +43,6 @@ pub(super) struct Seen<'a> {
     pub(super) person: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) identity: Option<Identity<'a>>,
-    #[serde(borrow)]
-    pub(super) kind: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) why: Option<Text<'a>>,
     pub(super) own_request: Option<bool>,
     pub(super) succeeded: Option<bool>,
     #[serde(borrow)]

@@ -121,7 +121,8 @@ impl Committing<'_> {
             for slot in all.iter_mut().filter(|slot| slot.is_plain) {
                 if self.names.contains(&slot.name) || self.tells(&slot.value) {
                     let place = format!("{at}/{list}/{}", escaped(&slot.name));
-                    self.replace(&place, &place, &mut slot.value)?;
+                    // Also that there is none may tell something.
+                    self.put(&place, &place, &mut slot.value)?;
                     slot.bound = serde_json::json!({ "redacted": BOUND });
                     slot.json = slot.value.to_string();
                     slot.integers = None;
@@ -203,6 +204,10 @@ impl Committing<'_> {
         if value.is_null() {
             return Ok(());
         }
+        self.put(place, name, value)
+    }
+
+    fn put(&mut self, place: &str, name: &str, value: &mut Value) -> Result<(), LogError> {
         // One value of a request has one commitment, so that a vote still shows what it was for.
         let same = |known: &&Disclosure| known.name() == name && known.value() == value;
         let known = self.made.iter().chain(self.earlier).find(same);

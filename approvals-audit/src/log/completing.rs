@@ -1,59 +1,63 @@
-//! Completing exactly the checkpoint that the store has recorded, when whoever was to sign it died.
+//! Taking up entries past the published checkpoint that a signed one, or the store, vouches for.
 
-use super::writer::{Committed, Reached, Writer};
+use super::writer::{Reached, Writer};
 use super::{Files, LogError};
 use crate::tile::{Entries, WIDTH};
 
+/// Why entries past the published checkpoint cannot be taken up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whys {
+    /// Some of them are not there.
+    pub(super) missing: &'static str,
+    /// They are others.
+    pub(super) other: &'static str,
+}
+
+/// A checkpoint over them was signed, and not published yet.
+pub(super) const SIGNED: Whys = Whys {
+    missing: "entries before the last signed checkpoint are missing or cut off",
+    other: "the entries after the published checkpoint are not those that were signed: they were changed",
+};
+
+/// The store has recorded them, and whoever was to sign died.
+pub(super) const RECORDED: Whys = Whys {
+    missing: "the store has recorded more entries than there are: the log was set back",
+    other: "the entries past the checkpoint are not those that the store has recorded: the log was forked or changed",
+};
+
 impl Writer {
-    /// Takes up the entries that were written and recorded, and not signed: exactly those, or none.
-    pub(super) fn complete(
+    /// Takes up the entries up to there: exactly those, or none. How long the last bundle is then,
+    /// in bytes, if it is not full.
+    pub(super) fn take_up_to(
         &mut self,
         files: &Files,
         (had, root): Reached,
-    ) -> Result<Committed, LogError> {
-        let mut full = Vec::new();
-        let mut bundles = Vec::new();
+        whys: Whys,
+    ) -> Result<usize, LogError> {
+        let from = self.size();
         let mut length = 0;
         while self.size() < had {
             let (bundle, from) = (self.size() / WIDTH, self.size() % WIDTH);
             let bytes = files.read_bundle(&files.open(bundle))?;
-            let bytes = bytes.ok_or_else(|| self.set_back())?;
+            let bytes = bytes.ok_or_else(|| self.damaged(self.size(), whys.missing))?;
             let mut entries = Entries::of(&bytes);
             let to = WIDTH.min(had - bundle * WIDTH);
             for within in 0..to {
-                let entry = entries.next().ok_or_else(|| self.set_back())?;
+                let entry = entries.next();
+                let entry = entry.ok_or_else(|| self.damaged(self.size(), whys.missing))?;
                 if within >= from {
-                    full.extend(self.take_up(entry)?);
+                    self.take_up(entry)?;
                 }
             }
             length = bytes.len() - entries.rest().len();
             if to == WIDTH {
-                bundles.push(bundle);
+                self.bundles.push(bundle);
                 length = 0;
             }
         }
         if self.reached() != (had, root) {
-            let why = "the entries past the checkpoint are not those that the store has recorded: the log was forked or changed";
-            return Err(self.damaged(self.size(), why));
+            return Err(self.damaged(from, whys.other));
         }
-        tracing::warn!(
-            entries = had,
-            "whoever wrote the log died before it was signed: it is completed as the store has recorded it"
-        );
-        for bundle in &bundles {
-            files.link_bundle(*bundle)?;
-        }
-        let open = files.open_bundles()?;
-        self.drop_past(&open, had / WIDTH, length)?;
-        for (tile, bytes) in full.iter().chain(&self.partial()) {
-            files.show_tile(*tile, bytes)?;
-        }
-        self.checkpoint()?;
-        Ok(Committed { full, bundles })
-    }
-
-    fn set_back(&self) -> LogError {
-        let why = "the store has recorded more entries than there are: the log was set back";
-        self.damaged(self.size(), why)
+        Ok(length)
     }
 }

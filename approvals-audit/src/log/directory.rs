@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::files::LONGEST_PAYLOAD;
+use super::head::size_said;
 use super::{Files, LogError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::note::VerifierKey;
@@ -45,16 +46,50 @@ impl Directory {
         self.files.root()
     }
 
-    /// The checkpoint as it is written.
+    /// The last signed checkpoint as it is written: that of all entries that were acknowledged, also
+    /// where it is not published yet. It is there after a crash, so that it may be shown to anybody.
     ///
     /// # Errors
     /// [`LogError`] when there is none, or it cannot be read.
     pub fn note(&self) -> Result<Vec<u8>, LogError> {
-        self.files.checkpoint()?.ok_or_else(|| LogError::Damaged {
-            path: self.path().to_owned(),
-            entry: 0,
-            why: "there is no checkpoint",
-        })
+        // The head first: what it forgets meanwhile was published.
+        let head = self.files.head_to_show()?;
+        let published = self.published()?;
+        let size = size_said(&published);
+        let Some(head) = head else {
+            return Ok(published);
+        };
+        let changed = |_| self.changed_head(size.unwrap_or(0));
+        let head = head.map_err(changed)?;
+        match (size_said(&head), size) {
+            (Some(head), Some(published)) if head <= published => {}
+            // Whoever verifies it finds that it is no checkpoint, if it is none.
+            (_, Some(_)) => return Ok(head),
+            (_, None) => {}
+        }
+        Ok(published)
+    }
+
+    /// The published checkpoint as it is written: the file `checkpoint`, for which all tiles are
+    /// there as C2SP says. The writer replaces it a moment after it acknowledged entries.
+    ///
+    /// # Errors
+    /// [`LogError`] when there is none, or it cannot be read.
+    pub fn published(&self) -> Result<Vec<u8>, LogError> {
+        let published = self.files.checkpoint()?;
+        published.ok_or_else(|| self.damaged(0, "there is no checkpoint"))
+    }
+
+    /// The checkpoints that were acknowledged and not published when it was last written.
+    pub(crate) fn head(&self) -> Result<Vec<Vec<u8>>, LogError> {
+        let published = size_said(&self.published()?).unwrap_or(0);
+        let head = self.files.read_head()?.into_iter();
+        head.map(|note| note.map_err(|_| self.changed_head(published)))
+            .collect()
+    }
+
+    fn changed_head(&self, published: u64) -> LogError {
+        self.damaged(published, "a checkpoint of its head was changed")
     }
 
     pub(crate) fn keep_witnessed(&self, note: &[u8]) -> Result<(), LogError> {
@@ -91,8 +126,9 @@ impl Directory {
         let tile = Tile::with(None, first, size);
         let exact = self.files.tile(tile);
         // A bundle that has grown since begins with what it had then.
-        let grown = [self.files.tile(Tile::bundle(index)), self.files.open(index)];
-        for path in [&exact].into_iter().chain(&grown) {
+        let (full, open) = (self.files.tile(Tile::bundle(index)), self.files.open(index));
+        // It may have become full since it was not.
+        for path in [&exact, &full, &open, &full] {
             let Some(mut bytes) = self.files.read_bundle(path)? else {
                 continue;
             };
@@ -113,11 +149,12 @@ impl Directory {
         Err(self.damaged(first, "its bundle is missing"))
     }
 
-    /// What is left of a bundle that is not whole.
+    /// What is left of a bundle that is not whole, or may not be.
     pub(crate) fn torn_bundle(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
         let first = self.first(index, size)?;
         let tile = Tile::with(None, first, size);
-        let places = [self.files.tile(tile), self.files.tile(Tile::bundle(index))];
+        let full = self.files.tile(Tile::bundle(index));
+        let places = [self.files.tile(tile), full, self.files.open(index)];
         for path in places {
             if let Some(bytes) = self.files.read_bundle(&path)? {
                 return Ok(bytes);
@@ -175,7 +212,8 @@ impl Directory {
             .ok_or_else(|| self.damaged(index, "it is missing"))
     }
 
-    /// A tile of hashes in a log of this size, from the disk.
+    /// A tile of hashes in a log of this size: from the disk as far as it is published, and from
+    /// what is below it where it is not yet.
     ///
     /// # Errors
     /// [`LogError`] when it is not there, or not of its length.
@@ -184,26 +222,71 @@ impl Directory {
         let tile = Tile::with(Some(level), first, size);
         // What a level has is so many times smaller.
         let entry = first << (HEIGHT * level);
-        for path in [
-            self.files.tile(tile),
-            self.files.tile(Tile::hashes(level, index)),
-        ] {
-            let Some(bytes) = self.files.read_hashes(&path)? else {
-                continue;
-            };
-            let (hashes, rest) = bytes.as_chunks::<{ Hash::LENGTH }>();
-            let Some(hashes) = bytes
-                .get(..tile.bytes())
-                .filter(|_| rest.is_empty())
-                .map(|_| hashes)
-            else {
-                return Err(self.damaged(entry, "its tile of hashes is too short"));
-            };
-            #[expect(clippy::cast_possible_truncation, reason = "at most 256")]
-            let hashes = hashes.iter().take(tile.width as usize);
-            return Ok(hashes.map(|bytes| Hash::from_bytes(*bytes)).collect());
+        let full = Tile::hashes(level, index);
+        for stored in [tile, full] {
+            if let Some(hashes) = self.stored(stored, tile.width, entry)? {
+                return Ok(hashes);
+            }
         }
-        Err(self.damaged(entry, "its tile of hashes is missing"))
+        let published = size_said(&self.published()?).unwrap_or(0);
+        let width = Tile::count(level, published).saturating_sub(first);
+        let mut hashes = Vec::new();
+        if width > 0 {
+            let wanted = tile.width.min(width);
+            let stored = self.stored(full.of_width(width.min(WIDTH)), wanted, entry)?;
+            hashes = match stored {
+                Some(stored) => stored,
+                // It may have become full since it was not.
+                None => match self.stored(full, tile.width, entry)? {
+                    Some(stored) => return Ok(stored),
+                    None => return Err(self.damaged(entry, "its tile of hashes is missing")),
+                },
+            };
+        }
+        self.add_unpublished(&mut hashes, tile, size)?;
+        Ok(hashes)
+    }
+
+    /// The first so many hashes of a tile that lies in its place, if it does.
+    fn stored(&self, tile: Tile, width: u64, entry: u64) -> Result<Option<Vec<Hash>>, LogError> {
+        let Some(bytes) = self.files.read_hashes(&self.files.tile(tile))? else {
+            return Ok(None);
+        };
+        let (hashes, rest) = bytes.as_chunks::<{ Hash::LENGTH }>();
+        if !rest.is_empty() || bytes.len() < tile.of_width(width).bytes() {
+            return Err(self.damaged(entry, "its tile of hashes is too short"));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 256")]
+        let hashes = hashes.iter().take(width as usize);
+        Ok(Some(hashes.map(|bytes| Hash::from_bytes(*bytes)).collect()))
+    }
+
+    /// Adds what a tile has in a log of this size and nowhere lies yet.
+    fn add_unpublished(
+        &self,
+        hashes: &mut Vec<Hash>,
+        tile: Tile,
+        size: u64,
+    ) -> Result<(), LogError> {
+        let missing = hashes.len() as u64..tile.width;
+        match tile.level.and_then(|level| level.checked_sub(1)) {
+            None if missing.is_empty() => {}
+            None => {
+                let bundle = self.bundle(tile.index, size)?;
+                let known = hashes.len();
+                hashes.extend(Entries::of(&bundle).skip(known).map(Hash::of_leaf));
+            }
+            Some(below) => {
+                for within in missing {
+                    let mut subtree = Frontier::new();
+                    for hash in self.hashes(below, tile.index * WIDTH + within, size)? {
+                        subtree.push(hash);
+                    }
+                    hashes.push(subtree.root());
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn damaged(&self, entry: u64, why: &'static str) -> LogError {

@@ -53,6 +53,17 @@ pub(super) fn open_if_there(path: &Path, longest: u64) -> Result<Option<File>, L
     Ok(Some(file))
 }
 
+/// A plain file that is there, to append to it.
+pub(super) fn open_to_append(path: &Path) -> Result<File, LogError> {
+    // Nothing is written through a link.
+    if !is_file(path)? {
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        return Err(LogError::disk("opening", path)(gone));
+    }
+    let file = OpenOptions::new().append(true).open(path);
+    file.map_err(LogError::disk("opening", path))
+}
+
 /// Makes a log's directory, and those above it, which are there after a crash. Only its owner may
 /// enter it, until somebody decides otherwise.
 pub(super) fn make_directories(path: &Path) -> Result<(), LogError> {

@@ -13,7 +13,7 @@ use super::values::Beside;
 use super::{Files, LogError};
 
 /// The version of what an entry says. A change of it is a change of this number.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The longest entry, in bytes: bundles give its length in 16 bits.
 const LONGEST: usize = u16::MAX as usize;
@@ -123,39 +123,62 @@ pub(super) struct Writing<'a> {
     /// Which values are sensitive, by their names.
     sensitive: &'a BTreeSet<String>,
     files: &'a Files,
+    /// Whether there are values beside the log that earlier events may have told.
+    has_values: bool,
     /// What the events so far committed to, which may not lie beside the log yet.
-    made: HashMap<String, Vec<Disclosure>>,
+    made: HashMap<String, Made>,
+}
+
+/// What was committed to of one request.
+#[derive(Debug, Default)]
+struct Made {
+    disclosures: Vec<Disclosure>,
+    /// What the author of its call marked.
+    marked: BTreeSet<String>,
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(sensitive: &'a BTreeSet<String>, files: &'a Files) -> Self {
-        Self {
+    pub(super) fn new(sensitive: &'a BTreeSet<String>, files: &'a Files) -> Result<Self, LogError> {
+        Ok(Self {
             sensitive,
             files,
+            has_values: files.has_values()?,
             made: HashMap::new(),
-        }
+        })
     }
 
     /// The entry of an event.
     pub(super) fn entry(&mut self, event: &Event) -> Result<Entry, LogError> {
         let shown = shown(event);
-        if self.sensitive.is_empty() {
+        let of = event
+            .request
+            .map_or_else(|| event.id.to_string(), |id| id.to_string());
+        let mut marked = marked(&event.what);
+        let stored = match self.has_values {
+            true => self.files.disclosures(&of)?,
+            false => None,
+        };
+        let made = self.made.get(&of);
+        if self.sensitive.is_empty() && marked.is_empty() && stored.is_none() && made.is_none() {
             let mut entry = Entry::of(event, event, &BTreeMap::new())?;
             entry.shown = shown;
             return Ok(entry);
         }
-        let of = event
-            .request
-            .map_or_else(|| event.id.to_string(), |id| id.to_string());
-        let stored = self.files.disclosures(&of)?;
-        let made = self.made.get(&of);
+        // The marks stand in the event that asked; what comes later is as sensitive.
+        let is_first = !marked.is_empty();
+        if let Some(made) = made {
+            marked.extend(made.marked.iter().cloned());
+        } else if stored.is_some() {
+            marked.extend(self.files.marked(&of)?);
+        }
+        let names: BTreeSet<String> = self.sensitive.union(&marked).cloned().collect();
         let is_known = stored.is_some() || made.is_some();
         // What was destroyed is not kept anew.
         let is_shredded = stored.as_ref().is_some_and(Vec::is_empty) && made.is_none();
         let mut earlier = stored.unwrap_or_default();
-        earlier.extend(made.into_iter().flatten().cloned());
+        earlier.extend(made.iter().flat_map(|made| &made.disclosures).cloned());
         let mut said = serde_json::to_value(event).map_err(|error| unwritable(event, &error))?;
-        let Committed { places, made } = commit(&mut said, self.sensitive, &earlier, is_known)?;
+        let Committed { places, made } = commit(&mut said, &names, &earlier, is_known)?;
         let mut entry = Entry::of(event, &said, &places)?;
         if places.is_empty() {
             entry.shown = shown;
@@ -166,10 +189,29 @@ impl<'a> Writing<'a> {
             entry.values = disclosures.collect();
             let presentation = shown.map(|shown| Beside::presentation(&of, shown));
             entry.values.extend(presentation);
-            self.made.entry(of).or_default().extend(made);
+            if is_first {
+                // Last: where there is nothing else, it was destroyed.
+                entry.values.push(Beside::marked(&of, &marked)?);
+            }
+            let known = self.made.entry(of).or_default();
+            known.disclosures.extend(made);
+            known.marked.extend(marked);
         }
         Ok(entry)
     }
+}
+
+/// What the author of an event's call marked as sensitive.
+fn marked(what: &What) -> BTreeSet<String> {
+    let call = match what {
+        What::Allowed { call, .. } | What::Refused { call, .. } => call.as_ref(),
+        What::Requested { asked } | What::RequestedUnderGrant { asked, .. } => Some(&asked.call),
+        _ => None,
+    };
+    call.into_iter()
+        .flat_map(|call| call.sensitive())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What reviewers are shown of a request, as far as it can be told from its event.

@@ -1,5 +1,6 @@
 //! The files of a log, and what it takes that they are there after a crash.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -14,8 +15,10 @@ use crate::tile::{Tile, WIDTH};
 use crate::tree::Hash;
 
 /// Where entries are appended, a file for each bundle that is not full.
-const OPEN: &str = "open";
+pub(super) const OPEN: &str = "open";
 const CHECKPOINT: &str = "checkpoint";
+/// The checkpoints that were acknowledged since the last one was published.
+const HEAD: &str = "head";
 const CHECKPOINT_BEFORE: &str = "checkpoint.new";
 /// The last checkpoint that witnesses have signed.
 const WITNESSED: &str = "checkpoint.witnessed";
@@ -128,14 +131,18 @@ impl Files {
         Ok(())
     }
 
-    /// The signed checkpoint, unless there is none.
+    pub(super) fn head(&self) -> PathBuf {
+        self.root.join(HEAD)
+    }
+
+    /// The published checkpoint, unless there is none.
     pub(crate) fn checkpoint(&self) -> Result<Option<Vec<u8>>, LogError> {
         self.read_if_there(&self.root.join(CHECKPOINT), LONGEST_NOTE)
     }
 
-    /// Replaces the checkpoint. When this returns, it is there after a crash.
-    pub(super) fn write_checkpoint(&self, note: &str) -> Result<(), LogError> {
-        put(&self.root.join(CHECKPOINT), note.as_bytes(), true)?;
+    /// Replaces the published checkpoint. When this returns, it is there after a crash.
+    pub(super) fn write_checkpoint(&self, note: &[u8]) -> Result<(), LogError> {
+        put(&self.root.join(CHECKPOINT), note, true)?;
         self.sync_root()
     }
 
@@ -170,7 +177,7 @@ impl Files {
         for entry in fs::read_dir(&self.root).map_err(read)? {
             let name = entry.map_err(read)?.file_name();
             let public = [OPEN, CHECKPOINT, CHECKPOINT_BEFORE, WITNESSED, LOCK, TILES];
-            let mut ours = public.into_iter().chain([PAYLOADS, VALUES, SHOWN]);
+            let mut ours = public.into_iter().chain([HEAD, PAYLOADS, VALUES, SHOWN]);
             if !ours.any(|our| name == *our) {
                 return Ok(true);
             }
@@ -195,27 +202,6 @@ impl Files {
         Ok(found)
     }
 
-    /// The file that a bundle's entries are appended to, made if it is not there.
-    pub(super) fn append_to(&self, bundle: u64) -> Result<File, LogError> {
-        let path = self.open(bundle);
-        let mut options = OpenOptions::new();
-        options.append(true);
-        let is_there = is_file(&path)?;
-        if !is_there {
-            options.create_new(true);
-        }
-        let file = options.open(&path);
-        let file = file.map_err(LogError::disk("opening", &path))?;
-        if !is_there {
-            sync_directory(&self.root.join(OPEN))?;
-        }
-        Ok(file)
-    }
-
-    pub(super) fn sync_open(&self) -> Result<(), LogError> {
-        sync_directory(&self.root.join(OPEN))
-    }
-
     /// Writes a tile for whoever reads the log: whole, or not at all, also where the process is
     /// killed while it writes one that is there already. After a loss of power it is made again.
     pub(super) fn show_tile(&self, tile: Tile, bytes: &[u8]) -> Result<(), LogError> {
@@ -224,12 +210,19 @@ impl Files {
         put(&path, bytes, false)
     }
 
-    /// Writes a full tile of hashes. When this returns it is there after a crash.
+    /// Writes a full tile of hashes, which is there after a crash once its place is
+    /// [flushed](Self::sync_tiles).
     pub(super) fn keep_tile(&self, tile: Tile, bytes: &[u8]) -> Result<(), LogError> {
         let path = self.tile(tile);
         self.make_parents(&path)?;
-        put(&path, bytes, true)?;
-        self.sync_parents(&path)
+        put(&path, bytes, true)
+    }
+
+    /// Makes sure that these tiles and bundles are in their places after a crash.
+    pub(super) fn sync_tiles(&self, tiles: &[Tile]) -> Result<(), LogError> {
+        let paths: Vec<PathBuf> = tiles.iter().map(|tile| self.tile(*tile)).collect();
+        let places: BTreeSet<&Path> = paths.iter().flat_map(|path| self.above(path)).collect();
+        places.into_iter().try_for_each(sync_directory)
     }
 
     /// Keeps what is its owner's alone. When this returns it is there after a crash.
@@ -272,7 +265,7 @@ impl Files {
 
     /// Has a full bundle under its own name only, and forgets what was shown of it before.
     pub(super) fn settle_bundle(&self, bundle: u64) -> Result<(), LogError> {
-        self.sync_parents(&self.tile(Tile::bundle(bundle)))?;
+        self.sync_tiles(&[Tile::bundle(bundle)])?;
         self.remove(&self.open(bundle))?;
         self.forget_partial(Tile::bundle(bundle))
     }
@@ -363,10 +356,12 @@ impl Files {
 
     /// Every directory between the log's and the file.
     fn sync_parents(&self, path: &Path) -> Result<(), LogError> {
+        self.above(path).try_for_each(sync_directory)
+    }
+
+    /// The directories from a file's up to the log's.
+    fn above<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Path> {
         let within = |parent: &&Path| parent.starts_with(&self.root);
-        path.ancestors()
-            .skip(1)
-            .take_while(within)
-            .try_for_each(sync_directory)
+        path.ancestors().skip(1).take_while(within)
     }
 }

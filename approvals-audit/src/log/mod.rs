@@ -1,25 +1,31 @@
 //! The log: an audit sink that keeps what it acknowledges, in a directory that anybody can verify.
 
+mod appending;
 mod commitment;
 mod committing;
 mod completing;
+mod crowd;
 mod directory;
 mod disk;
 mod entry;
 mod error;
 mod files;
+mod head;
 mod known;
+mod publishing;
 mod recovery;
 mod seal;
 mod serving;
 mod shown;
 mod tail;
 mod values;
+mod waiting;
 mod writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use approvals_core::{AuditError, AuditSink, Event, RequestStore, SinkId, async_trait};
 use tokio::runtime::Handle;
@@ -49,9 +55,29 @@ pub struct AuditLogBuilder {
     formerly: Vec<VerifierKey>,
     sensitive: BTreeSet<String>,
     shared: Option<(Arc<dyn RequestStore>, SinkId)>,
+    lateness: Duration,
 }
 
 impl AuditLogBuilder {
+    /// How long after an event was acknowledged the published files may show it, at most: 200 ms
+    /// unless this says otherwise, and a day at most. They are for whoever reads the log as C2SP says, such as a web
+    /// server that hands them out. Writing them with every commit would take most of its time;
+    /// [`Directory`] reads what was acknowledged without them.
+    ///
+    /// When nothing is recorded for a sixteenth of it, or the log is closed, they are written sooner;
+    /// where writing them takes a disk longer than a sixteenth of it, in a sixteenth of the time.
+    #[must_use]
+    pub const fn published_within(mut self, lateness: Duration) -> Self {
+        // Instants have an end.
+        let most = Duration::from_secs(24 * 60 * 60);
+        self.lateness = if lateness.as_nanos() < most.as_nanos() {
+            lateness
+        } else {
+            most
+        };
+        self
+    }
+
     /// Has several processes write the log in turn, each of which has a gate on this store with the
     /// log as the sink of this name: whichever feeds the sink opens the log, and lets go of it when
     /// there is nothing to write for a second.
@@ -70,6 +96,9 @@ impl AuditLogBuilder {
     /// and labels of any action, and the texts `resource`, `summary`, `justification`, `key` and
     /// `comment`. Any other text of the same request in which such a value of four characters or
     /// more is found enters as a commitment too, and so do the hashes over it.
+    ///
+    /// What the author of an action marked with `sensitive(…)` enters so in every log, and need not
+    /// be named here.
     ///
     /// The values lie beside the log, where [`Directory::disclosures`] finds them until
     /// [`Directory::shred`] destroys them.
@@ -131,7 +160,7 @@ impl AuditLogBuilder {
         std::thread::Builder::new()
             .name("approvals-audit".to_owned())
             .spawn(move || {
-                Serving::new(files, keys, seals).run(opened, queue);
+                Serving::new(files, keys, seals, self.lateness).run(opened, queue);
                 // Whoever waits may have gone.
                 let _ = closed.send(());
             })
@@ -169,7 +198,20 @@ impl AuditLog {
             formerly: Vec::new(),
             sensitive: BTreeSet::new(),
             shared: None,
+            lateness: serving::LATENESS,
         }
+    }
+
+    /// Has the published files show everything that was acknowledged, now.
+    ///
+    /// # Errors
+    /// [`LogError`] when they cannot be written. What was acknowledged is kept all the same, and
+    /// nothing more is until they can.
+    pub async fn publish(&self) -> Result<(), LogError> {
+        let (done, told) = oneshot::channel();
+        let sent = self.jobs.send(Job::Publish(done)).await;
+        sent.map_err(|_| LogError::Closed)?;
+        told.await.map_err(|_| LogError::Closed)?
     }
 
     /// The log as others read it.
@@ -178,7 +220,7 @@ impl AuditLog {
         Directory::at(&self.path)
     }
 
-    /// Stops writing, once everything that was recorded is kept. Another process may write the log
+    /// Stops writing, once everything that was recorded is kept and published. Another process may write the log
     /// afterwards.
     pub async fn close(self) {
         drop(self.jobs);
@@ -192,14 +234,12 @@ impl AuditSink for AuditLog {
     async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         let failed = |error: LogError| AuditError(error.to_string());
         let files = Files::of(&self.path);
-        let mut writing = Writing::new(&self.sensitive, &files);
+        let mut writing = Writing::new(&self.sensitive, &files).map_err(failed)?;
         let entries = events.iter().map(|event| writing.entry(event));
         let entries: Result<Vec<Entry>, LogError> = entries.collect();
         let (done, told) = oneshot::channel();
-        let job = Job {
-            entries: entries.map_err(failed)?,
-            done,
-        };
+        let entries = entries.map_err(failed)?;
+        let job = Job::Record { entries, done };
         let sent = self.jobs.send(job).await;
         sent.map_err(|_| failed(LogError::Closed))?;
         told.await.map_err(|_| failed(LogError::Closed))?

@@ -4,6 +4,7 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 
+use super::completing::{RECORDED, SIGNED};
 use super::known::Known;
 use super::tail::{Full, Tail};
 use super::writer::{Keys, Reached, Writer};
@@ -18,8 +19,12 @@ impl Writer {
         if self.files.has_entries()? {
             return Err(self.damaged(0, "there are entries and no checkpoint"));
         }
+        if !self.files.read_head()?.is_empty() {
+            return Err(self.damaged(0, "its checkpoint is gone"));
+        }
         self.files.sync_open()?;
-        self.checkpoint()
+        self.unpublished = Some(self.sign()?);
+        self.publish()
     }
 
     /// Makes what is in the directory what the checkpoint says, or refuses.
@@ -31,12 +36,13 @@ impl Writer {
     ) -> Result<(), LogError> {
         let checkpoint = checkpoint_of(&self.files, &self.keys, &note)?;
         let size = checkpoint.size;
+        let signed = self.last_signed(&checkpoint)?;
         let reached = reached.filter(|(size, _)| *size > 0);
-        if reached.is_some_and(|(had, _)| size < had) {
+        if reached.is_some_and(|(had, _)| signed.0 < had) {
             let why = "the log had more entries than its checkpoint says: it was set back";
-            return Err(self.damaged(size, why));
+            return Err(self.damaged(signed.0, why));
         }
-        if sealed.is_some_and(|(had, _)| size > had) {
+        if sealed.is_some_and(|(had, _)| signed.0 > had) {
             let why = "the log has more entries than the store has recorded of it: the store was set back, or the log was written without it";
             return Err(self.damaged(size, why));
         }
@@ -70,26 +76,59 @@ impl Writer {
                 "the entries or hashes before the checkpoint were changed: verify the log to find which",
             ));
         }
-        if let Some(reached) = reached {
+        self.published = Some(note);
+        let mut length = last.len();
+        if signed.0 > size {
+            length = self.take_up_to(&self.files.clone(), signed, SIGNED)?;
+        }
+        let known = reached.into_iter().chain(sealed);
+        for reached in known.filter(|(had, _)| *had <= signed.0) {
             self.refuse_fork(&directory, reached)?;
         }
-        self.note = Some(note);
-        if let Some(sealed) = sealed {
-            if sealed.0 > size {
-                let committed = self.complete(&self.files.clone(), sealed)?;
-                self.settle_committed(&committed)?;
-                self.known = Known::of(&directory, self.size())?;
-                return Ok(());
-            }
-            self.refuse_fork(&directory, sealed)?;
+        if let Some(sealed) = sealed.filter(|(had, _)| *had > signed.0) {
+            length = self.take_up_to(&self.files.clone(), sealed, RECORDED)?;
+            tracing::warn!(
+                entries = sealed.0,
+                "whoever wrote the log died before it was signed: it is completed as the store has recorded it"
+            );
         }
-        self.known = Known::of(&directory, size)?;
-        // Everything before the checkpoint is as it says: nothing is taken away before that.
-        self.drop_past(&open, whole, last.len())?;
+        // Everything is as it was signed or recorded: nothing is taken away before that.
+        self.drop_past(&open, self.size() / WIDTH, length)?;
+        self.known = Known::of(&directory, self.size())?;
+        if self.size() > size {
+            self.unpublished = Some(self.sign()?);
+            return self.publish();
+        }
         for (tile, bytes) in self.tail.partial() {
             self.files.show_tile(tile, &bytes)?;
         }
         Ok(())
+    }
+
+    /// How far the log is by its last signed checkpoint, published or not.
+    fn last_signed(&self, published: &Checkpoint) -> Result<Reached, LogError> {
+        let mut before: Option<Checkpoint> = None;
+        for note in self.files.read_head()? {
+            let changed = |size| {
+                let why = "a checkpoint of its head was changed";
+                move |_| self.damaged(size, why)
+            };
+            let size = before.as_ref().map_or(published.size, |last| last.size);
+            let note = note.map_err(changed(size))?;
+            let next = checkpoint_of(&self.files, &self.keys, &note)?;
+            if before.is_some_and(|before| next.size <= before.size) {
+                let why = "the checkpoints of its head are not in their order: they were changed";
+                return Err(self.damaged(size, why));
+            }
+            before = Some(next);
+        }
+        let last = before.filter(|last| last.size >= published.size);
+        let last = last.as_ref().unwrap_or(published);
+        if last.size == published.size && last.root != published.root {
+            let why = "its head and its published checkpoint are not of one log";
+            return Err(self.damaged(0, why));
+        }
+        Ok((last.size, last.root))
     }
 
     /// Refuses a log that is another than the one that is known to have come so far.
@@ -130,6 +169,7 @@ impl Writer {
             let full = self.hash_bundle(*bundle)?;
             for (tile, bytes) in full {
                 self.files.keep_tile(tile, &bytes)?;
+                self.files.sync_tiles(&[tile])?;
                 self.files.forget_partial(tile)?;
             }
             self.files.settle_bundle(*bundle)?;

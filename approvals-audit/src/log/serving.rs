@@ -6,13 +6,27 @@ use std::time::{Duration, Instant};
 use approvals_core::AuditError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::crowd::Crowd;
 use super::entry::Entry;
 use super::seal::Seals;
+use super::waiting::{self, Next};
 use super::writer::{Keys, Reached, Writer};
 use super::{Directory, Files, LogError};
 
 /// How many entries are appended by one commit.
 const BATCH: usize = 1024;
+
+/// How late the published files are by default, at most.
+pub(super) const LATENESS: Duration = Duration::from_millis(200);
+
+/// After so small a part of it they are made anew when nothing comes.
+const QUIET: u32 = 16;
+
+/// Where it takes long it is done less often, so that it takes such a part of the time at most.
+const SHARE: u32 = 16;
+
+/// After how long publishing is tried again when it failed.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a process that shares a log keeps it when it has nothing to write.
 const IDLE: Duration = Duration::from_secs(1);
@@ -25,10 +39,12 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Whoever waits for events to be kept.
 type Done = oneshot::Sender<Result<(), AuditError>>;
 
-/// Events that somebody waits for.
-pub(super) struct Job {
-    pub(super) entries: Vec<Entry>,
-    pub(super) done: Done,
+/// What is to be done.
+pub(super) enum Job {
+    /// Events that somebody waits for.
+    Record { entries: Vec<Entry>, done: Done },
+    /// Somebody waits for the published files.
+    Publish(oneshot::Sender<Result<(), LogError>>),
 }
 
 /// A log that this process writes.
@@ -37,22 +53,33 @@ pub(super) struct Serving {
     pub(super) keys: Keys,
     /// Where several processes write it in turn.
     pub(super) seals: Option<Seals>,
+    /// How late the published files may be.
+    pub(super) lateness: Duration,
     lock: Option<File>,
     /// `None` when it has to be opened again.
     writer: Option<Writer>,
     /// What was acknowledged: opened again, the log has to have it.
     reached: Option<Reached>,
+    /// When the published files have to be made anew, however much there is to write.
+    due: Option<Instant>,
+    /// How long making them anew took the last time.
+    publishing: Duration,
+    crowd: Crowd,
 }
 
 impl Serving {
-    pub(super) const fn new(files: Files, keys: Keys, seals: Option<Seals>) -> Self {
+    pub(super) fn new(files: Files, keys: Keys, seals: Option<Seals>, lateness: Duration) -> Self {
         Self {
             files,
             keys,
             seals,
+            lateness,
             lock: None,
             writer: None,
             reached: None,
+            due: None,
+            publishing: Duration::ZERO,
+            crowd: Crowd::default(),
         }
     }
 
@@ -71,34 +98,102 @@ impl Serving {
         if opened.send(first).is_err() || failed {
             return;
         }
-        while let Some(job) = self.next(&mut queue) {
-            let mut jobs = vec![job];
-            let mut entries = jobs.iter().map(|job| job.entries.len()).sum::<usize>();
-            while entries < BATCH
-                && let Ok(job) = queue.try_recv()
-            {
-                entries += job.entries.len();
-                jobs.push(job);
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| self.next(&mut queue)) {
+            match job {
+                Job::Record { entries, done } => {
+                    next = self.record(entries, done, &mut queue);
+                }
+                Job::Publish(done) => {
+                    // Whoever waited may have gone.
+                    let _ = done.send(self.publish());
+                }
             }
-            self.commit(jobs);
+            if self.due.is_some_and(|due| due <= Instant::now()) {
+                self.publish_and_tell();
+            }
         }
+        self.publish_and_tell();
     }
 
-    /// The next job. A log that is shared is let go of when there is none for a while.
+    /// Commits these entries with all that are queued, as far as there is room. What is to be done
+    /// next, if it was taken from the queue.
+    fn record(
+        &mut self,
+        entries: Vec<Entry>,
+        done: Done,
+        queue: &mut mpsc::Receiver<Job>,
+    ) -> Option<Job> {
+        self.crowd.wait(1, queue);
+        let mut count = entries.len();
+        let mut waiting = vec![(entries, done)];
+        let mut other = None;
+        while count < BATCH && other.is_none() {
+            match queue.try_recv() {
+                Ok(Job::Record { entries, done }) => {
+                    count += entries.len();
+                    waiting.push((entries, done));
+                }
+                Ok(job) => other = Some(job),
+                Err(_) => break,
+            }
+        }
+        let (jobs, begun) = (waiting.len(), Instant::now());
+        self.commit(waiting);
+        self.crowd.served(jobs, queue.len(), begun.elapsed());
+        other
+    }
+
+    /// The next job. What was acknowledged is published when there is none for a moment, and a log
+    /// that is shared is let go of when there is none for a while.
     fn next(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        if let (Some(seals), Some(_)) = (&self.seals, &self.lock) {
-            let waiting = async { tokio::time::timeout(IDLE, queue.recv()).await };
-            match seals.runtime.block_on(waiting) {
-                Ok(job) => return job,
-                Err(_) => self.let_go(),
+        loop {
+            let now = Instant::now();
+            let idle = self.seals.is_some() && self.lock.is_some();
+            let until = match self.due {
+                Some(due) => Some(due.min(now + self.lateness / QUIET)),
+                None => idle.then(|| now + IDLE),
+            };
+            match waiting::next(queue, until) {
+                Next::Queued(job) => return Some(job),
+                Next::Closed => return None,
+                Next::Late if self.due.is_some() => self.publish_and_tell(),
+                Next::Late => self.let_go(),
             }
         }
-        queue.blocking_recv()
     }
 
+    /// Publishes what was acknowledged.
+    fn publish(&mut self) -> Result<(), LogError> {
+        if self.due.is_none() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let published = self.take().and_then(|mut writer| {
+            writer.publish()?;
+            self.writer = Some(writer);
+            Ok(())
+        });
+        self.publishing = begun.elapsed();
+        self.due = None;
+        if published.is_err() {
+            self.due = Some(Instant::now() + AGAIN);
+            self.failed();
+        }
+        published
+    }
+
+    fn publish_and_tell(&mut self) {
+        if let Err(error) = self.publish() {
+            tracing::error!(%error, "audit events are kept, and could not be published; nothing more is kept until they can");
+        }
+    }
+
+    /// Whoever takes the log next publishes what there is.
     fn let_go(&mut self) {
         self.writer = None;
         self.lock = None;
+        self.due = None;
     }
 
     /// Takes the log: its lock, and what it takes to go on from where it is.
@@ -133,18 +228,18 @@ impl Serving {
         }
     }
 
-    /// Commits jobs and tells whoever waits.
-    fn commit(&mut self, jobs: Vec<Job>) {
+    /// Commits entries and tells whoever waits for them.
+    fn commit(&mut self, jobs: Vec<(Vec<Entry>, Done)>) {
         let mut writer = match self.take() {
             Ok(writer) => writer,
             Err(error) => {
                 self.failed();
-                return tell(jobs.into_iter().map(|job| job.done), &Err(error));
+                return tell(jobs.into_iter().map(|(_, done)| done), &Err(error));
             }
         };
         let mut fresh = Vec::new();
         let mut waiting = Vec::new();
-        for Job { entries, done } in jobs {
+        for (entries, done) in jobs {
             match add_unknown(&mut fresh, &writer, &self.files, entries) {
                 Ok(()) => waiting.push(done),
                 Err(error) => tell([done], &Err(error)),
@@ -155,22 +250,19 @@ impl Serving {
             self.writer = Some(writer);
             return;
         }
-        let committed = match writer.append(&fresh) {
-            Ok(committed) => committed,
-            Err(error) => {
-                tracing::error!(%error, "audit events could not be kept; the log is opened again");
-                self.failed();
-                return tell(waiting, &Err(error));
-            }
-        };
+        if let Err(error) = writer.append(&fresh) {
+            tracing::error!(%error, "audit events could not be kept; the log is opened again");
+            self.failed();
+            return tell(waiting, &Err(error));
+        }
         self.reached = Some(writer.reached());
         tell(waiting, &Ok(()));
-        match writer.settle_committed(&committed) {
-            Ok(()) => self.writer = Some(writer),
-            Err(error) => {
-                tracing::error!(%error, "a full tile could not be put in its place; the log is opened again");
-            }
+        if !writer.is_published() {
+            let late = self.lateness.max(self.publishing * SHARE);
+            let soon = || Instant::now() + late;
+            self.due = Some(self.due.unwrap_or_else(soon));
         }
+        self.writer = Some(writer);
     }
 
     /// Another process may do better with a log that is shared.

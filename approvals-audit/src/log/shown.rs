@@ -26,40 +26,80 @@ pub(super) fn append(lines: &mut Vec<u8>, presentation: &[u8]) {
     lines.push(b'\n');
 }
 
+/// Where presentations are appended, as a log's writer has it.
+#[derive(Debug, Default)]
+pub(super) struct Presentations {
+    /// Of which bundle, and its file.
+    open: Option<(u64, File)>,
+}
+
+impl Presentations {
+    /// Keeps lines of this bundle. When this returns they are there after a crash.
+    pub(super) fn keep(
+        &mut self,
+        files: &Files,
+        bundle: u64,
+        lines: &mut Vec<u8>,
+    ) -> Result<(), LogError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let path = files.shown(bundle);
+        let mut file = match self.open.take() {
+            Some((of, file)) if of == bundle && is_there(&file) => file,
+            Some(_) | None => {
+                let file = files.append_to_shown(bundle)?;
+                let written = file.metadata().map_err(LogError::disk("reading", &path))?;
+                if written.len() > 0 {
+                    // A crash may have left half a line, which is nobody's.
+                    lines.insert(0, b'\n');
+                }
+                file
+            }
+        };
+        file.write_all(lines)
+            .map_err(LogError::disk("writing", &path))?;
+        file.sync_data()
+            .map_err(LogError::disk("flushing", &path))?;
+        lines.clear();
+        self.open = Some((bundle, file));
+        Ok(())
+    }
+}
+
+/// Whether a file that is held was not removed or replaced meanwhile.
+fn is_there(file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        file.metadata().is_ok_and(|found| found.nlink() > 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        true
+    }
+}
+
 impl Files {
     fn shown(&self, bundle: u64) -> PathBuf {
         self.root().join(SHOWN).join(bundle.to_string())
     }
 
-    /// Keeps lines of this bundle. When this returns they are there after a crash.
-    pub(super) fn keep_shown(&self, bundle: u64, lines: &mut Vec<u8>) -> Result<(), LogError> {
-        if lines.is_empty() {
-            return Ok(());
-        }
+    /// The file of a bundle, made if it is not there.
+    fn append_to_shown(&self, bundle: u64) -> Result<File, LogError> {
         let path = self.shown(bundle);
-        let is_new = !disk::is_file(&path)?;
-        let mut options = OpenOptions::new();
-        options.append(true);
-        if is_new {
+        if !disk::is_file(&path)? {
+            let place = self.root().join(SHOWN);
+            let is_first = place.symlink_metadata().is_err();
             self.make_parents(&path)?;
-            disk::private(&mut options).create_new(true);
-        } else {
-            // A crash may have left half a line, which is nobody's.
-            lines.insert(0, b'\n');
+            if is_first {
+                sync_directory(self.root())?;
+            }
+            let private = || disk::private(&mut OpenOptions::new()).clone();
+            self.make_ahead(bundle, |bundle| self.shown(bundle), private)?;
         }
-        let mut file = options
-            .open(&path)
-            .map_err(LogError::disk("opening", &path))?;
-        file.write_all(lines)
-            .map_err(LogError::disk("writing", &path))?;
-        file.sync_data()
-            .map_err(LogError::disk("flushing", &path))?;
-        if is_new {
-            sync_directory(&self.root().join(SHOWN))?;
-            sync_directory(self.root())?;
-        }
-        lines.clear();
-        Ok(())
+        disk::open_to_append(&path)
     }
 
     fn shown_of(&self, bundle: u64) -> Result<Option<Lines>, LogError> {

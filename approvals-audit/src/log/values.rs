@@ -1,5 +1,6 @@
 //! Where disclosures lie beside a log, and how they are destroyed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ const LONGEST: u64 = 64 << 20;
 
 /// What was shown of a request with sensitive values.
 const PRESENTATION: &str = "presentation";
+
+/// What the author of a request's call marked as sensitive. It has an extension, unlike values.
+const MARKED: &str = "marked.json";
 
 /// A value that lies beside the log.
 #[derive(Debug, Clone)]
@@ -32,6 +36,16 @@ impl Beside {
         }
     }
 
+    /// The names alone, which entries have in clear: they are no values, and outlive those.
+    pub(super) fn marked(of: &str, names: &BTreeSet<String>) -> Result<Self, LogError> {
+        let bytes = serde_json::to_vec(names).map_err(|_| LogError::Arguments)?;
+        Ok(Self {
+            of: of.to_owned(),
+            name: MARKED.to_owned(),
+            bytes,
+        })
+    }
+
     pub(super) fn presentation(of: &str, bytes: Vec<u8>) -> Self {
         Self {
             of: of.to_owned(),
@@ -49,6 +63,24 @@ impl Files {
             return Err(LogError::NotPlain(of.into()));
         }
         Ok(self.root().join(super::files::VALUES).join(of))
+    }
+
+    /// Whether there ever was a value that is sensitive.
+    pub(super) fn has_values(&self) -> Result<bool, LogError> {
+        let place = self.root().join(super::files::VALUES);
+        let there = place.try_exists();
+        there.map_err(LogError::disk("reading", &place))
+    }
+
+    /// What the author of a request's call marked, also when its values were destroyed.
+    pub(super) fn marked(&self, of: &str) -> Result<BTreeSet<String>, LogError> {
+        let path = self.values(of)?.join(MARKED);
+        let Some(bytes) = disk::read_if_there(&path, LONGEST)? else {
+            return Ok(BTreeSet::new());
+        };
+        serde_json::from_slice(&bytes).map_err(|error| {
+            LogError::disk("reading", &path)(io::Error::new(io::ErrorKind::InvalidData, error))
+        })
     }
 
     /// The disclosures that are left of a request; `None` when it never had any.
@@ -119,7 +151,12 @@ impl Directory {
         };
         let mut gone = 0;
         for entry in names {
-            shred(&entry.map_err(LogError::disk("reading", &place))?.path())?;
+            let path = entry.map_err(LogError::disk("reading", &place))?.path();
+            // Which names are sensitive is asked for as long as anything is recorded.
+            if path.ends_with(MARKED) {
+                continue;
+            }
+            shred(&path)?;
             gone += 1;
         }
         // The directory stays: what is recorded of the request later is sensitive too.

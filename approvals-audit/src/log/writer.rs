@@ -1,14 +1,15 @@
-//! Appending: entries and then the checkpoint are on the disk before anybody is told.
+//! Appending: entries and then a signed checkpoint are on the disk before anybody is told.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::head::Head;
 use super::known::Known;
 use super::recovery::checkpoint_of;
 use super::seal::{Seal, Seals};
-use super::shown;
+use super::shown::{self, Presentations};
 use super::tail::{Full, Tail};
 use super::{Directory, Files, LogError};
 use crate::checkpoint::Checkpoint;
@@ -32,10 +33,19 @@ pub(super) struct Writer {
     pub(super) tail: Tail,
     /// The file of the bundle that is not full.
     pub(super) file: Option<File>,
+    /// Where what reviewers were shown is appended.
+    pub(super) presentations: Presentations,
     /// What the trail's first and last entries are.
     pub(super) known: Known,
-    /// The checkpoint as this writer left it. Nobody else writes one.
-    pub(super) note: Option<Vec<u8>>,
+    /// The published checkpoint as this writer left it. Nobody else writes one.
+    pub(super) published: Option<Vec<u8>>,
+    /// The last checkpoint that was signed, unless it is published.
+    pub(super) unpublished: Option<Vec<u8>>,
+    /// The checkpoints that were signed since the published one.
+    pub(super) head: Option<Head>,
+    /// What became full since then.
+    pub(super) full: Vec<Full>,
+    pub(super) bundles: Vec<u64>,
     /// What the store knows of it, where several processes write it in turn.
     pub(super) sealed: Option<(Seals, Seal)>,
 }
@@ -59,8 +69,13 @@ impl Writer {
             keys: keys.clone(),
             tail: Tail::default(),
             file: None,
+            presentations: Presentations::default(),
             known: Known::default(),
-            note: None,
+            published: None,
+            unpublished: None,
+            head: None,
+            full: Vec::new(),
+            bundles: Vec::new(),
             sealed: None,
         };
         match files.checkpoint()? {
@@ -70,6 +85,8 @@ impl Writer {
             }
             None => writer.begin()?,
         }
+        // Everything that there is is published by now.
+        writer.head = Some(Head::begin(files)?);
         if let Some(seals) = seals {
             let (size, root) = writer.reached();
             let fence = seal.map_or(1, |seal| seal.fence.saturating_add(1));
@@ -122,9 +139,7 @@ impl Writer {
     }
 
     /// Appends entries, in the order of their numbers. When this returns they are kept.
-    pub(super) fn append(&mut self, entries: &[Entry]) -> Result<Committed, LogError> {
-        let mut full = Vec::new();
-        let mut bundles = Vec::new();
+    pub(super) fn append(&mut self, entries: &[Entry]) -> Result<(), LogError> {
         let mut buffer = Vec::new();
         for payload in entries.iter().filter_map(|entry| entry.payload.as_ref()) {
             self.files.keep_payload(&payload.name, &payload.bytes)?;
@@ -139,34 +154,34 @@ impl Writer {
             if !crate::tile::append(&mut buffer, &entry.bytes) {
                 return Err(too_long());
             }
-            full.extend(self.tail.push(&entry.bytes).ok_or_else(too_long)?);
+            let full = self.tail.push(&entry.bytes).ok_or_else(too_long)?;
+            self.full.extend(full);
             if let Some(presentation) = &entry.shown {
                 shown::append(&mut shown, presentation);
             }
             if self.tail.bundle() > bundle {
-                self.files.keep_shown(bundle, &mut shown)?;
+                self.presentations.keep(&self.files, bundle, &mut shown)?;
                 self.write(bundle, &mut buffer)?;
                 self.file = None;
-                bundles.push(bundle);
+                self.bundles.push(bundle);
             }
         }
-        self.files.keep_shown(self.tail.bundle(), &mut shown)?;
+        let bundle = self.tail.bundle();
+        self.presentations.keep(&self.files, bundle, &mut shown)?;
         if !buffer.is_empty() {
-            self.write(self.tail.bundle(), &mut buffer)?;
-        }
-        for bundle in &bundles {
-            self.files.link_bundle(*bundle)?;
-        }
-        let partial = self.tail.partial();
-        // Levels above the lowest change only with it.
-        let changed = |(tile, _): &&Full| matches!(tile.level, None | Some(0)) || !full.is_empty();
-        for (tile, bytes) in full.iter().chain(partial.iter().filter(changed)) {
-            self.files.show_tile(*tile, bytes)?;
+            self.write(bundle, &mut buffer)?;
         }
         self.seal()?;
-        self.checkpoint()?;
+        self.refuse_changed()?;
+        let note = self.sign()?;
+        let head = self.head.as_mut();
+        let is_kept = head.map(|head| head.append(&note)).transpose()?;
+        self.unpublished = Some(note);
+        if is_kept != Some(true) {
+            self.publish()?;
+        }
         self.known.append(entries);
-        Ok(Committed { full, bundles })
+        Ok(())
     }
 
     /// Appends to a bundle's file, and flushes it.
@@ -185,53 +200,37 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes an entry up that lies in its bundle already. The tiles of hashes that it made full.
-    pub(super) fn take_up(&mut self, entry: &[u8]) -> Result<Vec<Full>, LogError> {
+    /// Takes an entry up that lies in its bundle already.
+    pub(super) fn take_up(&mut self, entry: &[u8]) -> Result<(), LogError> {
         // What was read out of a bundle fits into one.
         let full = self.tail.push(entry);
-        full.ok_or_else(|| self.damaged(self.tail.size(), "it is too long"))
+        let too_long = || self.damaged(self.tail.size(), "it is too long");
+        let full = full.ok_or_else(too_long)?;
+        self.full.extend(full);
+        Ok(())
     }
 
-    pub(super) fn partial(&self) -> Vec<Full> {
-        self.tail.partial()
-    }
-
-    pub(super) fn checkpoint(&mut self) -> Result<(), LogError> {
-        if self.files.checkpoint()? != self.note {
-            return Err(self.damaged(
-                self.tail.size(),
-                "somebody else has changed its checkpoint while it was being written",
-            ));
+    /// Refuses when the checkpoints are not as this writer left them.
+    pub(super) fn refuse_changed(&self) -> Result<(), LogError> {
+        let head_stands = self.head.as_ref().map_or(Ok(true), Head::stands)?;
+        if head_stands && self.files.checkpoint()? == self.published {
+            return Ok(());
         }
+        Err(self.damaged(
+            self.tail.size(),
+            "somebody else has changed its checkpoint while it was being written",
+        ))
+    }
+
+    /// A signed checkpoint over all entries.
+    pub(super) fn sign(&self) -> Result<Vec<u8>, LogError> {
         let checkpoint = Checkpoint {
             origin: self.keys.origin.clone(),
             size: self.tail.size(),
             root: self.tail.root(),
         };
         let signers = self.keys.signers.iter().map(AsRef::as_ref);
-        let note = Note::signed(&checkpoint.text(), signers)?.to_string();
-        self.files.write_checkpoint(&note)?;
-        self.note = Some(note.into_bytes());
-        Ok(())
+        let note = Note::signed(&checkpoint.text(), signers)?;
+        Ok(note.to_string().into_bytes())
     }
-
-    /// Puts what became full in its place for good. Done after whoever waits was told: a crash
-    /// before it is made up for when the log is opened.
-    pub(super) fn settle_committed(&self, committed: &Committed) -> Result<(), LogError> {
-        for (tile, bytes) in &committed.full {
-            self.files.keep_tile(*tile, bytes)?;
-            self.files.forget_partial(*tile)?;
-        }
-        for bundle in &committed.bundles {
-            self.files.settle_bundle(*bundle)?;
-        }
-        Ok(())
-    }
-}
-
-/// What a commit made full.
-#[derive(Debug)]
-pub(super) struct Committed {
-    pub(super) full: Vec<Full>,
-    pub(super) bundles: Vec<u64>,
 }

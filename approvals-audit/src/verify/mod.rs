@@ -1,7 +1,10 @@
 //! Verifying a log with nothing but its files and the public key.
 
 mod lifecycle;
+mod own;
+mod remembered;
 mod seen;
+mod torn;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,7 @@ use crate::log::{Directory, LogError, SCHEMA};
 use crate::note::VerifierKey;
 use crate::tile::{Entries, HEIGHT, Tile, WIDTH};
 use crate::tree::{Frontier, Hash};
+use crate::witness::WitnessError;
 
 /// What is verified, and with which keys.
 #[derive(Debug, Clone)]
@@ -22,6 +26,7 @@ pub struct Verifier {
     path: PathBuf,
     keys: Vec<VerifierKey>,
     remembered: Vec<Checkpoint>,
+    witnesses: Vec<VerifierKey>,
     most_open: usize,
 }
 
@@ -37,6 +42,8 @@ pub struct Report {
     pub note: Vec<u8>,
     /// How many entries the log has.
     pub entries: u64,
+    /// How many entries, from the first, it had when the witnesses signed that were named.
+    pub witnessed: Option<u64>,
     /// The time of the first and of the last.
     pub span: Option<(Timestamp, Timestamp)>,
     /// How many requests were not over at its end.
@@ -73,6 +80,12 @@ pub enum VerifyError {
     /// The checkpoint is not signed by the key, or it is another log's.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The checkpoint that witnesses signed is not signed by the log, or not by all of them.
+    #[error("the checkpoint that witnesses signed, `checkpoint.witnessed`: {0}")]
+    Witnessed(CheckpointError),
+    /// There is none.
+    #[error("no witness has signed the log: `checkpoint.witnessed` is not there")]
+    Unwitnessed,
     /// The files cannot be read.
     #[error(transparent)]
     Unreadable(LogError),
@@ -100,6 +113,7 @@ impl Verifier {
             path: path.as_ref().to_owned(),
             keys: keys.into_iter().collect(),
             remembered: Vec::new(),
+            witnesses: Vec::new(),
             most_open: MOST_OPEN,
         }
     }
@@ -120,6 +134,19 @@ impl Verifier {
         self
     }
 
+    /// This witness has to have signed a checkpoint that lies beside the log, which still begins
+    /// with it: whoever has the log's key, and nobody else's, cannot have rewritten what is before.
+    ///
+    /// # Errors
+    /// [`WitnessError::Kind`] when the key is one that a log signs with.
+    pub fn witnessed_by(mut self, witness: VerifierKey) -> Result<Self, WitnessError> {
+        if !witness.is_witness() {
+            return Err(WitnessError::Kind(witness.to_string()));
+        }
+        self.witnesses.push(witness);
+        Ok(self)
+    }
+
     /// Reads the whole log once, and stops at the first thing that is wrong. Memory is bounded by
     /// the requests that are not over at one time.
     ///
@@ -127,41 +154,28 @@ impl Verifier {
     /// [`VerifyError`].
     pub fn run(&self) -> Result<Report, VerifyError> {
         let directory = Directory::at(&self.path);
+        // Before the log's own, which may grow meanwhile.
+        let witnessed = self.witnessed(&directory)?;
         let note = directory.note()?;
         let checkpoint = Checkpoint::verified(&note, &self.keys)?;
         let size = checkpoint.size;
-        for known in &self.remembered {
-            if known.origin != checkpoint.origin {
-                return Err(CheckpointError::Origin {
-                    found: checkpoint.origin,
-                    expected: known.origin.clone(),
-                }
-                .into());
-            }
-            if known.size > size {
-                let why = format!(
-                    "the log was cut off here: it had {} entries once",
-                    known.size
-                );
-                return Err(found(size, None, why).into());
-            }
-        }
-        if let Some(known) = self.remembered.iter().find(|known| known.size == 0)
-            && known.root != Hash::of_nothing()
-        {
-            return Err(CheckpointError::Malformed.into());
-        }
-        let mut reading = Reading::new(self, &directory, size);
+        let witnessed_to = witnessed.as_ref().map(|seen| seen.size);
+        let mut all = self.clone();
+        all.remembered.extend(witnessed);
+        all.remembers(&checkpoint)?;
+        let own = all.signed_before(&directory, &checkpoint)?;
+        let mut reading = Reading::new(&all, &directory, size, own);
         for bundle in 0..size.div_ceil(WIDTH) {
             reading.bundle(bundle)?;
         }
         if reading.tree.root() != checkpoint.root {
             let why = "the root over all entries is not the one that was signed: entries and hashes were changed together, at or after this entry";
-            let entry = self.agreed(size);
+            let entry = reading.agreed(size);
             return Err(found(entry, None, why.to_owned()).into());
         }
         Ok(Report {
             entries: size,
+            witnessed: witnessed_to,
             span: reading.span,
             open_requests: reading.lives.map_or(0, |lives| lives.open()),
             payloads_missing: reading.payloads_missing,
@@ -170,12 +184,6 @@ impl Verifier {
             checkpoint,
             note,
         })
-    }
-
-    /// Up to where a remembered checkpoint says that the log is as it was.
-    fn agreed(&self, size: u64) -> u64 {
-        let sizes = self.remembered.iter().map(|known| known.size);
-        sizes.filter(|known| *known < size).max().unwrap_or(0)
     }
 }
 
@@ -192,6 +200,10 @@ struct Reading<'a> {
     verifier: &'a Verifier,
     directory: &'a Directory,
     size: u64,
+    /// The checkpoints that the log must begin with, by their sizes.
+    remembered: Vec<Checkpoint>,
+    /// How many of them it does begin with.
+    met: usize,
     tree: Frontier,
     /// The trees over the last tile of each level, from the level of entries' hashes up.
     levels: Vec<Frontier>,
@@ -206,11 +218,22 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    const fn new(verifier: &'a Verifier, directory: &'a Directory, size: u64) -> Self {
+    fn new(
+        verifier: &'a Verifier,
+        directory: &'a Directory,
+        size: u64,
+        own: Vec<Checkpoint>,
+    ) -> Self {
+        let mut remembered = own;
+        remembered.extend_from_slice(&verifier.remembered);
+        remembered.retain(|known| known.size > 0);
+        remembered.sort_by_key(|known| known.size);
         Self {
             verifier,
             directory,
             size,
+            remembered,
+            met: 0,
             tree: Frontier::new(),
             levels: Vec::new(),
             first: None,
@@ -230,7 +253,7 @@ impl<'a> Reading<'a> {
             (Ok(bytes), _) => bytes,
             // A changed length moves all that follows: the first entry whose hash differs is it.
             (Err(error), Ok(hashes)) => return Err(self.first_that_differs(index, hashes, error)),
-            (Err(error), Err(_)) => return Err(error.into()),
+            (Err(error), Err(_)) => return Err(self.first_unsound(index, error)),
         };
         let stored = stored?;
         let mut hashes = stored.iter();
@@ -250,31 +273,21 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn first_that_differs(&self, index: u64, hashes: &[Hash], error: LogError) -> VerifyError {
-        let first = index * WIDTH;
-        let Ok(bytes) = self.directory.torn_bundle(index, self.size) else {
-            return error.into();
-        };
-        let same = Entries::of(&bytes)
-            .zip(hashes)
-            .take_while(|(entry, hash)| Hash::of_leaf(entry) == **hash)
-            .count() as u64;
-        let why = "its bytes are not those whose hash lies beside it, or it is missing";
-        found(first + same, None, why).into()
-    }
-
     /// Appends an entry's hash, and compares every tile that it completes with the level above.
     fn push(&mut self, at: u64, hash: Hash) -> Result<(), VerifyError> {
         self.tree.push(hash);
         let size = self.tree.size();
-        for known in &self.verifier.remembered {
-            if known.size == size && known.root != self.tree.root() {
-                let first = self.verifier.agreed(size);
+        while let Some(known) = self.remembered.get(self.met)
+            && known.size == size
+        {
+            if known.root != self.tree.root() {
+                let first = self.agreed(size);
                 let why = format!(
                     "an entry from here to {at} is not the one of the checkpoint that was seen when the log had {size} entries"
                 );
                 return Err(found(first, None, why).into());
             }
+            self.met += 1;
         }
         let mut hash = hash;
         for level in 0_u8.. {

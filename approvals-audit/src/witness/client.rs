@@ -11,7 +11,10 @@ use crate::note::{KeyError, Note, NoteError, VerifierKey};
 use crate::tree::consistency_proof;
 
 /// How long an answer of a witness may be: a few signature lines.
-const LONGEST: usize = 64 << 10;
+pub(super) const LONGEST: usize = 64 << 10;
+
+/// Where a witness takes checkpoints, below its address.
+pub(super) const ADD_CHECKPOINT: &str = "/add-checkpoint";
 
 /// How a witness says which size of the log it knows.
 const SIZE: &str = "text/x.tlog.size";
@@ -32,7 +35,8 @@ pub struct Answer {
 #[error("{0}")]
 pub struct TransportError(pub String);
 
-/// Sends one HTTP request. Who implements it brings time limits, and verifies whom it talks to.
+/// Sends one HTTP request. Who implements it brings time limits, verifies whom it talks to, and
+/// follows no redirects. `HttpsTransport` (feature `https`) is one.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Posts a body to this URL, and returns whatever is answered. A longer answer than 64 KiB may
@@ -53,6 +57,7 @@ pub struct Witness {
 
 /// A witness did not sign.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WitnessError {
     /// The key is not one of a witness.
     #[error("`{0}` is no key of a witness: it has to be an Ed25519 cosignature key (type 4)")]
@@ -60,6 +65,10 @@ pub enum WitnessError {
     /// The key is none.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// It cannot be at this address.
+    #[cfg(feature = "https")]
+    #[error(transparent)]
+    Endpoint(#[from] crate::endpoint::EndpointError),
     /// It did not answer.
     #[error("the witness `{witness}` did not answer: {error}")]
     Transport {
@@ -123,7 +132,7 @@ impl Witness {
             return Err(WitnessError::Kind(key.to_string()));
         }
         Ok(Self {
-            url: format!("{}/add-checkpoint", url.trim_end_matches('/')),
+            url: format!("{}{ADD_CHECKPOINT}", url.trim_end_matches('/')),
             key,
             transport,
         })
@@ -133,6 +142,12 @@ impl Witness {
     #[must_use]
     pub const fn key(&self) -> &VerifierKey {
         &self.key
+    }
+
+    /// Where checkpoints are posted.
+    #[cfg(feature = "https")]
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     fn name(&self) -> String {
@@ -174,6 +189,9 @@ impl Witness {
                         403 => "it does not know the key that signed the checkpoint",
                         404 => "it does not know this log: its operator has to add it",
                         400 => "it does not understand the request",
+                        300..=399 => {
+                            "it sends elsewhere, which is not followed: its operator knows its address"
+                        }
                         _ => "no reason is known",
                     };
                     return Err(WitnessError::Refused {

@@ -16,19 +16,6 @@ async fn opened(path: &Path, key: &Arc<Ed25519Signer>) -> Result<AuditLog, LogEr
     AuditLog::at(path, key.clone()).open().await
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 #[cfg(unix)]
 #[tokio::test]
 async fn nothing_is_written_or_read_through_a_link() {
@@ -51,14 +38,22 @@ async fn nothing_is_written_or_read_through_a_link() {
             assert!(error.contains("no plain file"), "{error}");
         } else {
             recorded.unwrap();
+            sink.publish().await.unwrap();
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "as it was");
             assert_eq!(verify(&log, key.key()).unwrap().entries, 11);
         }
         sink.close().await;
     }
+    let log = place.path().join("head");
+    fs::create_dir(&log).unwrap();
+    symlink(&precious, log.join("head")).unwrap();
+    let error = opened(&log, &key).await.unwrap_err();
+    assert!(matches!(error, LogError::NotPlain(_)), "{error}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "as it was");
     // What never ends is not read.
     let log = place.path().join("log");
     written(&log, &key, &all).await;
-    for replaced in ["tile/entries/000", "tile/0/000", "checkpoint"] {
+    for replaced in ["tile/entries/000", "tile/0/000", "checkpoint", "head"] {
         let bytes = fs::read(log.join(replaced)).unwrap();
         fs::remove_file(log.join(replaced)).unwrap();
         symlink("/dev/zero", log.join(replaced)).unwrap();
@@ -82,7 +77,7 @@ async fn nothing_is_written_or_read_through_a_link() {
 async fn a_file_that_is_longer_than_it_can_be_is_not_read_into_memory() {
     let place = tempfile::tempdir().unwrap();
     let (_, key) = log_of(place.path(), 300).await;
-    for name in ["tile/entries/000", "tile/0/000", "checkpoint"] {
+    for name in ["tile/entries/000", "tile/0/000", "checkpoint", "head"] {
         let path = place.path().join(name);
         let bytes = fs::read(&path).unwrap();
         // Sparse: a terabyte that takes no room.
@@ -124,8 +119,10 @@ async fn a_checkpoint_that_is_set_back_while_the_log_is_written_stops_it() {
     let all = trail(400);
     let log = opened(place.path(), &key).await.unwrap();
     log.record(&all[..260]).await.unwrap();
+    log.publish().await.unwrap();
     let earlier = fs::read(place.path().join("checkpoint")).unwrap();
     log.record(&all[260..270]).await.unwrap();
+    log.publish().await.unwrap();
     let now = fs::read(place.path().join("checkpoint")).unwrap();
     fs::write(place.path().join("checkpoint"), &earlier).unwrap();
     // Not once, and not when it is opened again in this process: what was dropped had been
@@ -180,13 +177,19 @@ async fn a_forged_bundle_in_the_place_of_the_next_one_does_not_replace_what_was_
     let all = trail(300);
     let log = opened(place.path(), &key).await.unwrap();
     log.record(&all[..200]).await.unwrap();
+    log.publish().await.unwrap();
     let planted = place.path().join(Tile::bundle(0).to_string());
     fs::write(&planted, "forged").unwrap();
-    let error = log.record(&all[200..]).await.unwrap_err();
-    assert!(error.to_string().contains("another file lies"), "{error}");
-    assert_eq!(verify(place.path(), key.key()).unwrap().entries, 200);
+    log.record(&all[200..280]).await.unwrap();
+    // Nothing more is kept until it can be published.
+    for _ in 0..2 {
+        let error = log.publish().await.unwrap_err();
+        assert!(matches!(error, LogError::Damaged { .. }), "{error}");
+        log.record(&all[280..]).await.unwrap_err();
+    }
+    assert_eq!(fs::read(&planted).unwrap(), b"forged");
     fs::remove_file(&planted).unwrap();
-    log.record(&all[200..]).await.unwrap();
+    log.record(&all[280..]).await.unwrap();
     log.close().await;
     assert_eq!(verify(place.path(), key.key()).unwrap().entries, 300);
 }

@@ -73,6 +73,7 @@ fn call(full: bool) -> Call {
     });
     assert_eq!(slots.len(), 3);
     stored["masked"] = serde_json::json!(["`query`: GitHub token"]);
+    stored["sensitive"] = serde_json::json!(["region"]);
     serde_json::from_value(stored).unwrap()
 }
 
@@ -194,6 +195,11 @@ fn kinds(full: bool) -> Vec<What> {
             call: full.then(|| Arc::new(call(full))),
             kind: Kind::DeniedByPolicy,
             why: text("policy denies it"),
+            reasons: if full {
+                reasons(full)
+            } else {
+                Reasons::default()
+            },
             policy_version: some("sha256:41d2"),
         },
         What::Requested { asked: asked(full) },

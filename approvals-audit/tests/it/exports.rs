@@ -153,6 +153,13 @@ async fn ocsf_says_of_every_kind_what_came_of_it() {
     );
     let version = &events[0]["authorizations"][0]["policy"]["version"];
     assert_eq!(version, "2026-10", "of a call that policy allowed");
+    // A refusal names its rules as a verdict does.
+    let refused = events
+        .iter()
+        .find(|event| event["activity_name"] == "refused" && event["authorizations"].is_array());
+    let rule = &refused.unwrap()["authorizations"][0];
+    assert_eq!(rule["policy"]["uid"], "no-drops");
+    assert_eq!(rule["decision"], "blocked");
     // What a request was asked is told with each of its events.
     let denied = events
         .iter()

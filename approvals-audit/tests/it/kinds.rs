@@ -92,6 +92,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
         call: Some(Arc::clone(&call)),
         kind,
         why: why.into(),
+        reasons: Reasons::rule("no-drops", "nobody drops tables").unwrap(),
     };
     let vote_refused = |known: bool, own_request| What::VoteRefused {
         person: known.then(|| person("bob")),
@@ -126,6 +127,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
                 call: None,
                 kind: Kind::Unavailable,
                 why: "=cmd|' /C calc'!A0\r\nsecond line".into(),
+                reasons: Reasons::default(),
             },
         ),
         about(What::Requested {

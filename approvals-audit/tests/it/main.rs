@@ -14,9 +14,12 @@ mod delivery;
 mod every;
 mod evidence;
 mod exports;
+mod head;
 mod keys;
 mod kinds;
 mod log;
+mod marked;
+mod mini_witness;
 mod oracles;
 mod proofs;
 #[cfg(feature = "index")]
@@ -29,4 +32,6 @@ mod stories;
 mod support;
 mod verifier;
 mod witness;
+#[cfg(feature = "https")]
+mod witness_https;
 mod words;

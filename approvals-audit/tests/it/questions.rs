@@ -280,12 +280,13 @@ async fn a_rule_that_has_not_fired_since_is_stale() {
         .stale_rules(rules, Timestamp::from_millis(0))
         .unwrap();
     assert_eq!(fresh.len(), 1);
-    // A rule that denies is told by the refusal's words.
+    // A rule that denies is told as one that allows is, and not out of what it says.
     let refused = asked.stories.iter().filter(|s| s.standing == "refused");
     let denying = asked
         .index
-        .stale_rules(["no-drops"], Timestamp::from_millis(u64::MAX));
+        .stale_rules(["no-drops", "some-words"], Timestamp::from_millis(u64::MAX));
     let denying = denying.unwrap();
+    assert_eq!(denying[1].last, None);
     assert_eq!(denying[0].last, refused.clone().map(|s| s.at).max());
     assert_eq!(denying[0].fired, refused.count() as u64);
     assert_eq!(fresh[0].fired, 0);

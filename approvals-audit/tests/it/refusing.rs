@@ -86,14 +86,14 @@ async fn nothing_runs_while_the_log_cannot_be_written() {
     let log = AuditLog::at(place.path(), key.clone()).open().await;
     let (gate, approver) = gate(log.unwrap()).await;
     assert_eq!(call(&gate, &approver, "first").await, None);
-    // Also for root: what lies in the place of the next checkpoint cannot be replaced.
-    let blocked = place.path().join("checkpoint.new");
-    std::fs::create_dir(&blocked).unwrap();
+    // Also for root: where the next checkpoint belongs is not what its writer left there.
+    let [head, away] = ["head", "away"].map(|name| place.path().join(name));
+    std::fs::rename(&head, &away).unwrap();
     assert_eq!(
         call(&gate, &approver, "second").await,
         Some(Kind::Unavailable)
     );
-    std::fs::remove_dir(&blocked).unwrap();
+    std::fs::rename(&away, &head).unwrap();
     assert_eq!(call(&gate, &approver, "third").await, None);
     gate.flush().await;
     verify(place.path(), key.key()).unwrap();

@@ -1,14 +1,14 @@
 //! The schema of entries: made from entries of every kind, and kept beside the code.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use approvals_audit::{AuditLog, Directory, SCHEMA};
+use approvals_audit::{AuditLog, Checkpoint, Directory, Hash, Note, SCHEMA, Signer};
 use approvals_core::{AuditSink as _, Event, What};
 use serde_json::{Map, Value, json};
 
 use crate::every::every_event;
-use crate::support::key;
+use crate::support::*;
 use crate::words::{choices_of, meaning_of};
 
 /// What values of one place look like.
@@ -312,4 +312,62 @@ async fn every_part_of_an_entry_is_explained() {
     let mut found = BTreeSet::new();
     unexplained(&schema().await, &mut found);
     assert!(found.is_empty(), "{found:?}");
+}
+
+/// Puts other bytes in the place of these, wherever they stand below a directory.
+fn replace(within: &Path, from: &[u8], to: &[u8]) -> usize {
+    let mut replaced = 0;
+    for found in std::fs::read_dir(within).unwrap() {
+        let path = found.unwrap().path();
+        if path.is_dir() {
+            replaced += replace(&path, from, to);
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        if let Some(at) = bytes.windows(from.len()).position(|part| part == from) {
+            bytes.splice(at..at + from.len(), to.iter().copied());
+            std::fs::write(&path, bytes).unwrap();
+            replaced += 1;
+        }
+    }
+    replaced
+}
+
+#[tokio::test]
+async fn an_entry_of_the_version_before_is_verified_and_read() {
+    let (place, key) = (tempfile::tempdir().unwrap(), key());
+    let refused = every_event().into_iter().find(|event| {
+        matches!(&event.what, What::Refused { reasons, call: Some(_), .. } if !reasons.is_empty())
+    });
+    written(place.path(), &key, &[refused.unwrap()]).await;
+    // The same entry as the first version wrote it: a refusal had no rules.
+    let directory = Directory::at(place.path());
+    let entry = directory.entry(0, 1).unwrap();
+    let mut before: Value = serde_json::from_slice(&entry).unwrap();
+    before["schema"] = json!(1);
+    before.as_object_mut().unwrap().remove("reasons").unwrap();
+    let before = before.to_string().into_bytes();
+    let framed = |entry: &[u8]| [&(entry.len() as u16).to_be_bytes(), entry].concat();
+    let [old, new] = [&before, &entry].map(|entry| Hash::of_leaf(entry));
+    assert!(replace(place.path(), &framed(&entry), &framed(&before)) > 0);
+    assert!(replace(&place.path().join("tile"), new.as_bytes(), old.as_bytes()) > 0);
+    let checkpoint = Checkpoint {
+        origin: ORIGIN.to_owned(),
+        size: 1,
+        root: old,
+    };
+    let note = Note::signed(&checkpoint.text(), [&*key as &dyn Signer]).unwrap();
+    std::fs::write(place.path().join("checkpoint"), note.to_string()).unwrap();
+    assert_eq!(verify(place.path(), key.key()).unwrap().entries, 1);
+    let read: Event = serde_json::from_slice(&directory.entry(0, 1).unwrap()).unwrap();
+    let What::Refused { reasons, .. } = read.what else {
+        panic!("no refusal");
+    };
+    assert!(reasons.is_empty());
+    // And the log goes on from it, in the version of now.
+    let mut next = every_event().remove(0);
+    next.number = read.number + 1;
+    next.at = read.at;
+    written(place.path(), &key, &[next]).await;
+    assert_eq!(verify(place.path(), key.key()).unwrap().entries, 2);
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use approvals_audit::{AuditLog, Directory, Disclosure, EntryProof, Signer as _};
-use approvals_core::call::Declaration;
+use approvals_core::call::{CallBuilder, Declaration};
 use approvals_core::review::Asked;
-use approvals_core::{AuditSink as _, Call, Event, Presentation, Timestamp, What};
+use approvals_core::{AuditSink as _, Call, Event, Presentation, Reasons, Timestamp, What};
 use approvals_testing::sample::{Sample, requester};
 
 use crate::support::*;
@@ -15,6 +15,11 @@ pub(crate) const SECRET: &str = "jane.doe@example.org";
 
 /// The life of a request whose argument, label, summary, comments and rules tell who it is about.
 pub(crate) fn life() -> Vec<Event> {
+    life_of(|call| call)
+}
+
+/// The same, of a call that has this as well.
+pub(crate) fn life_of(more: impl FnOnce(CallBuilder) -> CallBuilder) -> Vec<Event> {
     let mut all = trail(6);
     let What::Requested { asked } = &all[0].what else {
         panic!("the first event of a life is no request");
@@ -30,7 +35,7 @@ pub(crate) fn life() -> Vec<Event> {
         .label("region", "eu")
         .summary(format!("exports {SECRET}"))
         .key("run-1");
-    let call = Arc::new(call.build().unwrap());
+    let call = Arc::new(more(call).build().unwrap());
     let mut asked = Asked {
         digest: call.digest(),
         shown: call.digest(),
@@ -55,7 +60,7 @@ pub(crate) fn life() -> Vec<Event> {
 }
 
 /// Every byte of every file, and every name.
-fn bytes_of(place: &Path) -> Vec<u8> {
+pub(crate) fn bytes_of(place: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(place).unwrap() {
         let entry = entry.unwrap();
@@ -69,7 +74,7 @@ fn bytes_of(place: &Path) -> Vec<u8> {
     all
 }
 
-fn has(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn has(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())
         .any(|window| window == text.as_bytes())
@@ -264,8 +269,9 @@ async fn a_call_that_policy_decides_alone_has_its_sensitive_values_by_its_own_id
         action: "sample.export".parse().unwrap(),
         requester: Some(requester()),
         call: Some(Arc::new(sample.call())),
-        kind: approvals_core::Kind::Invalid,
+        kind: approvals_core::Kind::DeniedByPolicy,
         why: format!("nobody may export `{SECRET}`").into(),
+        reasons: Reasons::rule("no-export", &format!("`{SECRET}` stays here")).unwrap(),
         policy_version: None,
     };
     let event = event(1, Timestamp::from_millis(1), None, 0, refused);
@@ -274,7 +280,13 @@ async fn a_call_that_policy_decides_alone_has_its_sensitive_values_by_its_own_id
     log.record(std::slice::from_ref(&event)).await.unwrap();
     log.close().await;
     let directory = Directory::at(place.path());
-    assert!(!has(&directory.entry(0, 1).unwrap(), SECRET));
+    let entry = directory.entry(0, 1).unwrap();
+    assert!(!has(&entry, SECRET));
+    let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+    assert_eq!(entry["reasons"][0]["id"], "no-export");
+    for place in ["/why", "/reasons/0/why", "/call/arguments/table"] {
+        assert!(entry["committed"][place].is_string(), "{place}");
+    }
     assert!(directory.shred(&event.id.to_string()).unwrap() >= 2);
     assert!(!has(&bytes_of(place.path()), SECRET));
     directory.shred("../open").unwrap_err();

@@ -24,19 +24,6 @@ fn store() -> Arc<dyn RequestStore> {
     Arc::new(MemoryStore::new())
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_write_a_log_in_turn() {
     let place = tempfile::tempdir().unwrap();

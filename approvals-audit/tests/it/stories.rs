@@ -134,7 +134,8 @@ fn story(trail: &mut Trail, dice: &mut Dice) -> Story {
                     requester: Some(requester),
                     call: Some(call),
                     kind: Kind::DeniedByPolicy,
-                    why: "it did not run: policy denies it: no (it is late) (no-drops).".into(),
+                    why: "it did not run: policy denies it: no (some-words) (no-drops).".into(),
+                    reasons: Reasons::rule("no-drops", "no (some-words)").unwrap(),
                 },
             );
             return story;

@@ -1,5 +1,6 @@
 //! Trails as a gate writes them, and logs of them.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -108,4 +109,18 @@ pub(crate) async fn log_of(path: &Path, events: u64) -> (Arc<Ed25519Signer>, Ver
     written(path, &key, &trail(events)).await;
     let public = key.key().clone();
     (key, public)
+}
+
+/// Copies a directory with all that it has.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

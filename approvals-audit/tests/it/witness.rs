@@ -1,100 +1,16 @@
 //! Witnesses and copies of checkpoints.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use approvals_audit::{
-    Answer, Checkpoint, CheckpointFile, CheckpointSink as _, Cosigner, Directory, EntryProof, Hash,
-    LogError, Note, Publisher, Signer as _, Transport, TransportError, VerifierKey, Witness,
-    WitnessError, verify_consistency,
+    Answer, CheckpointFile, CheckpointSink as _, Cosigner, Directory, EntryProof, LogError, Note,
+    Publisher, Signer as _, Transport, TransportError, VerifierKey, Witness, WitnessError,
 };
 use approvals_core::async_trait;
 
+use crate::mini_witness::MiniWitness;
 use crate::support::*;
-
-/// A witness as C2SP's tlog-witness says, without a network.
-#[derive(Debug)]
-struct MiniWitness {
-    key: Cosigner,
-    /// The keys of the logs that it knows, by their origins.
-    logs: HashMap<String, VerifierKey>,
-    seen: Mutex<HashMap<String, (u64, Hash)>>,
-    asked: Mutex<Vec<u16>>,
-}
-
-impl MiniWitness {
-    fn of(log: &VerifierKey) -> Arc<Self> {
-        Arc::new(Self {
-            key: Cosigner::generate("example.org/witness").unwrap(),
-            logs: HashMap::from([(ORIGIN.to_owned(), log.clone())]),
-            seen: Mutex::default(),
-            asked: Mutex::default(),
-        })
-    }
-
-    fn witness(self: &Arc<Self>) -> Witness {
-        let transport: Arc<dyn Transport> = self.clone();
-        Witness::new(
-            "https://witness.example/",
-            self.key.key().clone(),
-            transport,
-        )
-        .unwrap()
-    }
-
-    fn add(&self, body: &[u8]) -> Answer {
-        let answer = |status, content_type: Option<&str>, body: String| Answer {
-            status,
-            content_type: content_type.map(str::to_owned),
-            body: body.into_bytes(),
-        };
-        let text = std::str::from_utf8(body).unwrap();
-        let (head, note) = text.split_once("\n\n").unwrap();
-        let mut lines = head.lines();
-        let old: u64 = lines
-            .next()
-            .unwrap()
-            .strip_prefix("old ")
-            .unwrap()
-            .parse()
-            .unwrap();
-        let proof: Vec<Hash> = lines.map(|line| Hash::parse(line).unwrap()).collect();
-        let parsed = Note::parse(note.as_bytes()).unwrap();
-        let checkpoint = Checkpoint::parse(parsed.text()).unwrap();
-        let Some(key) = self.logs.get(&checkpoint.origin) else {
-            return answer(404, None, String::new());
-        };
-        if parsed.verify(std::slice::from_ref(key)).is_err() {
-            return answer(403, None, String::new());
-        }
-        let mut all = self.seen.lock().unwrap();
-        let nothing = (0, Hash::of_nothing());
-        let (size, root) = *all.get(&checkpoint.origin).unwrap_or(&nothing);
-        if old > checkpoint.size {
-            return answer(400, None, String::new());
-        }
-        if old != size {
-            return answer(409, Some("text/x.tlog.size"), format!("{size}\n"));
-        }
-        let (to, new) = (checkpoint.size, checkpoint.root);
-        if size > 0 && verify_consistency((size, root), (to, new), &proof).is_err() {
-            return answer(422, None, String::new());
-        }
-        all.insert(checkpoint.origin, (to, new));
-        answer(200, None, self.key.line(&parsed, 1_795_257_600))
-    }
-}
-
-#[async_trait]
-impl Transport for MiniWitness {
-    async fn post(&self, url: &str, body: Vec<u8>) -> Result<Answer, TransportError> {
-        assert_eq!(url, "https://witness.example/add-checkpoint");
-        let answer = self.add(&body);
-        self.asked.lock().unwrap().push(answer.status);
-        Ok(answer)
-    }
-}
 
 fn publisher(log: &Path, key: &VerifierKey) -> Publisher {
     Publisher::of(log, [key.clone()])
@@ -123,12 +39,12 @@ async fn a_witness_signs_a_log_that_only_grew_and_its_signature_lies_beside_the_
             (published.witnesses, published.checkpoint.size),
             (1, size as u64)
         );
-        assert_eq!(std::mem::take(&mut *mini.asked.lock().unwrap()), statuses);
+        assert_eq!(mini.statuses(), statuses);
     }
     let directory = Directory::at(place.path());
     let note = directory.witnessed().unwrap().unwrap();
     let parsed = Note::parse(&note).unwrap();
-    let both = [key.key().clone(), mini.key.key().clone()];
+    let both = [key.key().clone(), mini.key().clone()];
     assert_eq!(parsed.verify(&both).unwrap().len(), 2);
     // Cosigned or not, it is the log's: another library reads it.
     let proof = EntryProof::under(&directory, 299, note, &both).unwrap();
@@ -153,7 +69,7 @@ async fn a_witness_that_knows_another_size_is_asked_again_from_there() {
     std::fs::remove_file(place.path().join("checkpoint.witnessed")).unwrap();
     let published = publisher.once().await.unwrap();
     assert_eq!(published.witnesses, 1);
-    assert_eq!(*mini.asked.lock().unwrap(), [200, 409, 200]);
+    assert_eq!(mini.statuses(), [200, 409, 200]);
 }
 
 #[tokio::test]

@@ -144,6 +144,9 @@ pub(crate) fn meaning_of(name: &str) -> Option<&'static str> {
         "justification" => "Why the agent says it wants this: a claim.",
         "summary" => "One line by the author: over the arguments, or of the outcome.",
         "key" => "The host's name for this logical call.",
+        "sensitive" => {
+            "The names of what the author marked as sensitive: of arguments, extra fields, labels, and texts of the call. Their values are committed to. Not there where nothing is marked."
+        }
         "masked" => "Where patterns found secrets, which were masked.",
         "digest" => "SHA-256, domain-separated, over everything that decides.",
         "shown" => "The hash of the presentation that reviewers saw. Its text lies beside the log.",

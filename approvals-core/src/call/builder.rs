@@ -43,6 +43,11 @@ pub enum CallError {
     /// The call was stored, and what looked like a secret was masked.
     #[error("the call was masked when it was stored ({0}): build it again from its arguments")]
     Masked(String),
+    /// What is marked as sensitive is not there.
+    #[error(
+        "`{0}` is marked as sensitive, and no argument, field, label or text of this name is shown: correct the name, or remove the mark"
+    )]
+    Sensitive(String),
     /// The idempotency key or the environment is malformed.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -164,6 +169,35 @@ impl CallBuilder {
         self
     }
 
+    /// Marks an argument, an extra field or a label as sensitive, or one of the texts `resource`,
+    /// `justification`, `summary` and `key`: reviewers see it as ever, and an audit log that can
+    /// keeps it as a salted commitment only.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use approvals_core::{Call, Declaration, Requester, Risk};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let declaration = Arc::new(Declaration {
+    /// #     action: "mail.send".parse()?, policy: "mail".parse()?, signature: "".into(),
+    /// #     version: 1, risk: Risk::Low, idempotent: false, origin: "a pipeline".into(),
+    /// # });
+    /// # let requester = Requester::agent("mailer")?.acting_for("person:alice")?;
+    /// let call = Call::of(declaration, requester)
+    ///     .argument("to", "jane.doe@example.org")
+    ///     .resource("mail/jane.doe@example.org")
+    ///     .sensitive("to")
+    ///     .sensitive("resource")
+    ///     .build()?;
+    /// assert!(call.sensitive().eq(["resource", "to"]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn sensitive(mut self, name: &str) -> Self {
+        self.capture_sensitive(name);
+        self
+    }
+
     /// Names the logical call, so that a repeat finds it.
     #[must_use]
     pub fn key(mut self, key: impl Display) -> Self {
@@ -179,6 +213,15 @@ impl CallBuilder {
         let arguments = self.arguments.finish()?;
         if let Some(more) = &mut self.more {
             more.labels.sort_unstable();
+            more.sensitive.sort_unstable();
+            more.sensitive.dedup();
+            if let Some(unknown) = more
+                .sensitive
+                .iter()
+                .find(|name| !more.shows(name, &arguments))
+            {
+                return Err(CallError::Sensitive(unknown.to_string()));
+            }
         }
         Ok(Call {
             declaration: self.declaration,
@@ -261,6 +304,10 @@ impl CallBuilder {
         } else if let Some(text) = self.text("label", value) {
             self.more().labels.push((name.into(), text));
         }
+    }
+
+    pub(crate) fn capture_sensitive(&mut self, name: &str) {
+        self.more().sensitive.push(name.into());
     }
 
     pub(crate) fn capture_environment(&mut self, value: &dyn Display) {

@@ -183,6 +183,13 @@ impl Call {
         self.more().key.as_ref()
     }
 
+    /// What the author marked as sensitive, sorted: names of arguments, extra fields and labels,
+    /// and the texts `resource`, `justification`, `summary` and `key`. Reviewers see all of it; an
+    /// audit log that can keeps it as commitments only. Part of the digest.
+    pub fn sensitive(&self) -> impl Iterator<Item = &str> {
+        self.more().sensitive.iter().map(|name| &**name)
+    }
+
     /// The digest over everything that decides. Computed once.
     #[must_use]
     pub fn digest(&self) -> Digest {
@@ -274,6 +281,7 @@ impl fmt::Debug for Call {
             .field("key", &call.key())
             .field("digest", &call.digest())
             .field("masked", &call.more().masked)
+            .field("sensitive", &call.more().sensitive)
             .finish()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Arguments, Call, Declaration, redaction};
+use super::{Argument, Arguments, Bound, Call, Declaration, redaction};
 use crate::digest::Digest;
 use crate::id::{Environment, IdempotencyKey};
 use crate::principal::Requester;
@@ -19,6 +19,8 @@ pub(super) struct More {
     pub(super) summary: Option<Box<str>>,
     pub(super) key: Option<IdempotencyKey>,
     pub(super) masked: Vec<Box<str>>,
+    /// What the author marked as sensitive, sorted.
+    pub(super) sensitive: Vec<Box<str>>,
 }
 
 static NOTHING: More = More {
@@ -30,6 +32,7 @@ static NOTHING: More = More {
     summary: None,
     key: None,
     masked: Vec::new(),
+    sensitive: Vec::new(),
 };
 
 impl More {
@@ -58,6 +61,24 @@ impl More {
         self.fields.shrink();
     }
 
+    /// Whether reviewers are shown something of this name.
+    pub(super) fn shows(&self, name: &str, arguments: &Arguments) -> bool {
+        let is_plain = |argument: Argument<'_>| match argument.bound {
+            Bound::Value | Bound::Debug | Bound::Display => true,
+            Bound::Redacted(_) | Bound::Skipped => false,
+        };
+        let text = match name {
+            "resource" => self.resource.is_some(),
+            "justification" => self.justification.is_some(),
+            "summary" => self.summary.is_some(),
+            "key" => self.key.is_some(),
+            _ => false,
+        };
+        text || arguments.get(name).is_some_and(is_plain)
+            || self.fields.get(name).is_some_and(is_plain)
+            || self.labels.iter().any(|(label, _)| **label == *name)
+    }
+
     pub(super) fn of(kept: Option<&Self>) -> &Self {
         kept.unwrap_or(&NOTHING)
     }
@@ -84,6 +105,13 @@ struct Stored<'a> {
     /// It was taken over what will run; a stored call cannot give it again where it is masked.
     digest: Option<&'a Digest>,
     masked: &'a [Box<str>],
+    #[serde(skip_serializing_if = "is_nothing")]
+    sensitive: &'a [Box<str>],
+}
+
+/// Most calls have no marks, and are written as they were before there were any.
+const fn is_nothing(list: &&[Box<str>]) -> bool {
+    list.is_empty()
 }
 
 /// A stored call as it is read.
@@ -107,6 +135,8 @@ struct Read {
     #[serde(deserialize_with = "Option::deserialize")]
     digest: Option<Digest>,
     masked: Vec<Box<str>>,
+    #[serde(default)]
+    sensitive: Vec<Box<str>>,
 }
 
 impl Serialize for Call {
@@ -125,6 +155,7 @@ impl Serialize for Call {
             key: more.key.as_ref(),
             digest: self.digest.get(),
             masked: &more.masked,
+            sensitive: &more.sensitive,
         };
         stored.serialize(serializer)
     }
@@ -142,6 +173,7 @@ impl<'de> Deserialize<'de> for Call {
             summary: read.summary,
             key: read.key,
             masked: read.masked,
+            sensitive: read.sensitive,
         };
         Ok(Self {
             declaration: read.declaration,

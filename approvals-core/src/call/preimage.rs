@@ -42,7 +42,20 @@ pub(super) fn write(call: &Call, out: &mut String) {
     }
     out.push_str(",\"risk\":\"");
     out.push_str(declaration.risk.as_str());
-    out.push_str("\",\"signature\":");
+    out.push('"');
+    let mut marks = call.sensitive().peekable();
+    if marks.peek().is_some() {
+        // Nothing where nothing is marked: digests of such calls are what they always were.
+        out.push_str(",\"sensitive\":[");
+        for (index, name) in marks.enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            write_str(name, out);
+        }
+        out.push(']');
+    }
+    out.push_str(",\"signature\":");
     write_str(&declaration.signature, out);
     let _ = write!(out, ",\"version\":{}}}", declaration.version);
 }

@@ -19,7 +19,7 @@ use crate::error::{ApprovalError, Kind};
 use crate::id::{Environment, GroupId};
 use crate::observe;
 use crate::permit::Permit;
-use crate::policy::{Facts, Verdict};
+use crate::policy::{Facts, Reasons, Verdict};
 use crate::principal::{PrincipalKind, Requester};
 use crate::store::Known;
 use crate::time::Timestamp;
@@ -238,7 +238,7 @@ impl Gate {
                 Ok(Step::Admitted(Admitted(Ready::Allowed)))
             }
             Verdict::Deny(reasons) => {
-                let error = denied_by_policy(&reasons.to_string());
+                let error = denied_by_policy(reasons);
                 Box::pin(self.refused(call, &error)).await;
                 Err(error)
             }
@@ -284,6 +284,7 @@ impl Gate {
             requester: Some(call.requester().clone()),
             kind: error.kind(),
             why: error.to_string().into(),
+            reasons: error.reasons(),
             call: Some(Arc::new(call.into_masked())),
         };
         self.record_refused(NewEvent::new(what)).await;
@@ -411,6 +412,7 @@ pub(super) fn needs_owner(requester: &Requester) -> bool {
     }
 }
 
-pub(super) fn denied_by_policy(why: &str) -> ApprovalError {
-    ApprovalError::new(Kind::DeniedByPolicy, format!("policy denies it: {why}"))
+pub(super) fn denied_by_policy(reasons: Reasons) -> ApprovalError {
+    let why = format!("policy denies it: {reasons}");
+    ApprovalError::new(Kind::DeniedByPolicy, why).fired(reasons)
 }

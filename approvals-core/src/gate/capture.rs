@@ -144,7 +144,7 @@ impl Gate {
                 Err(error) => Err(error.action(&action)),
             },
             Verdict::Deny(reasons) | Verdict::Review(_, reasons) => {
-                let error = denied_by_policy(&reasons.to_string()).action(&action);
+                let error = denied_by_policy(reasons).action(&action);
                 Err(self.refuse(declaration, requester, error).await)
             }
         }
@@ -188,6 +188,7 @@ impl Gate {
             call: None,
             kind: error.kind(),
             why: error.to_string().into(),
+            reasons: error.reasons(),
         }))
         .await;
         error

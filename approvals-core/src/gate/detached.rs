@@ -86,7 +86,7 @@ impl Gate {
         match self.judge_or_refuse(call, known.now).await? {
             (_, Verdict::Allow(_)) => Ok(None),
             (call, Verdict::Deny(reasons)) => {
-                let error = denied_by_policy(&reasons.to_string());
+                let error = denied_by_policy(reasons);
                 self.refused(call, &error).await;
                 Err(error)
             }

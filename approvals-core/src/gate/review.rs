@@ -318,6 +318,7 @@ impl Gate {
             requester: Some(asked.call.requester().clone()),
             kind: error.kind(),
             why: error.to_string().into(),
+            reasons: asked.reasons.clone().masked(),
             call: Some(Arc::clone(&asked.call)),
             policy_version: asked.policy_version.clone(),
         }))

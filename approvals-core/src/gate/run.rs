@@ -454,6 +454,7 @@ impl Approved {
             requester: Some(record.asked.call.requester().clone()),
             kind: error.kind(),
             why: error.to_string().into(),
+            reasons: error.reasons(),
             call: None,
             policy_version: record.asked.policy_version.clone(),
         };

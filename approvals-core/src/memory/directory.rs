@@ -33,6 +33,7 @@ struct People {
     groups: BTreeSet<GroupId>,
     owners: BTreeMap<PrincipalId, BTreeSet<PersonId>>,
     linked: BTreeMap<ChannelIdentity, PersonId>,
+    addresses: BTreeMap<PersonId, String>,
     unknown: BTreeSet<(PersonId, GroupId)>,
     failing: Option<String>,
 }
@@ -99,6 +100,17 @@ impl InMemoryDirectory {
     pub fn link(&self, identity: ChannelIdentity, person: &str) -> Result<(), NameError> {
         let person = PersonId::new(person)?;
         self.people().linked.insert(identity, person);
+        Ok(())
+    }
+
+    /// Gives a person an e-mail address, in place of what they had: it is found in any case.
+    ///
+    /// # Errors
+    /// [`NameError`] when the person's name is malformed.
+    pub fn address(&self, person: &str, address: &str) -> Result<(), NameError> {
+        let person = PersonId::new(person)?;
+        let address = address.to_ascii_lowercase();
+        self.people().addresses.insert(person, address);
         Ok(())
     }
 
@@ -222,6 +234,33 @@ impl Directory for InMemoryDirectory {
             .filter(|(identity, linked)| *linked == person && identity.channel == *channel)
             .map(|(identity, _)| identity.clone());
         Ok(own.into_iter().chain(linked).collect())
+    }
+
+    async fn by_email(
+        &self,
+        identity: &ChannelIdentity,
+        address: &str,
+    ) -> Result<Option<PersonId>, DirectoryError> {
+        let people = self.answering()?;
+        if people.linked.contains_key(identity) || people.groups_of.contains_key(&*identity.user) {
+            return Ok(None);
+        }
+        let address = address.to_ascii_lowercase();
+        let mut having = people.addresses.iter().filter(|(_, own)| **own == address);
+        // Of two people with one address it is neither.
+        let (Some((person, _)), None) = (having.next(), having.next()) else {
+            return Ok(None);
+        };
+        let mut linked = people.linked.iter();
+        let has_one = linked.any(|(other, of)| of == person && other.channel == identity.channel);
+        let found = !has_one && people.groups_of.contains_key(person);
+        Ok(found.then(|| person.clone()))
+    }
+
+    async fn email(&self, person: &PersonId) -> Result<Option<String>, DirectoryError> {
+        let people = self.answering()?;
+        let known = people.groups_of.contains_key(person);
+        Ok(people.addresses.get(person).filter(|_| known).cloned())
     }
 
     async fn resolve(&self, whom: &Whom<'_>) -> Result<Resolved, DirectoryError> {

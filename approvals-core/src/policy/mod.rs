@@ -22,6 +22,7 @@ pub use rules::Rules;
 use crate::call::Call;
 use crate::id::{ActionName, GroupId, NameError, RuleId};
 use crate::non_empty::NonEmpty;
+use crate::secrets;
 use crate::time::Timestamp;
 
 /// One rule that took part in a verdict, and why.
@@ -34,7 +35,7 @@ pub struct FiredRule {
 }
 
 /// The rules that gave a verdict. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reasons(Arc<[FiredRule]>);
 
@@ -60,6 +61,28 @@ impl Reasons {
     #[must_use]
     pub fn all(rules: impl IntoIterator<Item = FiredRule>) -> Self {
         Self(rules.into_iter().collect())
+    }
+
+    /// No rule fired.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same, where nothing that a rule says looks like a secret: an error of a policy may quote
+    /// what it was given.
+    pub(crate) fn masked(self) -> Self {
+        let clean = |rule: &FiredRule| secrets::find(&rule.why).is_empty();
+        if self.iter().all(clean) {
+            return self;
+        }
+        Self::all(self.iter().map(|rule| FiredRule {
+            id: rule.id.clone(),
+            why: match secrets::mask(&rule.why) {
+                Some((masked, _)) => masked.into(),
+                None => Arc::clone(&rule.why),
+            },
+        }))
     }
 
     /// The rules, in the order in which they fired.

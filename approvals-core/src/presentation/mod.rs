@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::call::{Arguments, Bound, Risk};
+use crate::call::{Argument, Arguments, Bound, Call, Risk};
 use crate::canonical;
 use crate::digest::{Digest, Domain, Hashing};
 use crate::policy::{Agreement, OnTimeout, Requirement};
@@ -77,6 +77,9 @@ pub struct Presentation<'a> {
     pub warnings: Vec<String>,
 }
 
+/// The remark on what the author marked.
+const SENSITIVE: &str = "marked as sensitive";
+
 /// The version of [`Presentation`]'s form.
 const VERSION: u32 = 1;
 
@@ -103,8 +106,8 @@ impl<'a> Presentation<'a> {
                 .map(|(label, value)| (name(label), line(value)))
                 .collect(),
             risk: asked.risk,
-            arguments: shown(call.arguments()),
-            fields: shown(call.fields()),
+            arguments: shown(call, call.arguments()),
+            fields: shown(call, call.fields()),
             origin: line(&call.declaration().origin),
             reasons: asked
                 .reasons
@@ -206,24 +209,35 @@ fn numbers(pointers: &[String]) -> String {
     format!("whole numbers, written as text, at {}", places.join(", "))
 }
 
-fn shown(arguments: &Arguments) -> Vec<ShownArgument<'_>> {
-    arguments
-        .iter()
-        .map(|argument| ShownArgument {
+fn shown<'a>(call: &Call, arguments: &'a Arguments) -> Vec<ShownArgument<'a>> {
+    let shown = arguments.iter().map(|argument| {
+        let remark = remark(&argument);
+        let is_sensitive = call.sensitive().any(|marked| marked == argument.name);
+        ShownArgument {
             name: name(argument.name),
             text: line(argument.json),
-            remark: match argument.bound {
-                Bound::Value if argument.big_integers.is_empty() => Cow::Borrowed(""),
-                Bound::Value => Cow::Owned(numbers(argument.big_integers)),
-                Bound::Debug | Bound::Display => Cow::Borrowed("bound by this text"),
-                Bound::Redacted(key) => Cow::Owned(format!(
-                    "redacted: fingerprint under key {}, the value is bound",
-                    line(key)
-                )),
-                Bound::Skipped => Cow::Borrowed("not shown and not bound"),
+            remark: match (is_sensitive, &*remark) {
+                (false, _) => remark,
+                (true, "") => Cow::Borrowed(SENSITIVE),
+                (true, remark) => Cow::Owned(format!("{remark}; {SENSITIVE}")),
             },
-        })
-        .collect()
+        }
+    });
+    shown.collect()
+}
+
+/// What a yes binds of an argument, where that is not its value as it is shown.
+fn remark<'a>(argument: &Argument<'a>) -> Cow<'a, str> {
+    match argument.bound {
+        Bound::Value if argument.big_integers.is_empty() => Cow::Borrowed(""),
+        Bound::Value => Cow::Owned(numbers(argument.big_integers)),
+        Bound::Debug | Bound::Display => Cow::Borrowed("bound by this text"),
+        Bound::Redacted(key) => Cow::Owned(format!(
+            "redacted: fingerprint under key {}, the value is bound",
+            line(key)
+        )),
+        Bound::Skipped => Cow::Borrowed("not shown and not bound"),
+    }
 }
 
 /// Who must agree, in one line.

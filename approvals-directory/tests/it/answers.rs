@@ -1,6 +1,6 @@
 //! What the directory answers.
 
-use approvals_core::{Directory as _, Members, Membership};
+use approvals_core::{ChannelIdentity, Directory as _, Members, Membership};
 use approvals_directory::FileDirectory;
 
 use crate::support::{Folder, PEOPLE, channel, group, person, slack};
@@ -43,21 +43,29 @@ async fn whoever_has_left_neither_exists_nor_votes_nor_counts() {
     assert!(!entry.active);
 }
 
-/// Who has this address on `teams`, where nobody has an identity.
-fn found(directory: &FileDirectory, address: &str) -> Option<String> {
-    let found = directory.by_email(&channel("teams"), address).unwrap();
-    found.map(|person| person.to_string())
+/// An account that is nobody's.
+fn account(name: &str) -> ChannelIdentity {
+    ChannelIdentity::new(channel(name), "T1", "UNEW")
 }
 
-#[test]
-fn an_address_finds_the_one_active_person_who_has_exactly_it() {
+/// Who has this address on `teams`, where nobody has an identity.
+async fn found(directory: &FileDirectory, address: &str) -> Option<String> {
+    let found = directory.by_email(&account("teams"), address).await;
+    found.unwrap().map(|person| person.to_string())
+}
+
+#[tokio::test]
+async fn an_address_finds_the_one_active_person_who_has_exactly_it() {
     let folder = Folder::of(PEOPLE);
     let directory = folder.open();
     assert_eq!(
-        found(&directory, "alice@example.com").as_deref(),
+        found(&directory, "alice@example.com").await.as_deref(),
         Some("alice")
     );
-    assert_eq!(found(&directory, "BOB@EXAMPLE.COM").as_deref(), Some("bob"));
+    assert_eq!(
+        found(&directory, "BOB@EXAMPLE.COM").await.as_deref(),
+        Some("bob")
+    );
     for address in [
         "carol@example.com",
         "alice@example.com ",
@@ -71,27 +79,50 @@ fn an_address_finds_the_one_active_person_who_has_exactly_it() {
         "alice_example.com#EXT#@contoso.example",
         "",
     ] {
-        assert_eq!(found(&directory, address), None, "{address:?}");
+        assert_eq!(found(&directory, address).await, None, "{address:?}");
     }
 }
 
-#[test]
-fn an_address_finds_nobody_who_has_an_identity_on_the_channel() {
+#[tokio::test]
+async fn an_address_finds_nobody_who_has_an_identity_on_the_channel() {
     let folder = Folder::of(PEOPLE);
     let directory = folder.open();
-    let on = |name| directory.by_email(&channel(name), "alice@example.com");
-    assert_eq!(on("slack").unwrap(), None);
-    assert_eq!(on("teams").unwrap(), Some(person("alice")));
+    let on = async |name, address| directory.by_email(&account(name), address).await.unwrap();
+    assert_eq!(on("slack", "alice@example.com").await, None);
+    assert_eq!(
+        on("teams", "alice@example.com").await,
+        Some(person("alice"))
+    );
     // A link is an identity as well.
-    let on_slack = |who: &str| directory.by_email(&channel("slack"), who).unwrap();
-    assert_eq!(on_slack("dave@example.com"), Some(person("dave")));
+    assert_eq!(on("slack", "dave@example.com").await, Some(person("dave")));
     let code = directory
         .begin_link(&person("dave"), &channel("slack"))
         .unwrap();
     directory
         .finish_link(&slack("UDAVE"), code.reveal())
         .unwrap();
-    assert_eq!(on_slack("dave@example.com"), None);
+    assert_eq!(on("slack", "dave@example.com").await, None);
+}
+
+#[tokio::test]
+async fn an_account_that_is_somebodys_becomes_nobody_else_by_its_address() {
+    let folder = Folder::of(PEOPLE);
+    let directory = folder.open();
+    // Of somebody active, and of somebody who has left.
+    for user in ["UALICE", "UCAROL"] {
+        let found = directory.by_email(&slack(user), "dave@example.com").await;
+        assert_eq!(found.unwrap(), None, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn the_address_of_an_active_person_is_told_and_nobody_elses() {
+    let folder = Folder::of(PEOPLE);
+    let directory = folder.open();
+    let of = async |name| directory.email(&person(name)).await.unwrap();
+    assert_eq!(of("bob").await.as_deref(), Some("bob@example.com"));
+    assert_eq!(of("carol").await, None);
+    assert_eq!(of("nobody").await, None);
 }
 
 #[test]

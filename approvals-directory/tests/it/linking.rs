@@ -58,6 +58,24 @@ async fn a_code_of_one_process_is_good_in_another() {
     assert_eq!(found, Some(person("dave")));
 }
 
+#[tokio::test]
+async fn a_channel_links_through_the_port_what_is_linked_here() {
+    let folder = Folder::of(PEOPLE);
+    let directory: Arc<dyn approvals_core::Directory> = Arc::new(folder.open());
+    let code = folder
+        .open()
+        .begin_link(&person("dave"), &channel("slack"))
+        .unwrap();
+    let wrong = directory.link_by_code(&slack("UDAVE"), "nonsense").await;
+    assert_eq!(
+        wrong.unwrap_err().to_string(),
+        "this code is wrong, was used before or has expired: ask for a new one"
+    );
+    let linked = directory.link_by_code(&slack("UDAVE"), code.reveal()).await;
+    assert_eq!(linked.unwrap(), person("dave"));
+    assert_eq!(folder.open().links().len(), 1);
+}
+
 #[test]
 fn however_a_code_is_typed_it_is_the_same_code() {
     let folder = Folder::of(PEOPLE);

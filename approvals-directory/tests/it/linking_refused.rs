@@ -56,6 +56,34 @@ fn a_code_links_once() {
     );
 }
 
+#[tokio::test]
+async fn a_code_that_others_could_read_links_nothing_and_the_others_stay_good() {
+    let folder = Folder::of(PEOPLE);
+    let directory = folder.open();
+    let hearing = folder.open();
+    let (read, other) = (begun(&directory, "dave"), begun(&directory, "alice"));
+    // By whichever process hears of it first, also while the people file is broken.
+    folder.write("[people");
+    hearing.spend_code(read.reveal()).await.unwrap();
+    assert!(!directory.revoke_code(read.reveal()).unwrap());
+    assert!(!directory.revoke_code("nonsense").unwrap());
+    folder.write(PEOPLE);
+    let refusal = refused(&directory, &slack("UMALLORY"), read.reveal());
+    assert!(matches!(refusal, LinkError::WrongCode));
+    directory
+        .finish_link(&slack("UALICE"), other.reveal())
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_code_that_could_not_be_ended_is_not_said_to_be() {
+    let folder = Folder::of(PEOPLE);
+    let directory = folder.open();
+    let code = begun(&directory, "dave");
+    fs::write(folder.links(), "[links").unwrap();
+    assert!(directory.spend_code(code.reveal()).await.is_err());
+}
+
 #[test]
 fn a_code_that_has_expired_links_nothing() {
     let folder = Folder::of(PEOPLE);

@@ -153,8 +153,9 @@ async fn people_that_are_stale_for_too_long_are_nobody() {
         groups: &[],
     };
     assert!(directory.resolve(&whom).await.is_err());
-    let by_email = directory.by_email(&slack("U1").channel, "dave@example.com");
+    let by_email = directory.by_email(&slack("U1"), "dave@example.com").await;
     assert!(by_email.is_err());
+    assert!(directory.email(&person("dave")).await.is_err());
     folder.write(PEOPLE);
     directory.reload().unwrap();
     assert!(exists(&directory, "dave").await);

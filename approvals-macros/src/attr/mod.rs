@@ -31,6 +31,8 @@ pub(crate) struct Arguments {
     pub(crate) fields: Vec<Named>,
     pub(crate) labels: Vec<Named>,
     pub(crate) treatments: Vec<(Treatment, Ident)>,
+    /// Arguments and extra fields that reviewers see, and the audit log only commits to.
+    pub(crate) sensitive: Vec<Ident>,
     pub(crate) gate: Option<Expr>,
     pub(crate) requester: Option<Expr>,
     /// The word itself: the body sees the permit under exactly this identifier.

@@ -12,7 +12,7 @@ use super::{Arguments, Named, Treatment, choices};
 use crate::errors::Errors;
 
 /// Every word that the attribute knows, in the order of its documentation.
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 23] = [
     "policy",
     "action",
     "risk",
@@ -24,6 +24,7 @@ const WORDS: [&str; 22] = [
     "redact",
     "debug",
     "display",
+    "sensitive",
     "fields",
     "labels",
     "gate",
@@ -40,7 +41,15 @@ const WORDS: [&str; 22] = [
 const RISKS: [&str; 4] = ["low", "medium", "high", "critical"];
 
 /// Words that may be written more than once, because they hold lists.
-const LISTS: [&str; 6] = ["skip", "redact", "debug", "display", "fields", "labels"];
+const LISTS: [&str; 7] = [
+    "skip",
+    "redact",
+    "debug",
+    "display",
+    "sensitive",
+    "fields",
+    "labels",
+];
 
 pub(super) fn read(tokens: TokenStream, errors: &mut Errors) -> Arguments {
     let mut arguments = Arguments::default();
@@ -163,6 +172,7 @@ fn value(
         "redact" => listed(input, word, Treatment::Redact, arguments, errors)?,
         "debug" => listed(input, word, Treatment::Debug, arguments, errors)?,
         "display" => listed(input, word, Treatment::Display, arguments, errors)?,
+        "sensitive" => marked(input, word, &mut arguments.sensitive, errors)?,
         // `word` has checked it; said again so that a word forgotten here is an error, never ignored.
         _ => {
             return Err(syn::Error::new(
@@ -397,6 +407,31 @@ fn listed(
                     earlier.word().unwrap_or_default()
                 ),
             ),
+        }
+        Ok(())
+    })
+}
+
+fn marked(
+    input: ParseStream<'_>,
+    word: &Ident,
+    into: &mut Vec<Ident>,
+    errors: &mut Errors,
+) -> Result<()> {
+    list(input, word, "argument", errors, |input, errors| {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error(format!(
+                "`{word}` takes names of arguments and fields: `{word}(argument)`"
+            )));
+        }
+        let name = input.call(Ident::parse_any)?;
+        if into.iter().any(|earlier| earlier.unraw() == name.unraw()) {
+            errors.at(
+                name.span(),
+                format!("`{name}` is already in `{word}`; remove one of the two"),
+            );
+        } else {
+            into.push(name);
         }
         Ok(())
     })

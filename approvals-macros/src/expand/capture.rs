@@ -58,6 +58,23 @@ impl Guarded {
             .collect()
     }
 
+    /// Says which of them the audit log may only commit to.
+    pub(super) fn capture_marks(&self, capture: &Ident) -> TokenStream {
+        let private = &self.paths.private;
+        let arguments = self.parameters.list.iter();
+        let arguments = arguments.filter(|parameter| parameter.sensitive);
+        let arguments = arguments.map(|Parameter { name, cfg, .. }| {
+            quote!(#(#cfg)* #private::Capture::sensitive(&mut #capture, #name);)
+        });
+        let values = self.values.iter().filter(|recorded| recorded.sensitive);
+        let values = values.map(|recorded| {
+            let word = || recorded.slot.word().to_owned();
+            let name = recorded.slot.name().unwrap_or_else(word);
+            quote!(#private::Capture::sensitive(&mut #capture, #name);)
+        });
+        arguments.chain(values).collect()
+    }
+
     fn capture_value(&self, recorded: &Recorded, capture: &Ident) -> TokenStream {
         let private = &self.paths.private;
         let method = recorded.slot.method();

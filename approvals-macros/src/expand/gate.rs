@@ -55,6 +55,7 @@ impl Guarded {
         let begin = self.begin(&attempt);
         let arguments = self.capture_arguments(&capture);
         let values = self.capture_values(&capture);
+        let marks = self.capture_marks(&capture);
         let refusal = self.refusal(&error);
         let shown_permit = self.shown_permit(&permit);
         let output = &self.shape.output;
@@ -72,6 +73,7 @@ impl Guarded {
                     let mut #capture = #private::Attempt::capture(&#attempt);
                     #arguments
                     #values
+                    #marks
                     ::core::option::Option::Some(#capture)
                 } else {
                     ::core::option::Option::None

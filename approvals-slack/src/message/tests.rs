@@ -32,7 +32,7 @@ pub(super) fn bodies(record: &Record) -> Vec<Value> {
     let face = Face {
         mentions: &mentions,
         link: Some(&link),
-        complete: true,
+        rest: Rest::There,
     };
     let mut all = vec![first(record, face)];
     all.extend(further(record));
@@ -267,15 +267,25 @@ fn the_messages_of_every_state_and_of_awkward_requests_have_ids_of_their_own() {
 }
 
 #[test]
+fn an_answer_that_is_cut_says_so() {
+    let body = answer("Your answer did not count.", &"x".repeat(2_001));
+    let json = serde_json::to_string(&body).unwrap();
+    assert!(json.contains("cut here: it was longer"), "{json}");
+    let whole = answer("Your answer did not count.", &"x".repeat(2_000));
+    let json = serde_json::to_string(&whole).unwrap();
+    assert!(json.contains(&"x".repeat(2_000)) && !json.contains("cut"));
+}
+
+#[test]
 fn an_update_has_block_ids_of_its_own() {
     let record = &every_state()[0].1;
     let mut later = record.clone();
     later.revision += 1;
-    let ids = |record: &Record, complete| -> BTreeSet<String> {
+    let ids = |record: &Record, rest| -> BTreeSet<String> {
         let face = Face {
             mentions: &[],
             link: None,
-            complete,
+            rest,
         };
         let body = serde_json::to_value(first(record, face)).unwrap();
         let blocks = body["blocks"].as_array().unwrap().clone();
@@ -284,6 +294,7 @@ fn an_update_has_block_ids_of_its_own() {
             .map(|b| b["block_id"].as_str().unwrap().to_owned())
             .collect()
     };
-    assert!(ids(record, true).is_disjoint(&ids(&later, true)));
-    assert!(ids(record, false).is_disjoint(&ids(record, true)));
+    assert!(ids(record, Rest::There).is_disjoint(&ids(&later, Rest::There)));
+    assert!(ids(record, Rest::Coming).is_disjoint(&ids(record, Rest::There)));
+    assert!(ids(record, Rest::Coming).is_disjoint(&ids(record, Rest::Missing)));
 }

@@ -264,7 +264,7 @@ fn fingerprint(record: &Record) -> (u64, usize, Digest) {
 }
 
 /// Callbacks that are in order, to begin with.
-pub(crate) fn bodies() -> [String; 3] {
+pub(crate) fn bodies() -> [String; 4] {
     let click = format!(
         r#"{{"type":"block_actions","api_app_id":"A0APP","team":{{"id":"T0TEAM"}},"enterprise":null,"user":{{"id":"U0ALICE","team_id":"T0TEAM"}},"container":{{"message_ts":"1.2","channel_id":"C0OPS"}},"trigger_id":"1.2.x","response_url":"https://hooks.slack.com/actions/x","actions":[{{"action_id":"approvals.vote.approve","value":"{SEEN}"}}]}}"#
     );
@@ -280,6 +280,9 @@ pub(crate) fn bodies() -> [String; 3] {
     [
         form(&click),
         form(&view),
+        "command=%2Fapprovals&text=link+00000&api_app_id=A0APP&team_id=T0TEAM&user_id=U0ALICE&\
+         channel_id=C0OPS&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2Fx"
+            .to_owned(),
         r#"{"type":"url_verification","challenge":"x"}"#.to_owned(),
     ]
 }

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::end_to_end::message_request;
-use crate::room::{Room, deliver, id, settings, slack};
+use crate::room::{Room, deliver, id, refused_votes, settings, slack};
 use crate::stand_in::clicks::{body, now, signed};
-use crate::stand_in::{Message, SECRET, Workspace};
+use crate::stand_in::{Fault, Message, SECRET, TEAM, Workspace};
 
 #[tokio::test(start_paused = true)]
 async fn clicks_of_an_installation_in_a_whole_organisation_count() {
@@ -284,19 +284,96 @@ fn nothing_that_is_sent_without_slacks_signature_counts_or_panics() {
     assert_eq!(phase, (Phase::Pending, 0));
 }
 
+/// Who may not vote, and why.
+const INELIGIBLE: [(&str, &str); 6] = [
+    ("guest", "guests cannot vote"),
+    ("single", "guests cannot vote"),
+    ("robot", "apps and bots cannot vote"),
+    ("gone", "this account was deactivated"),
+    ("foreign", "people of another workspace cannot vote here"),
+    ("stranger", "people of another workspace cannot vote here"),
+];
+
+fn ineligible(room: &Room) {
+    for (name, other) in [
+        ("guest", json!({"is_restricted": true})),
+        ("single", json!({"is_ultra_restricted": true})),
+        ("robot", json!({"is_bot": true})),
+        ("gone", json!({"deleted": true})),
+        ("foreign", json!({"team_id": "T0OTHER"})),
+        ("stranger", json!({"is_stranger": true})),
+    ] {
+        room.workspace.user_who(&id(name), other);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vote_that_the_channel_refuses_is_in_the_trail_as_one_that_the_desk_refuses() {
+    let room = Room::new().await;
+    ineligible(&room);
+    assert_eq!(refused_votes(&room.store).await, []);
+    let (asking, message) = room.ask("ten").await;
+    let mut expected = Vec::new();
+    for (name, why) in INELIGIBLE {
+        room.press(&message, name, "vote.approve").await;
+        let tenant = if name == "foreign" { "T0OTHER" } else { TEAM };
+        let identity = format!("slack:{tenant}:{}", id(name));
+        expected.push((identity, why.to_owned()));
+    }
+    room.press(&message, "nobody", "vote.approve").await;
+    let nobody = format!("slack:{TEAM}:{}", id("nobody"));
+    expected.push((nobody, "Slack does not know this user".to_owned()));
+    assert_eq!(refused_votes(&room.store).await, expected);
+    // Of somebody of whom Slack does not tell now it is known that they tried.
+    room.workspace.fail("users.info", &[Fault::Unavailable]);
+    room.press(&message, "alice", "vote.approve").await;
+    // As the desk does for whoever it refuses.
+    room.press(&message, "mallory", "vote.approve").await;
+    let refused = refused_votes(&room.store).await;
+    let [.., (alice, unsaid), (mallory, unknown)] = refused.as_slice() else {
+        panic!("{refused:?}");
+    };
+    assert!(
+        alice.ends_with("U0ALICE") && unsaid.contains("try again"),
+        "{unsaid}"
+    );
+    assert!(
+        mallory.ends_with("U0MALLORY") && unknown.contains("nobody that"),
+        "{unknown}"
+    );
+    assert_eq!(refused.len(), expected.len() + 2);
+    assert!(!asking.is_finished());
+}
+
 #[test]
 fn whatever_slack_signs_is_read_without_a_panic_and_without_a_vote_that_nobody_cast() {
     let (runtime, room, message) = waiting();
-    let button = Workspace::button(&message, "vote.approve").unwrap();
-    let good = body(&room.workspace.press(&message, &id("mallory"), &button));
+    // Everybody who may not vote, each in their own way: changing a byte makes nobody of them Alice.
+    ineligible(&room);
+    let everybody: Vec<String> = INELIGIBLE
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["bob", "mallory", "nobody"])
+        .flat_map(|name| {
+            let pressed = |button| {
+                let button = Workspace::button(&message, button).unwrap();
+                body(&room.workspace.press(&message, &id(name), &button))
+            };
+            [pressed("vote.approve"), pressed("form.deny")]
+        })
+        .collect();
     let config = ProptestConfig {
-        cases: 512,
+        cases: 1_024,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
     let mut runner = proptest::test_runner::TestRunner::new(config);
+    let sent = prop::sample::select(everybody).prop_flat_map(|good| {
+        let whole = Just(good.clone().into_bytes());
+        prop_oneof![whole, sent(good.into_bytes())]
+    });
     runner
-        .run(&sent(good.into_bytes()), |sent| {
+        .run(&sent, |sent| {
             let Ok(sent) = String::from_utf8(sent) else {
                 return Ok(());
             };

@@ -10,12 +10,15 @@
 #[path = "../stand_in/mod.rs"]
 mod stand_in;
 
+mod by_email;
 mod callbacks;
 mod conformance;
 mod end_to_end;
 mod failures;
 mod forms;
+mod linking;
 mod long_requests;
+mod manifest;
 mod network;
 mod pace;
 mod partly;

@@ -184,3 +184,83 @@ async fn many_requests_to_one_person_come_one_a_second() {
     assert_eq!(room.workspace.too_early(), 0);
     drop(asking);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_thread_can_never_be_completed_says_so_and_nobody_answers_it() {
+    let link = "https://approvals.example.com/requests/";
+    let one = Requirement::one_of("reviewers").unwrap();
+    let room = Room::with(one, |settings| settings.link(link)).await;
+    let asking = room.asking(&"x".repeat(30_000));
+    room.until(|| room.workspace.count() == 2).await;
+    let never = Fault::Code("restricted_action_thread_locked");
+    room.workspace.fail("chat.postMessage", &[never]);
+    // And Slack is away for a moment when that is to be told.
+    room.workspace.fail("chat.update", &[Fault::Unavailable]);
+    let refused = asking.await.unwrap().unwrap_err();
+    let detail = refused.detail().unwrap_or_default();
+    assert!(detail.contains("thread_locked"), "{refused:?}: {detail}");
+    room.until(|| room.workspace.faults_left() == 0).await;
+    room.settle().await;
+    let message = room.workspace.messages().remove(0);
+    let text = room.reads(&message);
+    assert!(text.contains("the rest could not be posted"), "{text}");
+    assert!(text.contains("Nobody can answer it here"), "{text}");
+    assert!(!text.contains("The buttons come with the rest"), "{text}");
+    assert_eq!(Workspace::button(&message, "vote.approve"), None);
+    assert!(Workspace::button(&message, "approvals.link").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_given_up_is_not_posted_again_and_shows_what_was_decided_elsewhere() {
+    let one = Requirement::one_of("reviewers").unwrap();
+    let room = Room::with(one, |settings| settings.routes(two_channels())).await;
+    room.workspace.channel("C0LATER");
+    let asking = room.asking(&"x".repeat(9_000));
+    room.until(|| channels(&room) == ["C0OPS", "C0LATER"]).await;
+    let never = Fault::Code("is_archived");
+    room.workspace.fail_at("chat.postMessage", "C0LATER", never);
+    room.until(|| room.workspace.faults_left() == 0).await;
+    room.settle().await;
+    let [whole, given_up] = <[_; 2]>::try_from(room.workspace.messages()).unwrap();
+    assert_eq!(Workspace::button(&given_up, "vote.approve"), None);
+    tokio::time::sleep(10 * MINUTE).await;
+    room.press(&whole, "alice", "vote.approve").await;
+    assert!(asking.await.unwrap().is_ok());
+    room.until(|| room.reads(&given_up).contains("Approved, ran well"))
+        .await;
+    assert!(room.reads(&given_up).contains("alice approves"));
+    assert!(room.workspace.thread(&given_up.ts).is_empty());
+    assert_eq!(channels(&room), ["C0OPS", "C0LATER"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_which_slack_does_not_say_where_it_is_is_not_posted_again_and_again() {
+    let room = Room::new().await;
+    room.workspace
+        .fail("chat.postMessage", &[Fault::Nowhere; 9]);
+    let refused = room.asking("ten").await.unwrap().unwrap_err();
+    let detail = refused.detail().unwrap_or_default();
+    assert!(detail.contains("did not say where it is"), "{detail}");
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(channels(&room), ["C0OPS"]);
+    let message = room.workspace.messages().remove(0);
+    room.press(&message, "alice", "vote.approve").await;
+    let (_, told) = room.workspace.whispers().pop().unwrap();
+    assert!(told.contains("withdrawn"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_further_message_is_need_not_be_said() {
+    let room = Room::new().await;
+    let asking = room.asking(&"x".repeat(30_000));
+    room.until(|| room.workspace.count() == 1).await;
+    room.workspace.fail("chat.postMessage", &[Fault::Nowhere]);
+    let buttons = || Workspace::button(&room.workspace.messages()[0], "vote.approve");
+    room.until(|| buttons().is_some()).await;
+    assert_eq!(room.workspace.faults_left(), 0);
+    let message = room.workspace.messages().remove(0);
+    let shown = room.workspace.reads(&message).matches('x').count();
+    assert!((30_000..30_100).contains(&shown), "each part once: {shown}");
+    room.press(&message, "alice", "vote.approve").await;
+    assert!(asking.await.unwrap().is_ok());
+}

@@ -151,14 +151,17 @@ async fn what_was_posted_before_slack_went_away_is_not_posted_again() {
 #[tokio::test(start_paused = true)]
 async fn after_a_restart_messages_are_found_by_their_receipt() {
     let room = Room::new().await;
-    let (asking, message) = room.ask("ten").await;
-    let restarted = Room::again(room, one(), |settings| settings).await;
-    // The call waits on in the gate of before; the click reaches the channel of now.
+    let (asking, message) = room.ask_under("step-1").await;
+    let restarted = Room::restarted(room, asking, one(), |settings| settings).await;
     restarted.press(&message, "alice", "vote.approve").await;
-    assert!(asking.await.unwrap().is_ok());
-    restarted.settle().await;
+    let shows = |what: &str| restarted.reads(&message).contains(what);
+    restarted.until(|| shows("alice approves")).await;
+    // The agent comes back as well, under its key.
+    let again = restarted.asking_under("step-1");
+    assert!(again.await.unwrap().is_ok());
+    restarted.until(|| shows("Approved, ran well")).await;
     let now = restarted.now(&message);
-    assert!(restarted.reads(&message).contains("Approved, ran well"));
+    assert_eq!(restarted.workspace.messages().len(), 1);
     assert_eq!(Workspace::button(&now, ""), None);
 }
 
@@ -201,7 +204,7 @@ fn channels(room: &Room) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn whoever_is_asked_later_is_written_to_then_and_their_message_is_found_after_a_restart() {
     let room = with_a_lead(Routes::new().to(Route::all(), [Destination::reviewers()])).await;
-    let (asking, _) = room.ask("ten").await;
+    let (asking, _) = room.ask_under("step-1").await;
     room.settle().await;
     assert_eq!(channels(&room), ["D0ALICE", "D0CAROL"]);
     room.until(|| channels(&room).len() == 3).await;
@@ -209,7 +212,7 @@ async fn whoever_is_asked_later_is_written_to_then_and_their_message_is_found_af
     room.settle().await;
     let routes = Routes::new().to(Route::all(), [Destination::reviewers()]);
     let directory = room.directory.clone();
-    let room = Room::again(room, widening(), |settings| {
+    let room = Room::restarted(room, asking, widening(), |settings| {
         settings.routes(routes).directory(directory)
     })
     .await;
@@ -219,9 +222,10 @@ async fn whoever_is_asked_later_is_written_to_then_and_their_message_is_found_af
             .contains("others are asked as well by now")
     );
     room.press(&copies[0], "alice", "vote.approve").await;
-    assert!(asking.await.unwrap().is_ok());
-    room.settle().await;
+    assert!(room.asking_under("step-1").await.unwrap().is_ok());
     for copy in &copies {
+        room.until(|| room.reads(copy).contains("Approved, ran well"))
+            .await;
         let text = room.reads(copy);
         assert!(text.contains("alice approves"), "{}: {text}", copy.channel);
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use approvals_core::audit::What;
 use approvals_core::memory::{InMemoryDirectory, MemoryStore};
+use approvals_core::store::RequestStore;
 use approvals_core::{
     ApprovalError, ChannelId, ChannelIdentity, Desk, Gate, Requester, Requirement,
     requires_approval,
@@ -94,6 +96,33 @@ impl Room {
         .await
     }
 
+    /// The same in another process, once this one and its call are gone.
+    pub(crate) async fn restarted(
+        room: Self,
+        asking: Asking,
+        requirement: Requirement,
+        change: impl FnOnce(SlackBuilder) -> SlackBuilder,
+    ) -> Self {
+        asking.abort();
+        let _ = asking.await;
+        let Self {
+            workspace,
+            directory,
+            store,
+            desk,
+            slack,
+            gate,
+        } = room;
+        drop((desk, slack, gate));
+        for _ in 0..10_000 {
+            if Arc::strong_count(&store) == 1 {
+                return Self::open(workspace, directory, store, requirement, change).await;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("something of the former process goes on");
+    }
+
     async fn open(
         workspace: Workspace,
         directory: Arc<InMemoryDirectory>,
@@ -102,6 +131,17 @@ impl Room {
         change: impl FnOnce(SlackBuilder) -> SlackBuilder,
     ) -> Self {
         let desk = Desk::new(store.clone(), directory.clone());
+        Self::at_desk(workspace, directory, store, desk, requirement, change).await
+    }
+
+    pub(crate) async fn at_desk(
+        workspace: Workspace,
+        directory: Arc<InMemoryDirectory>,
+        store: Arc<MemoryStore>,
+        desk: Desk,
+        requirement: Requirement,
+        change: impl FnOnce(SlackBuilder) -> SlackBuilder,
+    ) -> Self {
         let slack = change(settings(&workspace))
             .build(desk.channel(slack()))
             .unwrap();
@@ -124,18 +164,33 @@ impl Room {
 
     /// Asks for an export of so many rows, in a task of its own.
     pub(crate) fn asking(&self, rows: &str) -> Asking {
-        let (gate, rows) = (self.gate.clone(), rows.to_owned());
+        asking(&self.gate, rows)
+    }
+
+    /// Asks under a key, in a task of its own: asked again, the call finds what became of it.
+    pub(crate) fn asking_under(&self, key: &str) -> Asking {
+        let (gate, key) = (self.gate.clone(), key.to_owned());
         tokio::spawn(async move {
             let requester = Requester::agent("exporter").unwrap();
             let requester = requester.acting_for("person:bob").unwrap();
-            gate.scope(requester.scope(export(&rows))).await
+            gate.scope(requester.scope(export_under(&key))).await
         })
+    }
+
+    /// The same, and returns when it is posted.
+    pub(crate) async fn ask_under(&self, key: &str) -> (Asking, Message) {
+        let asking = self.asking_under(key);
+        self.posted(asking).await
     }
 
     /// Asks for an export of so many rows, in a task of its own, and returns when it is posted.
     pub(crate) async fn ask(&self, rows: &str) -> (Asking, Message) {
-        let before = self.workspace.messages().len();
         let asking = self.asking(rows);
+        self.posted(asking).await
+    }
+
+    async fn posted(&self, asking: Asking) -> (Asking, Message) {
+        let before = self.workspace.messages().len();
         self.until(|| self.workspace.messages().len() > before)
             .await;
         self.settle().await;
@@ -194,9 +249,36 @@ impl Room {
 
 pub(crate) type Asking = tokio::task::JoinHandle<Result<String, ApprovalError>>;
 
+/// Asks a gate for an export of so many rows, in a task of its own.
+pub(crate) fn asking(gate: &Gate, rows: &str) -> Asking {
+    let (gate, rows) = (gate.clone(), rows.to_owned());
+    tokio::spawn(async move {
+        let requester = Requester::agent("exporter").unwrap();
+        let requester = requester.acting_for("person:bob").unwrap();
+        gate.scope(requester.scope(export(&rows))).await
+    })
+}
+
 #[requires_approval(policy = "exports", action = "db.export", resource = "db/customers", crate = ::approvals_core)]
 async fn export(rows: &str) -> Result<String, ApprovalError> {
     Ok(format!("exported {rows}"))
+}
+
+#[requires_approval(policy = "exports", action = "db.export_step", key = key, crate = ::approvals_core)]
+async fn export_under(key: &str) -> Result<String, ApprovalError> {
+    Ok(format!("exported {key}"))
+}
+
+/// Every refused vote in the trail since this was first asked: from which account, and why.
+pub(crate) async fn refused_votes(store: &MemoryStore) -> Vec<(String, String)> {
+    let sink = approvals_core::SinkId::new("test").unwrap();
+    store.register_sink(&sink).await.unwrap();
+    let events = store.events(&sink, 1_000).await.unwrap();
+    let refused = events.iter().filter_map(|event| match &event.what {
+        What::VoteRefused { identity, why, .. } => Some((identity.to_string(), why.to_string())),
+        _ => None,
+    });
+    refused.collect()
 }
 
 /// The Slack user of a person.

@@ -53,7 +53,12 @@ impl Line {
 
     /// Sends an interaction and returns its acknowledgement.
     async fn interact(&mut self, envelope: &str, payload: &Value) -> Value {
-        let envelope = json!({"type": "interactive", "envelope_id": envelope,
+        self.envelope("interactive", envelope, payload).await
+    }
+
+    /// Sends something of a kind and returns its acknowledgement.
+    async fn envelope(&mut self, kind: &str, id: &str, payload: &Value) -> Value {
+        let envelope = json!({"type": kind, "envelope_id": id,
                               "accepts_response_payload": true, "payload": payload});
         self.send(&envelope).await;
         let answer = self.0.next().await.unwrap().unwrap();
@@ -132,5 +137,108 @@ async fn without_a_public_address_clicks_come_over_a_connection_and_survive_a_ne
         line.interact("four", &foreign).await,
         json!({"envelope_id": "four"})
     );
+
+    // The command comes the same way: answered at once, or by a message that only they see.
+    let usage = room.workspace.command(&id("alice"), "help");
+    let answer = line.envelope("slash_commands", "five", &usage).await;
+    assert_eq!(answer["payload"]["response_type"], "ephemeral", "{answer}");
+    let link = room.workspace.command(&id("alice"), "link 7K2QX");
+    assert_eq!(
+        line.envelope("slash_commands", "six", &link).await,
+        json!({"envelope_id": "six"})
+    );
+    room.until(|| !room.workspace.whispers().is_empty()).await;
+    let (to, told) = room.workspace.whispers().pop().unwrap();
+    assert!(
+        to == id("alice") && told.contains("takes no codes"),
+        "{told}"
+    );
+    let mut foreign = link;
+    foreign["team_id"] = json!("T0OTHER");
+    assert_eq!(
+        line.envelope("slash_commands", "seven", &foreign).await,
+        json!({"envelope_id": "seven"})
+    );
+    listening.abort();
+}
+
+/// A room that listens over connections to this listener.
+async fn listening() -> (Room, TcpListener, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = listener.local_addr().unwrap();
+    let one = || Requirement::one_of("reviewers").unwrap();
+    let room = Room::with(one(), |settings| settings).await;
+    let http = Connecting {
+        workspace: room.workspace.clone(),
+        address: format!("ws://{origin}/link/?ticket=1"),
+    };
+    let endpoints = Endpoints::stand_in(&format!("http://{origin}")).unwrap();
+    let room = Room::again(room, one(), |settings| {
+        settings.http(Arc::new(http)).endpoints(endpoints)
+    })
+    .await;
+    let slack = room.slack.clone();
+    let listening = tokio::spawn(async move { slack.listen("xapp-stand-in".into()).await });
+    (room, listener, listening)
+}
+
+#[tokio::test]
+async fn what_is_clicked_while_slack_changes_connections_is_not_lost() {
+    let (room, listener, listening) = listening().await;
+    let usage = |n: u32| (n.to_string(), room.workspace.command("U0ALICE", "help"));
+    let ask = async |line: &mut Line, n: u32| {
+        let (envelope, payload) = usage(n);
+        let answer = line.envelope("slash_commands", &envelope, &payload).await;
+        assert_eq!(answer["envelope_id"], json!(envelope), "{answer}");
+    };
+    let mut old = Line::accept(&listener).await;
+    ask(&mut old, 1).await;
+    for reason in ["warning", "refresh_requested"] {
+        old.send(&json!({"type": "disconnect", "reason": reason}))
+            .await;
+        // There is no other connection yet.
+        ask(&mut old, 2).await;
+        let mut new = Line::accept(&listener).await;
+        // Each is sent over any of both.
+        ask(&mut old, 3).await;
+        ask(&mut new, 4).await;
+        old.0.close(None).await.unwrap();
+        ask(&mut new, 5).await;
+        old = new;
+    }
+    listening.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_says_nothing_is_given_up_for_another() {
+    let (_room, listener, listening) = listening().await;
+    // Somebody takes the connection and speaks no WebSocket,
+    let (_mute, _) = listener.accept().await.unwrap();
+    // or does, and says no hello,
+    let (stream, _) = listener.accept().await.unwrap();
+    let _silent = accept_async(stream).await.unwrap();
+    // or says hello, and nothing after that, not even that it is there.
+    let _hello = Line::accept(&listener).await;
+    let mut line = Line::accept(&listener).await;
+    // Whoever is asked for a sign of life and gives one is listened to.
+    let asked = line.0.next().await.unwrap().unwrap();
+    assert!(asked.is_ping(), "{asked:?}");
+    let asked = line.0.next().await.unwrap().unwrap();
+    assert!(asked.is_ping(), "{asked:?}");
+    listening.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_socket_mode_is_turned_off_it_is_tried_ever_less_often() {
+    let (_room, listener, listening) = listening().await;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let mut line = Line::accept(&listener).await;
+        times.push(tokio::time::Instant::now());
+        line.send(&json!({"type": "disconnect", "reason": "link_disabled"}))
+            .await;
+    }
+    let between: Vec<u64> = times.windows(2).map(|t| (t[1] - t[0]).as_secs()).collect();
+    assert!(between.windows(2).all(|b| b[1] > b[0]), "{between:?}");
     listening.abort();
 }

@@ -129,6 +129,37 @@ impl Workspace {
         })
     }
 
+    /// What Slack tells of when somebody gives the app's command with this text.
+    pub(crate) fn command(&self, user: &str, text: &str) -> Value {
+        let (_, enterprise) = self.tenant();
+        let mut state = self.state();
+        state.count += 1;
+        let count = state.count;
+        let mut payload = json!({
+            "token": "ignored", "team_id": TEAM, "team_domain": "example",
+            "channel_id": "C0OPS", "channel_name": "ops",
+            "user_id": user, "user_name": user.to_lowercase(),
+            "command": "/approvals", "text": text, "api_app_id": APP,
+            "is_enterprise_install": (!enterprise.is_null()).to_string(),
+            "response_url": format!("{}/actions/{user}/{count}", state.origin),
+            "trigger_id": format!("{count}.{}.abc", now())
+        });
+        if !enterprise.is_null() {
+            payload["enterprise_id"] = enterprise["id"].clone();
+        }
+        payload
+    }
+
+    /// A command as Slack would send it now, signed.
+    pub(crate) fn commanded(&self, payload: &Value) -> Request<Bytes> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in payload.as_object().unwrap() {
+            form.append_pair(name, value.as_str().unwrap());
+        }
+        let secret = self.state().secret.clone();
+        signed(&form.finish(), &secret, now())
+    }
+
     /// All text of a message and what follows it in its thread.
     pub(crate) fn reads(&self, message: &Message) -> String {
         let mut text = text_of(&message.body);

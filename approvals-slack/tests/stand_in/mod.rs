@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     Unreachable,
     /// Half of an answer, having acted.
     Torn,
+    /// That it was done, and not where, having acted.
+    Nowhere,
     /// This error code, without having acted.
     Code(&'static str),
 }
@@ -160,7 +162,7 @@ impl Workspace {
         queue.extend(faults);
     }
 
-    /// Makes the next call of a method for this conversation go wrong.
+    /// Makes the next call of a method for this conversation, or about this user, go wrong.
     pub(crate) fn fail_at(&self, method: &str, channel: &str, fault: Fault) {
         let mut state = self.state();
         let queue = state

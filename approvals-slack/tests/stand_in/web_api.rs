@@ -31,7 +31,8 @@ impl Workspace {
         let now = self.started.elapsed();
         state.calls.push((method.to_owned(), now));
         let given = arguments(request);
-        let place = given.as_ref().ok().and_then(|a| a["channel"].as_str());
+        let named = |name: &str| given.as_ref().ok().and_then(|a| a[name].as_str());
+        let place = named("channel").or_else(|| named("user"));
         let here = place.map(|channel| format!("{method} {channel}"));
         let mut next = |name: &str| {
             let faults = state.faults.get_mut(name)?;
@@ -72,6 +73,7 @@ impl Workspace {
             Some(Fault::FatalAfterActing) => {
                 Ok(with(&json!({"ok": false, "error": "fatal_error"})))
             }
+            Some(Fault::Nowhere) => Ok(with(&json!({"ok": answer["ok"]}))),
             Some(Fault::Torn) => Ok(Response::new(Bytes::from_static(b"{\"ok\":tr"))),
             _ => Ok(with(&answer)),
         }
@@ -177,6 +179,16 @@ impl State {
             "users.info" => {
                 let user = self.users.get(&text("user"));
                 let user = user.ok_or(("user_not_found", text("user")))?;
+                Ok(json!({"user": user}))
+            }
+            "users.lookupByEmail" => {
+                let email = text("email");
+                let has = |user: &&Value| {
+                    let own = user["profile"]["email"].as_str();
+                    own.is_some_and(|own| own.eq_ignore_ascii_case(&email))
+                };
+                let user = self.users.values().find(has);
+                let user = user.ok_or(("users_not_found", email.clone()))?;
                 Ok(json!({"user": user}))
             }
             "usergroups.users.list" => {

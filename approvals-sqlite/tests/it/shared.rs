@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use approvals_core::audit::NewEvent;
 use approvals_core::review::Choice;
-use approvals_core::store::Opened;
-use approvals_core::{RequestStore, StoreError};
+use approvals_core::store::{Freeze, Opened, Swapped};
+use approvals_core::{OwnerId, RequestStore, StoreError, What};
 use approvals_sqlite::SqliteStore;
-use approvals_testing::sample::vote;
+use approvals_testing::sample::{claim_and_start, person, vote};
 
-use crate::support::{House, events, intended, sink};
+use crate::support::{House, events, intended, sink, withdraw};
 
 #[tokio::test]
 async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
@@ -33,6 +34,41 @@ async fn a_change_by_another_process_wakes_who_waits_in_this_one() {
         .expect("the hint of another request came");
     let woken = tokio::time::timeout(Duration::from_millis(1), untouched.changed()).await;
     assert!(woken.is_err(), "one request's change is not another's");
+}
+
+#[tokio::test]
+async fn what_another_process_changed_is_judged_as_it_stands_now() {
+    let house = House::new();
+    let (one, other) = (house.store().await, house.store().await);
+    let sink = sink(&one).await;
+    // Each store knows how the request stands after its own change, until the other makes one.
+    let asked = house.ask(&one, &house.sample()).await;
+    let approved = house.vote(&other, asked.id(), Choice::Approve).await;
+    let late = one.compare_and_swap(house.swap(&asked, &withdraw())).await;
+    assert!(matches!(late, Ok(Swapped::Conflict)), "{late:?}");
+    let start = claim_and_start(OwnerId::new());
+    house.carry(&one, asked.id(), &start).await;
+    let late = other.compare_and_swap(house.swap(&approved, &start)).await;
+    assert!(matches!(late, Ok(Swapped::Conflict)), "{late:?}");
+    // So it is with what holds for all of them.
+    let waits = house.ask(&one, &house.sample().table("orders")).await;
+    let waits = house.vote(&one, waits.id(), Choice::Approve).await;
+    let (by, reason) = (person("dave"), "maintenance".into());
+    let freeze = Freeze {
+        by: person("dave"),
+        reason: "maintenance".into(),
+        since: other.now().await.unwrap(),
+    };
+    let event = NewEvent::new(What::Frozen { by, reason });
+    other.set_freeze(Some(freeze), event).await.unwrap();
+    let mut swap = house.swap(&waits, &start);
+    swap.unfrozen = true;
+    let frozen = one.compare_and_swap(swap).await;
+    assert!(matches!(frozen, Ok(Swapped::Frozen)), "{frozen:?}");
+    house.ask(&one, &house.sample().table("last")).await;
+    let numbers: Vec<_> = events(&one, &sink).await.iter().map(|e| e.number).collect();
+    let dense: Vec<_> = (1..=numbers.len() as u64).collect();
+    assert_eq!(numbers, dense);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,20 +15,19 @@ use crate::support::{House, events, intended, sink, withdraw};
 const VERSION_1: &str = include_str!("../../migrations/0001_requests.sql");
 const VERSION_2: &str = include_str!("../../migrations/0002_duties.sql");
 const VERSION_3: &str = include_str!("../../migrations/0003_seals.sql");
+const VERSION_4: &str = include_str!("../../migrations/0004_entries.sql");
 
 /// What a request is found by, as a text.
 const ENTRIES: &str = "
 SELECT group_concat(kind || '/' || hex(value) || '/' || typeof(value) || '/' || part || '/' || hex(request), char(10))
-FROM (SELECT * FROM entries ORDER BY kind, value, part, request)";
+FROM (SELECT * FROM entries WHERE kind > 1 ORDER BY kind, value, part, request)";
 
-/// Copies everything from a file of this version into the tables of an earlier one.
-const AS_BEFORE: &str = "
+/// Copies what has been the same since the first version from a file of this version.
+const THE_SAME: &str = "
 DELETE FROM meta;
-INSERT INTO meta SELECT * FROM now.meta;
-INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record)
-SELECT id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, record FROM now.requests;
-INSERT INTO principals SELECT value, kind = 14, request FROM now.entries WHERE kind IN (10, 14);
-INSERT INTO changes SELECT part, request FROM now.entries WHERE kind = 1 AND length(request) = 16;
+INSERT INTO meta
+SELECT 1, ('0x' || substr(hex(head), 1, 16)) ->> '$', ('0x' || substr(hex(head), 17, 16)) ->> '$', number, frozen
+FROM now.meta, (SELECT part AS number, request AS head FROM now.entries WHERE kind = 1 ORDER BY part DESC LIMIT 1);
 INSERT INTO keys SELECT * FROM now.keys;
 INSERT INTO tombstones SELECT * FROM now.tombstones;
 INSERT INTO buckets SELECT * FROM now.buckets;
@@ -36,6 +35,21 @@ INSERT INTO proposals SELECT * FROM now.proposals;
 INSERT INTO gates SELECT * FROM now.gates;
 INSERT INTO events SELECT * FROM now.events;
 INSERT INTO sinks SELECT * FROM now.sinks;
+";
+
+/// Copies the rest into the tables of versions 1 to 3.
+const AS_BEFORE_4: &str = "
+INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record)
+SELECT id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, record FROM now.requests;
+INSERT INTO principals SELECT value, kind = 14, request FROM now.entries WHERE kind IN (10, 14);
+INSERT INTO changes SELECT part, substr(request, 17) FROM now.entries WHERE kind = 1 AND length(request) = 32;
+";
+
+/// Copies the rest into the tables of version 4.
+const AS_OF_4: &str = "
+INSERT INTO requests SELECT * FROM now.requests;
+INSERT INTO entries
+SELECT kind, value, part, iif(kind = 1, substr(request, 17), request) FROM now.entries WHERE kind > 1 OR length(request) > 16;
 ";
 
 /// Turns the file into what these migrations make, with what is in it.
@@ -52,7 +66,12 @@ fn as_of(house: &House, migrations: &[&str]) {
         hand.execute_batch(migration).unwrap();
     }
     hand.execute("ATTACH ? AS now", [now.to_str()]).unwrap();
-    hand.execute_batch(AS_BEFORE).unwrap();
+    hand.execute_batch(THE_SAME).unwrap();
+    let rest = match migrations.len() {
+        4 => AS_OF_4,
+        _ => AS_BEFORE_4,
+    };
+    hand.execute_batch(rest).unwrap();
     hand.execute_batch("DETACH now").unwrap();
     drop(hand);
     std::fs::rename(before, now).unwrap();
@@ -145,18 +164,19 @@ async fn a_file_of_an_earlier_version_finds_everything_as_if_this_one_had_writte
         vec![VERSION_1],
         vec![VERSION_1, VERSION_2],
         vec![VERSION_1, VERSION_2, VERSION_3],
+        vec![VERSION_1, VERSION_2, VERSION_3, VERSION_4],
     ] {
         let house = House::new();
         let store = busy(&house).await;
         let before = told(&store).await;
-        let entries = house.look(ENTRIES);
         store.close().await;
+        let entries = house.look(ENTRIES);
         as_of(&house, &migrations);
         let store = house.store().await;
         assert_eq!(told(&store).await, before);
         assert_eq!(house.look(ENTRIES), entries);
         let oldest = "SELECT CAST(user_version AS TEXT) FROM pragma_user_version";
-        assert_eq!(house.look(oldest), "4");
+        assert_eq!(house.look(oldest), "5");
         // What is there goes on, and what is new is found beside it.
         for record in store.list(&Filter::default(), None, 1_000).await.unwrap() {
             if record.state.phase() == approvals_core::Phase::Pending {
@@ -244,8 +264,10 @@ async fn copies_are_due_by_what_was_noted_last() {
     assert!(due(&shown.channel).await.is_empty(), "it is shown");
 }
 
-/// What processes of versions 1 and 2 write when they change a request.
-const WRITTEN_BEFORE: [&str; 6] = [
+/// What processes of earlier versions read and write when they change a request.
+const WRITTEN_BEFORE: [&str; 8] = [
+    "SELECT latest, last_event, last_change, frozen, EXISTS (SELECT 1 FROM sinks) AS keeps_events FROM meta",
+    "UPDATE meta SET latest = 1, last_event = 1, last_change = 1, frozen = NULL",
     "INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, record) SELECT x'00', revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, '[]', record FROM requests",
     "INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, deliveries, copies_kept, record) SELECT x'00', revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, '[]', 1, record FROM requests",
     "INSERT INTO changes (number, request) VALUES (100, x'00')",

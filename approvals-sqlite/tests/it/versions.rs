@@ -11,14 +11,14 @@ async fn a_file_of_a_newer_version_that_this_one_cannot_follow_is_left_as_it_is(
     let house = House::new();
     house.store().await.close().await;
     house
-        .edit("INSERT INTO versions VALUES (7, 5); PRAGMA user_version = 5; CREATE TABLE later (a INTEGER)");
+        .edit("INSERT INTO versions VALUES (7, 6); PRAGMA user_version = 6; CREATE TABLE later (a INTEGER)");
     let told = house.builder().open().await.unwrap_err();
     assert!(
         matches!(
             told,
             OpenError::Newer {
                 found: 7,
-                known: 4,
+                known: 5,
                 ..
             }
         ),
@@ -33,14 +33,14 @@ async fn a_file_of_a_newer_version_that_was_made_for_a_rolling_upgrade_can_be_us
     let house = House::new();
     house.store().await.close().await;
     house
-        .edit("INSERT INTO versions VALUES (5, 4); ALTER TABLE requests ADD COLUMN novelty TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 4");
+        .edit("INSERT INTO versions VALUES (6, 5); ALTER TABLE requests ADD COLUMN novelty TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 5");
     let store = house.store().await;
     let record = house.ask(&store, &house.sample()).await;
     let read = store.read(record.id()).await.unwrap().unwrap().record;
     assert_eq!(read, record);
     store.close().await;
     let oldest = "SELECT CAST(user_version AS TEXT) FROM pragma_user_version";
-    assert_eq!(house.look(oldest), "4");
+    assert_eq!(house.look(oldest), "5");
 }
 
 #[tokio::test]

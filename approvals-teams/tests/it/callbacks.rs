@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::room::{Room, id};
+use crate::room::{Room, id, refused_votes};
 use crate::stand_in::clicks::with_token;
-use crate::stand_in::{Microsoft, OPS};
+use crate::stand_in::{Microsoft, OPS, TENANT};
 
 async fn pressed(room: &Room) -> (crate::room::Asking, Value) {
     let (asking, message) = room.ask("ten").await;
@@ -158,4 +158,40 @@ async fn everything_else_is_acknowledged_and_left_alone() {
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(answer.body().is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vote_that_the_channel_refuses_is_in_the_trail_as_one_that_the_desk_refuses() {
+    let room = Room::new().await;
+    assert_eq!(refused_votes(&room.store).await, []);
+    let (asking, message) = room.ask("ten").await;
+    let mut expected = Vec::new();
+    for (name, other, why) in [
+        ("guest", json!({"userRole": "guest"}), "guests cannot vote"),
+        (
+            "robot",
+            json!({"userRole": "bot"}),
+            "apps and bots cannot vote",
+        ),
+        (
+            "foreign",
+            json!({"tenantId": "33333333-0000-0000-0000-000000000000"}),
+            "people of another organisation cannot vote here",
+        ),
+    ] {
+        room.microsoft.member_who(&id(name), &other);
+        room.press(&message, name, "Approve").await;
+        expected.push((format!("teams:{TENANT}:{}", id(name)), why.to_owned()));
+    }
+    // Of whom Teams says no object id, what it does say of them.
+    let button = Microsoft::button(&message, "Approve").unwrap();
+    let mut nobody = room.microsoft.press(&message, &id("nobody"), &button, &[]);
+    nobody["from"] = json!({"id": "29:anonymous\u{202e}"});
+    room.hand_in(&nobody).await;
+    let why = "Teams does not say who you are, so you cannot vote".to_owned();
+    expected.push((format!("teams:{TENANT}:29:anonymous"), why));
+    assert_eq!(refused_votes(&room.store).await, expected);
+    room.press(&message, "mallory", "Approve").await;
+    assert_eq!(refused_votes(&room.store).await.len(), expected.len() + 1);
+    assert!(!asking.is_finished());
 }

@@ -160,11 +160,11 @@ async fn the_same_click_twice_is_one_vote() {
 #[tokio::test(start_paused = true)]
 async fn a_card_is_updated_after_a_restart() {
     let room = Room::new().await;
-    let (asking, message) = room.ask("ten").await;
-    // The process that asked stays; another one, which knows nothing, takes the click.
-    let again = Room::again(room, one(), |settings| settings).await;
+    let (asking, message) = room.ask_under("step-1").await;
+    let again = Room::restarted(room, asking, one(), |settings| settings).await;
     again.press(&message, "alice", "Approve").await;
-    assert!(asking.await.unwrap().is_ok());
+    // The agent comes back as well, under its key.
+    assert!(again.asking_under("step-1").await.unwrap().is_ok());
     again
         .until(|| again.reads(&message).contains("Approved, ran well"))
         .await;

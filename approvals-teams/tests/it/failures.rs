@@ -194,6 +194,17 @@ async fn a_click_on_what_is_over_is_told_what_stands() {
     assert!(message.conversation.starts_with(OPS));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_message_of_which_teams_does_not_say_where_it_is_is_not_posted_again_and_again() {
+    let room = Room::new().await;
+    room.microsoft.fail("make", &[Fault::Nowhere; 9]);
+    let refused = room.asking("ten").await.unwrap().unwrap_err();
+    let detail = refused.detail().unwrap_or_default();
+    assert!(detail.contains("did not say where it is"), "{detail}");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(room.microsoft.messages().len(), 1);
+}
+
 /// Whatever carries requests and prints their headers.
 #[derive(Debug)]
 struct Printing(Microsoft, Mutex<String>);

@@ -10,12 +10,14 @@
 #[path = "../stand_in/mod.rs"]
 mod stand_in;
 
+mod by_email;
 mod callbacks;
 mod conformance;
 mod conversations;
 mod end_to_end;
 mod failures;
 mod keys;
+mod linking;
 mod network;
 mod pace;
 mod package;

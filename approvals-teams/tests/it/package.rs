@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use approvals_teams::AppId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn app(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -28,7 +28,16 @@ fn the_app_package_names_one_bot_in_every_scope_and_icons_of_the_right_sizes() {
     assert_eq!(scopes, ["personal", "team", "groupChat"]);
     // One that only notifies gets no clicks.
     assert_eq!(bot["isNotificationOnly"], false);
+    // Where others read along, the command is not offered.
+    let lists = bot["commandLists"].as_array().unwrap();
+    assert_eq!(
+        (lists.len(), &lists[0]["scopes"]),
+        (1, &json!(["personal"]))
+    );
+    assert_eq!(lists[0]["commands"][0]["title"], "link");
     for (pointer, most) in [
+        ("/bots/0/commandLists/0/commands/0/title", 32),
+        ("/bots/0/commandLists/0/commands/0/description", 128),
         ("/name/short", 30),
         ("/name/full", 100),
         ("/description/short", 80),

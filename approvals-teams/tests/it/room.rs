@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use approvals_core::audit::What;
 use approvals_core::memory::{InMemoryDirectory, MemoryStore};
+use approvals_core::store::RequestStore;
 use approvals_core::{
     ApprovalError, ChannelId, ChannelIdentity, Desk, Gate, Requester, Requirement, Risk,
     requires_approval,
@@ -33,10 +35,20 @@ pub(crate) fn settings(
         .http(Arc::new(microsoft.clone()))
 }
 
+/// What outlives a process.
+type Parts = (
+    Microsoft,
+    Arc<dyn Conversations>,
+    Arc<InMemoryDirectory>,
+    Arc<MemoryStore>,
+    Desk,
+);
+
 pub(crate) struct Room {
     pub(crate) microsoft: Microsoft,
     pub(crate) conversations: Arc<dyn Conversations>,
     pub(crate) directory: Arc<InMemoryDirectory>,
+    pub(crate) store: Arc<MemoryStore>,
     pub(crate) desk: Desk,
     pub(crate) teams: Teams,
     pub(crate) gate: Gate,
@@ -67,10 +79,40 @@ impl Room {
         }
         microsoft.member(&id("mallory"));
         let store = Arc::new(MemoryStore::on_tokio_time());
-        let desk = Desk::new(store, directory.clone());
+        let desk = Desk::new(store.clone(), directory.clone());
         let conversations: Arc<dyn Conversations> = Arc::new(InMemoryConversations::default());
-        let parts = (microsoft, conversations, directory, desk);
+        let parts = (microsoft, conversations, directory, store, desk);
         Self::open(parts, requirement, change).await
+    }
+
+    /// The same in another process, once this one and its call are gone.
+    pub(crate) async fn restarted(
+        room: Self,
+        asking: Asking,
+        requirement: Requirement,
+        change: impl FnOnce(TeamsBuilder) -> TeamsBuilder,
+    ) -> Self {
+        asking.abort();
+        let _ = asking.await;
+        let Self {
+            microsoft,
+            conversations,
+            directory,
+            store,
+            desk,
+            teams,
+            gate,
+        } = room;
+        drop((desk, teams, gate));
+        for _ in 0..10_000 {
+            if Arc::strong_count(&store) == 1 {
+                let desk = Desk::new(store.clone(), directory.clone());
+                let parts = (microsoft, conversations, directory, store, desk);
+                return Self::open(parts, requirement, change).await;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("something of the former process goes on");
     }
 
     /// The same people, store and conversations, in another process.
@@ -83,18 +125,14 @@ impl Room {
             room.microsoft,
             room.conversations,
             room.directory,
+            room.store,
             room.desk,
         );
         Self::open(parts, requirement, change).await
     }
 
-    async fn open(
-        (microsoft, conversations, directory, desk): (
-            Microsoft,
-            Arc<dyn Conversations>,
-            Arc<InMemoryDirectory>,
-            Desk,
-        ),
+    pub(crate) async fn open(
+        (microsoft, conversations, directory, store, desk): Parts,
         requirement: Requirement,
         change: impl FnOnce(TeamsBuilder) -> TeamsBuilder,
     ) -> Self {
@@ -112,6 +150,7 @@ impl Room {
             microsoft,
             conversations,
             directory,
+            store,
             desk,
             teams,
             gate,
@@ -124,18 +163,7 @@ impl Room {
     }
 
     pub(crate) fn asking_at(&self, rows: &str, risk: Risk) -> Asking {
-        let (gate, rows) = (self.gate.clone(), rows.to_owned());
-        tokio::spawn(async move {
-            let requester = Requester::agent("exporter").unwrap();
-            let requester = requester.acting_for("person:bob").unwrap();
-            let export = async {
-                match risk {
-                    Risk::Critical => export_all(&rows).await,
-                    _ => export(&rows).await,
-                }
-            };
-            gate.scope(requester.scope(export)).await
-        })
+        asking_at(&self.gate, rows, risk)
     }
 
     /// Asks for an export of so many rows, in a task of its own, and returns when it is posted.
@@ -144,8 +172,28 @@ impl Room {
     }
 
     pub(crate) async fn ask_at(&self, rows: &str, risk: Risk) -> (Asking, Message) {
-        let before = self.microsoft.messages().len();
         let asking = self.asking_at(rows, risk);
+        self.posted(asking).await
+    }
+
+    /// Asks under a key, in a task of its own: asked again, the call finds what became of it.
+    pub(crate) fn asking_under(&self, key: &str) -> Asking {
+        let (gate, key) = (self.gate.clone(), key.to_owned());
+        tokio::spawn(async move {
+            let requester = Requester::agent("exporter").unwrap();
+            let requester = requester.acting_for("person:bob").unwrap();
+            gate.scope(requester.scope(export_under(&key))).await
+        })
+    }
+
+    /// The same, and returns when it is posted.
+    pub(crate) async fn ask_under(&self, key: &str) -> (Asking, Message) {
+        let asking = self.asking_under(key);
+        self.posted(asking).await
+    }
+
+    async fn posted(&self, asking: Asking) -> (Asking, Message) {
+        let before = self.microsoft.messages().len();
         self.until(|| self.microsoft.messages().len() > before)
             .await;
         self.settle().await;
@@ -209,6 +257,22 @@ impl Room {
 
 pub(crate) type Asking = tokio::task::JoinHandle<Result<String, ApprovalError>>;
 
+/// Asks a gate for an export of so many rows, in a task of its own.
+pub(crate) fn asking_at(gate: &Gate, rows: &str, risk: Risk) -> Asking {
+    let (gate, rows) = (gate.clone(), rows.to_owned());
+    tokio::spawn(async move {
+        let requester = Requester::agent("exporter").unwrap();
+        let requester = requester.acting_for("person:bob").unwrap();
+        let export = async {
+            match risk {
+                Risk::Critical => export_all(&rows).await,
+                _ => export(&rows).await,
+            }
+        };
+        gate.scope(requester.scope(export)).await
+    })
+}
+
 pub(crate) fn one() -> Requirement {
     Requirement::one_of("reviewers").unwrap()
 }
@@ -227,6 +291,23 @@ async fn export(rows: &str) -> Result<String, ApprovalError> {
 #[requires_approval(policy = "exports", action = "db.export_all", risk = critical, crate = ::approvals_core)]
 async fn export_all(rows: &str) -> Result<String, ApprovalError> {
     Ok(format!("exported {rows}"))
+}
+
+#[requires_approval(policy = "exports", action = "db.export_step", key = key, crate = ::approvals_core)]
+async fn export_under(key: &str) -> Result<String, ApprovalError> {
+    Ok(format!("exported {key}"))
+}
+
+/// Every refused vote in the trail since this was first asked: from which account, and why.
+pub(crate) async fn refused_votes(store: &MemoryStore) -> Vec<(String, String)> {
+    let sink = approvals_core::SinkId::new("test").unwrap();
+    store.register_sink(&sink).await.unwrap();
+    let events = store.events(&sink, 1_000).await.unwrap();
+    let refused = events.iter().filter_map(|event| match &event.what {
+        What::VoteRefused { identity, why, .. } => Some((identity.to_string(), why.to_string())),
+        _ => None,
+    });
+    refused.collect()
 }
 
 /// The object id of a person.

@@ -97,6 +97,14 @@ impl Microsoft {
         )
     }
 
+    /// What is told when somebody writes to the bot in a conversation.
+    pub(crate) fn written(&self, conversation: &str, user: &str, text: &str) -> Value {
+        let mut activity = self.installation(conversation, user, "add");
+        activity["type"] = json!("message");
+        activity["text"] = json!(text);
+        activity
+    }
+
     /// All text of a message.
     pub(crate) fn reads(message: &Message) -> String {
         text_of(message.card())

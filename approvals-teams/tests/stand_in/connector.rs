@@ -84,6 +84,7 @@ impl Microsoft {
         match fault {
             Some(Fault::Lost) => Err(HttpError("the connection was reset".to_owned())),
             Some(Fault::FailedAfterActing) => Ok(status(502)),
+            Some(Fault::Nowhere) => Ok(with(&json!({}))),
             Some(Fault::Torn) => Ok(Response::new(Bytes::from_static(b"{\"id\":"))),
             _ => Ok(answer),
         }

@@ -44,6 +44,8 @@ pub(crate) enum Fault {
     Unreachable,
     /// Half of an answer, having acted.
     Torn,
+    /// That it was done, and not where, having acted.
+    Nowhere,
     /// This status and error code, without having acted.
     Code(u16, &'static str),
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use approvals_core::{
-    ChannelId, ChannelIdentity, Directory, DirectoryError, GroupId, Members, Membership, PersonId,
-    PrincipalId, async_trait,
+    ChannelId, ChannelIdentity, Directory, DirectoryError, GroupId, LinkRefused, Members,
+    Membership, PersonId, PrincipalId, async_trait,
 };
 
 use super::script::{Method, Script};
@@ -74,6 +74,40 @@ impl Directory for FaultyDirectory {
         let call = || self.inner.identities(person, channel);
         self.script
             .carry(Method::Identities, call, DirectoryError)
+            .await
+    }
+
+    async fn by_email(
+        &self,
+        identity: &ChannelIdentity,
+        address: &str,
+    ) -> Result<Option<PersonId>, DirectoryError> {
+        let call = self.inner.by_email(identity, address);
+        self.script
+            .carry(Method::ByEmail, call, DirectoryError)
+            .await
+    }
+
+    async fn email(&self, person: &PersonId) -> Result<Option<String>, DirectoryError> {
+        let call = self.inner.email(person);
+        self.script.carry(Method::Email, call, DirectoryError).await
+    }
+
+    async fn link_by_code(
+        &self,
+        identity: &ChannelIdentity,
+        code: &str,
+    ) -> Result<PersonId, LinkRefused> {
+        let call = self.inner.link_by_code(identity, code);
+        self.script
+            .carry(Method::LinkByCode, call, LinkRefused::Unavailable)
+            .await
+    }
+
+    async fn spend_code(&self, code: &str) -> Result<(), LinkRefused> {
+        let call = self.inner.spend_code(code);
+        self.script
+            .carry(Method::SpendCode, call, LinkRefused::Unavailable)
             .await
     }
 }

@@ -63,6 +63,10 @@ methods! {
     Members "members",
     Owners "owners",
     Identities "identities",
+    ByEmail "by_email",
+    Email "email",
+    LinkByCode "link_by_code",
+    SpendCode "spend_code",
 }
 
 /// How a call goes wrong.

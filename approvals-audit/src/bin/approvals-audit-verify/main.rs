@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use approvals_audit::{
-    Checkpoint, CheckpointError, Disclosure, EntryProof, Report, Verifier, VerifierKey, VerifyError,
+    Checkpoint, CheckpointError, Disclosure, EntryProof, Note, Report, Verifier, VerifierKey,
+    VerifyError,
 };
 
 use self::options::{Asked, HELP, Options, read};
@@ -73,7 +74,9 @@ fn verify(options: &Options) -> Result<String, Failure> {
         proof(options, &bytes)
     } else {
         let checkpoint = checkpoint(&options.path, &bytes, &options.keys)?;
-        Ok(format!("the checkpoint is signed: {}\n", line(&checkpoint)))
+        let witnesses = witnessed(&bytes, &options.witnesses)?;
+        let line = line(&checkpoint);
+        Ok(format!("the checkpoint is signed: {line}{witnesses}\n"))
     }
 }
 
@@ -82,13 +85,20 @@ fn directory(options: &Options) -> Result<String, Failure> {
     if let Some(open) = options.open {
         verifier = verifier.following(open);
     }
+    for witness in &options.witnesses {
+        let named = verifier.witnessed_by(witness.clone());
+        verifier = named.map_err(|error| Failure::Untold(error.to_string()))?;
+    }
     let remembered = options.remember.iter().filter(|path| path.exists());
     for path in options.seen.iter().chain(remembered) {
         let bytes = read(path).map_err(Failure::Untold)?;
         verifier = verifier.remembering(checkpoint(path, &bytes, &options.keys)?);
     }
     let report = verifier.run().map_err(|error| match error {
-        VerifyError::Found(_) | VerifyError::Checkpoint(_) => Failure::Wrong(error.to_string()),
+        VerifyError::Found(_)
+        | VerifyError::Checkpoint(_)
+        | VerifyError::Witnessed(_)
+        | VerifyError::Unwitnessed => Failure::Wrong(error.to_string()),
         VerifyError::Unreadable(_) => Failure::Untold(error.to_string()),
     })?;
     if let Some(path) = &options.remember {
@@ -119,7 +129,9 @@ fn proof(options: &Options, bytes: &[u8]) -> Result<String, Failure> {
     let entry = read(path).map_err(Failure::Untold)?;
     let shown = proof.verify(&entry, &options.keys);
     let shown = shown.map_err(|error| wrong(&error))?;
-    let mut told = format!("entry {} is in the log: {}\n", proof.index, line(&shown));
+    let witnesses = witnessed(proof.checkpoint.as_bytes(), &options.witnesses)?;
+    let line = line(&shown);
+    let mut told = format!("entry {} is in the log: {line}{witnesses}\n", proof.index);
     if let Some(path) = &options.disclosure {
         let text = String::from_utf8(read(path).map_err(Failure::Untold)?);
         let text = text.map_err(|error| wrong(&error))?;
@@ -141,6 +153,20 @@ fn checkpoint(path: &Path, note: &[u8], keys: &[VerifierKey]) -> Result<Checkpoi
     })
 }
 
+/// That every one of these witnesses signed a checkpoint, or a proof's, too.
+fn witnessed(note: &[u8], witnesses: &[VerifierKey]) -> Result<&'static str, Failure> {
+    let wrong = |error| Failure::Wrong(format!("the signature of a witness: {error}"));
+    let note = Note::parse(note).map_err(wrong)?;
+    for witness in witnesses {
+        note.verify(std::slice::from_ref(witness)).map_err(wrong)?;
+    }
+    Ok(if witnesses.is_empty() {
+        ""
+    } else {
+        ", and so say the witnesses"
+    })
+}
+
 fn line(checkpoint: &Checkpoint) -> String {
     let Checkpoint { origin, size, root } = checkpoint;
     format!("{origin}, {size} entries, root {root}")
@@ -157,6 +183,11 @@ fn told(report: &Report) -> String {
     };
     if let Some((from, to)) = report.span {
         say(&format!("its events are of {from} to {to}"));
+    }
+    if let Some(entries) = report.witnessed {
+        say(&format!(
+            "witnesses have signed its first {entries} entries"
+        ));
     }
     for (number, what) in [
         (

@@ -24,6 +24,9 @@ usage: approvals-audit-verify --key KEY [options] DIRECTORY
 
   -k, --key KEY        the public key, or a file with one on each line; may be
                        given several times while keys are changed
+  -w, --witness KEY    the public key of a witness, or a file with keys: each has
+                       to have signed the checkpoint, of a log the last one that
+                       it was shown; may be given several times
       --seen FILE      a checkpoint that was seen before: the log has to begin
                        with it; may be given several times
       --remember FILE  the same, where there is one; when the log is sound, its
@@ -44,6 +47,7 @@ exit code: 0 when it is as it was signed, 1 when it is not, 2 when that cannot b
 pub(crate) struct Options {
     pub(crate) path: PathBuf,
     pub(crate) keys: Vec<VerifierKey>,
+    pub(crate) witnesses: Vec<VerifierKey>,
     pub(crate) seen: Vec<PathBuf>,
     pub(crate) remember: Option<PathBuf>,
     pub(crate) entry: Option<PathBuf>,
@@ -73,6 +77,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
                 let key = parser.value().map_err(failed)?;
                 options.keys.extend(keys(&key)?);
             }
+            Short('w') | Long("witness") => {
+                let key = parser.value().map_err(failed)?;
+                options.witnesses.extend(keys(&key)?);
+            }
             Long("seen") => options.seen.push(file(&mut parser).map_err(failed)?),
             Long("remember") => options.remember = Some(file(&mut parser).map_err(failed)?),
             Long("entry") => options.entry = Some(file(&mut parser).map_err(failed)?),
@@ -94,6 +102,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
             "name the public key with `--key`: without it anybody could have written what is there"
                 .to_owned(),
         );
+    }
+    if let Some(key) = options.witnesses.iter().find(|key| !key.is_witness()) {
+        return Err(format!(
+            "`{key}` is no key of a witness, which `--witness` names"
+        ));
     }
     Ok(Asked::Verify(Box::new(options)))
 }

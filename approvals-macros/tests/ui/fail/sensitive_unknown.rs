@@ -1,0 +1,9 @@
+use approvals_core::{ApprovalError, requires_approval};
+
+#[requires_approval(policy = "prod-db", fields(rows = 1), sensitive(tokens, row))]
+async fn export(database: &str, token: &str) -> Result<(), ApprovalError> {
+    let _ = (database, token);
+    Ok(())
+}
+
+fn main() {}
