@@ -82,14 +82,14 @@ impl Directory for FaultyDirectory {
         identity: &ChannelIdentity,
         address: &str,
     ) -> Result<Option<PersonId>, DirectoryError> {
-        let call = self.inner.by_email(identity, address);
+        let call = || self.inner.by_email(identity, address);
         self.script
             .carry(Method::ByEmail, call, DirectoryError)
             .await
     }
 
     async fn email(&self, person: &PersonId) -> Result<Option<String>, DirectoryError> {
-        let call = self.inner.email(person);
+        let call = || self.inner.email(person);
         self.script.carry(Method::Email, call, DirectoryError).await
     }
 
@@ -98,14 +98,14 @@ impl Directory for FaultyDirectory {
         identity: &ChannelIdentity,
         code: &str,
     ) -> Result<PersonId, LinkRefused> {
-        let call = self.inner.link_by_code(identity, code);
+        let call = || self.inner.link_by_code(identity, code);
         self.script
             .carry(Method::LinkByCode, call, LinkRefused::Unavailable)
             .await
     }
 
     async fn spend_code(&self, code: &str) -> Result<(), LinkRefused> {
-        let call = self.inner.spend_code(code);
+        let call = || self.inner.spend_code(code);
         self.script
             .carry(Method::SpendCode, call, LinkRefused::Unavailable)
             .await
