@@ -19,9 +19,11 @@
 //! # }
 //! ```
 //!
-//! [`faults`] wraps any implementation and makes it fail, lose answers or answer late by a script;
+//! [`faults`] wraps any implementation and makes it fail, lose answers, answer late or do things
+//! twice by a script; [`sweep`](mod@sweep) does so at every place of a gate's life over any store.
 //! [`wrapping`] is for stores that do one thing otherwise than another store; [`ManualClock`] is a
-//! clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a test's own, which can be crashed, and [`SmallDisk`] a disk that it can fill.
+//! clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a test's own, which
+//! can be crashed, and [`SmallDisk`] a disk that it can fill.
 
 pub mod approver;
 pub mod audit_sink;
@@ -37,6 +39,7 @@ pub mod showing;
 #[cfg(unix)]
 mod small_disk;
 pub mod store;
+pub mod sweep;
 pub mod wrapping;
 
 pub use clock::ManualClock;

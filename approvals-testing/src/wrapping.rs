@@ -58,9 +58,17 @@ impl<W> Deref for Wrapping<W> {
     }
 }
 
+/// What a call is given, once more.
+fn again<T: Clone>(given: &T) -> T {
+    given.clone()
+}
+
 /// Each method once: its name, what it is given and what it answers.
 macro_rules! methods {
     ($($method:ident $name:ident($($given:ident: $type:ty),*) -> $answer:ty;)+) => {
+        /// Every method that asks a store something.
+        pub const STORE_METHODS: &[Method] = &[$(Method::$method),+];
+
         /// What is different about a store that wraps another. [`Wrapping`] makes a store of it.
         pub trait WrapsStore: Debug + Send + Sync {
             /// The store that it wraps.
@@ -74,6 +82,13 @@ macro_rules! methods {
             ) -> impl Future<Output = Result<T, StoreError>> + Send {
                 let _ = method;
                 call
+            }
+
+            /// Whether the next call of this method is carried out twice, as by whoever sends it
+            /// again when its answer was lost; the second answer is the one that counts.
+            fn doubles(&self, method: Method) -> bool {
+                let _ = method;
+                false
             }
 
             $(
@@ -106,6 +121,10 @@ macro_rules! methods {
         impl<W: WrapsStore> RequestStore for Wrapping<W> {
             $(
                 async fn $name(&self, $($given: $type),*) -> Result<$answer, StoreError> {
+                    if self.0.doubles(Method::$method) {
+                        let first = WrapsStore::$name(&self.0, $(again(&$given)),*);
+                        let _ = first.await;
+                    }
                     let call = WrapsStore::$name(&self.0, $($given),*);
                     self.0.around(Method::$method, call).await
                 }

@@ -147,7 +147,8 @@ impl Gate {
             self.look_by(record.due_at());
             let presented = self.present_where_missing(record, Some(&seen.deliveries));
             if !presented.await? {
-                self.judge_pending(record, &seen.deliveries).await?;
+                self.judge_pending(record, &seen.deliveries, seen.snapshot.now)
+                    .await?;
                 return Err(still_pending(record));
             }
         }

@@ -15,6 +15,7 @@ mod errors;
 mod freeze;
 mod local;
 mod operate;
+mod overdue;
 mod presenting;
 mod review;
 mod run;

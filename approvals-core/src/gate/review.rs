@@ -26,7 +26,7 @@ use crate::presentation::Presentation;
 use crate::review::{self, Asked, Command, Opening, Phase, Record, Standing, State, WithdrawnBy};
 use crate::shared_set::SharedSet;
 use crate::store::{
-    Delivery, DeliveryState, Known, Opened, Outcome, Seen, Snapshot, StoreError, Watch, carry_out,
+    Delivery, DeliveryState, Known, Opened, Outcome, Seen, Snapshot, Watch, carry_out,
 };
 use crate::time::Timestamp;
 
@@ -292,7 +292,7 @@ impl Gate {
             let presented = self.present_where_missing(&record, Some(&deliveries));
             // Whoever waits looks again when it has begun to watch.
             if !presented.await? && asker == Asker::Stays && is_detached() {
-                self.judge_pending(&record, &deliveries).await?;
+                self.judge_pending(&record, &deliveries, known.now).await?;
                 return Err(still_pending(&record));
             }
         }
@@ -441,21 +441,20 @@ impl Gate {
         let request = record.id();
         match &record.state {
             State::Approved { .. } => return Ok(Look::Approved(snapshot)),
-            State::Pending => self.judge_pending(record, &deliveries).await?,
+            State::Pending => {
+                self.judge_pending(record, &deliveries, snapshot.now)
+                    .await?;
+            }
             // Another process runs the same logical call: its outcome is this one's.
             State::Claimed { .. } | State::Executing { .. } => {
                 // Without the worker no lease would ever run out.
                 if self.shared().worker_gone.load(Ordering::Acquire) {
                     return Err(worker_gone().request(request));
                 }
+                self.judge_overdue(record, &deliveries, snapshot.now)
+                    .await?;
             }
-            State::Expired { .. } => {
-                // Invariant 2: nobody was silent who was never asked.
-                let unseen = unseen(record, &deliveries, true);
-                return Err(told(
-                    unseen.unwrap_or_else(|| timed_out(record, &deliveries)),
-                ));
-            }
+            State::Expired { .. } => return Err(expired(record, &deliveries)),
             // Invariant 2: whoever finds it, in this process or another, is told why.
             State::Withdrawn { why, .. } if **why == *WithdrawnBy::Unseen.why() => {
                 let unseen = unseen(record, &deliveries, true);
@@ -477,6 +476,7 @@ impl Gate {
         &self,
         record: &Record,
         deliveries: &[Delivery],
+        now: Timestamp,
     ) -> Result<(), ApprovalError> {
         let request = record.id();
         // Invariant 9: without the worker no deadline would ever come.
@@ -489,20 +489,7 @@ impl Gate {
             Box::pin(self.take_back(request, WithdrawnBy::Unseen)).await;
             return Err(error);
         }
-        Ok(())
-    }
-
-    pub(super) async fn read(&self, request: RequestId) -> Result<Seen, ApprovalError> {
-        let unavailable = |e: StoreError| ApprovalError::unavailable("the store", e);
-        match self.shared().store().read_with_deliveries(request).await {
-            Ok(Some(seen)) => Ok(seen),
-            Ok(None) => Err(ApprovalError::new(
-                Kind::Unavailable,
-                "the store has lost the request",
-            )
-            .request(request)),
-            Err(error) => Err(unavailable(error).request(request)),
-        }
+        self.judge_overdue(record, deliveries, now).await
     }
 
     /// Withdraws a request that cannot go on.
@@ -534,6 +521,13 @@ fn unseen(record: &Record, deliveries: &[Delivery], over: bool) -> Option<Approv
     Some(error.request(record.id()).detailed(whys))
 }
 
+/// What is told of a request whose deadline has taken effect.
+pub(super) fn expired(record: &Record, deliveries: &[Delivery]) -> ApprovalError {
+    // Invariant 2: nobody was silent who was never asked.
+    let unseen = unseen(record, deliveries, true);
+    told(unseen.unwrap_or_else(|| timed_out(record, deliveries)))
+}
+
 /// What is told when the deadline has come: where no channel has said that people were shown the
 /// request, the operator reads that.
 fn timed_out(record: &Record, deliveries: &[Delivery]) -> ApprovalError {
@@ -562,7 +556,7 @@ fn timed_out(record: &Record, deliveries: &[Delivery]) -> ApprovalError {
 }
 
 /// A refusal, counted.
-fn told(error: ApprovalError) -> ApprovalError {
+pub(super) fn told(error: ApprovalError) -> ApprovalError {
     observe::refused(error.kind());
     error
 }

@@ -12,6 +12,7 @@ use super::delivering::Pace;
 use super::duties::Duties;
 use super::freeze::FreezeView;
 use super::local::LocalCopies;
+use super::overdue::Looked;
 use super::sinks::Sinks;
 use super::updating::Copies;
 use crate::approver::Approver;
@@ -72,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) freeze: FreezeView,
     /// When the worker looks next, in store milliseconds.
     pub(crate) looks_at: AtomicU64,
+    /// When everything that was due had last taken effect.
+    pub(crate) looked: Looked,
     /// Whether the worker has ended: nothing is due any more by itself.
     pub(crate) worker_gone: AtomicBool,
     /// Claims that this gate holds, with their fences: the worker renews their leases.
@@ -122,6 +125,7 @@ impl Shared {
             single_requester,
             freeze,
             looks_at: AtomicU64::new(u64::MAX),
+            looked: Looked::new(),
             worker_gone: AtomicBool::new(false),
             held: Mutex::default(),
             unwithdrawn: Mutex::default(),

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::archiving::archive;
 use super::changes::{Change, Changes, gather};
 use super::delivering::deliver;
+use super::overdue::keep_waking;
 use super::presenting::run_or_spawn;
 use super::updating::update_copies;
 use super::{Buffered, Job, Shared};
@@ -51,12 +52,13 @@ pub(super) async fn run(
     let shared = Arc::clone(&last_word.0);
     let mut changes = Changes::of(changes);
     run_or_spawn(Box::pin(catch_up(Arc::clone(&shared))));
-    let _renewing = Renewing(tokio::spawn(keep_renewing(Arc::clone(&shared))));
+    let _renewing = Aside(tokio::spawn(keep_renewing(Arc::clone(&shared))));
+    let waking = keep_waking(Arc::clone(&shared), tick(&shared));
+    let _waking = Aside(tokio::spawn(waking));
     let mut arrived: Vec<Buffered> = Vec::new();
     let mut buffered: Vec<NewEvent> = Vec::new();
     let mut look_at = Instant::now();
     let mut ticked = look_at;
-    let mut turn = 0_u8;
     let mut gathers_until: Option<Instant> = None;
     let (mut jobs_open, mut allowed_open) = (true, true);
     while jobs_open || allowed_open || !buffered.is_empty() {
@@ -105,8 +107,7 @@ pub(super) async fn run(
                 if shared.take_duties().await {
                     run_or_spawn(Box::pin(catch_up(Arc::clone(&shared))));
                 }
-                turn = turn.wrapping_add(1);
-                look_again(&shared, turn).await;
+                withdraw_again(&shared).await;
                 run_or_spawn(Box::pin(deliver(Arc::clone(&shared))));
                 run_or_spawn(Box::pin(archive(Arc::clone(&shared))));
             }
@@ -365,6 +366,7 @@ async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     if !answered {
         return tick;
     }
+    shared.looked.now();
     let more = due.requests.len() == DUE || due.abandoned.len() == DUE;
     match (more, due.next, store.now().await) {
         (true, _, _) => Duration::from_millis(1),
@@ -379,14 +381,11 @@ async fn look(shared: &Arc<Shared>, tick: Duration) -> Duration {
     }
 }
 
-/// What was missed or could not be done before: withdrawals, and changes that another process made.
-async fn look_again(shared: &Shared, turn: u8) {
+/// What could not be withdrawn before.
+async fn withdraw_again(shared: &Shared) {
     let unwithdrawn: Vec<RequestId> = shared.unwithdrawn().keys().copied().collect();
     for request in unwithdrawn {
         withdraw(shared, request).await;
-    }
-    if shared.store().is_durable() {
-        shared.store().hints().some_may_have_changed(turn);
     }
 }
 
@@ -396,10 +395,10 @@ fn tick(shared: &Shared) -> Duration {
     TICK.min(shared.lease / 3)
 }
 
-/// The task that renews, which ends with the worker.
-struct Renewing(JoinHandle<()>);
+/// A task beside the worker, which ends with it.
+struct Aside(JoinHandle<()>);
 
-impl Drop for Renewing {
+impl Drop for Aside {
     fn drop(&mut self) {
         self.0.abort();
     }

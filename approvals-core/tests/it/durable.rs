@@ -4,6 +4,7 @@
 mod archiving;
 mod delivery;
 mod duties;
+mod faults;
 mod local;
 mod reminders;
 mod resume;

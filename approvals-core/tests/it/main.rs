@@ -14,6 +14,7 @@ mod dependencies;
 mod display;
 mod durable;
 mod fail_closed;
+mod forms;
 mod invariants;
 mod matrix;
 mod observed;

@@ -293,7 +293,7 @@ async fn play_all(columns: &[Column], way: Way) {
             let wanted = Seen {
                 cell: (column.name, shape.name),
                 told: column.told,
-                bodies: usize::from(column.told == Told::Ran),
+                bodies: usize::from(column.name == "approved"),
             };
             if seen != wanted {
                 otherwise.push(seen);
@@ -313,14 +313,4 @@ async fn where_one_commit_claims_and_starts_the_body_runs_in_no_other_column_eit
     let mut columns = columns();
     columns.retain(exists_in_one_commit);
     play_all(&columns, Way::OneCommit).await;
-}
-
-#[test]
-fn only_the_first_column_runs_a_body() {
-    let running: Vec<_> = columns()
-        .iter()
-        .filter(|column| column.told == Told::Ran)
-        .map(|column| column.name)
-        .collect();
-    assert_eq!(running, ["approved"]);
 }

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use approvals_core::memory::{InMemoryApprover, InMemoryAuditSink, InMemoryDirectory, MemoryStore};
-use approvals_core::{ApprovalError, Gate, Kind, Requester, Requirement, Rules, requires_approval};
+use approvals_core::review::Refused;
+use approvals_core::{
+    ApprovalError, Gate, Kind, Requester, Requirement, Rules, VoteError, requires_approval,
+};
+
+use crate::support::names;
 
 #[requires_approval(
     policy = "prod-db",
@@ -43,9 +48,16 @@ async fn a_yes_runs_the_body_and_a_no_does_not() {
     let run = gate.scope(requester.scope(async {
         let yes = async {
             let request = approver.next().await;
-            request.approve_as("bob").await.unwrap_err();
+            let own = request.approve_as("bob").await;
+            assert!(matches!(
+                own,
+                Err(VoteError::Refused(Refused::OwnRequest(_)))
+            ));
             request.approve_as("alice").await.unwrap();
-            println!("{}", request.presentation());
+            let shown = request.presentation().to_string();
+            for known in ["smoke.export", "db/customers", "rows = 10", "person:bob"] {
+                assert!(shown.contains(known), "{known}: {shown}");
+            }
         };
         let (ran, ()) = tokio::join!(export("customers", 10), yes);
         assert_eq!(ran.unwrap(), 10);
@@ -60,16 +72,35 @@ async fn a_yes_runs_the_body_and_a_no_does_not() {
         let (ran, _) = tokio::join!(export("customers", 11), no);
         let error = ran.unwrap_err();
         assert_eq!(error.kind(), Kind::Denied);
-        println!("{error}");
+        assert!(error.to_string().contains("not today"), "{error}");
         let error = export("customers", 11).await.unwrap_err();
-        println!("{error}");
         assert_eq!(error.kind(), Kind::NotAsked);
         let (timed, _) = tokio::join!(export("customers", 12), approver.next());
-        println!("{}", timed.unwrap_err());
+        assert_eq!(timed.unwrap_err().kind(), Kind::TimedOut);
     }));
     run.await;
     gate.flush().await;
-    for event in sink.events() {
-        println!("{} {:?}", event.number, event.what);
-    }
+    let events = sink.events();
+    let numbers: Vec<_> = events.iter().map(|event| event.number).collect();
+    assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>());
+    let trail: Vec<_> = events.iter().map(|event| event.what.clone()).collect();
+    assert_eq!(
+        names(&trail),
+        [
+            "requested",
+            "vote_refused",
+            "voted",
+            "approved",
+            "claimed",
+            "started",
+            "finished",
+            "requested",
+            "voted",
+            "denied",
+            "requested",
+            // What asks nobody is recorded behind the call.
+            "refused",
+            "expired",
+        ]
+    );
 }

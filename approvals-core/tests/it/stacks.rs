@@ -262,6 +262,8 @@ mod send {
 
     fn is_send(_: impl Send) {}
 
+    fn is_send_of<F: Send>(_: impl FnOnce(&'static Gate, &'static Requester) -> F) {}
+
     #[requires_approval(policy = "p")]
     async fn plain(text: &str, cell: Cell<u8>) -> Outcome {
         let _ = (text, cell);
@@ -331,7 +333,7 @@ mod send {
         is_send(Account(Cell::new(1)).by_mutable_reference());
         is_send(Defaults::twice(&Service, &Bodies::new(0), (1, 2)));
         is_send(Defaults::implemented_below(&Service, &Bodies::new(0)));
-        let _ = named;
+        is_send_of(named);
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use approvals_core::memory::{
     Answer, InMemoryApprover, InMemoryAuditSink, InMemoryDirectory, PendingRequest,
 };
+use approvals_core::review::Refused;
 use approvals_core::{
     ApprovalError, AuditSink, ChannelId, ChannelIdentity, Choice, Gate, GateBuilder, GroupId,
     PersonId, Phase, Policy, Record, RequestId, Requester, Requirement, VoteError, What,
@@ -51,6 +52,15 @@ pub(crate) fn refusal(ran: Ran) -> ApprovalError {
     match ran {
         Err(Failure::Refused(error)) => error,
         other => panic!("expected a refusal, found {other:?}"),
+    }
+}
+
+/// Why the engine did not count an answer.
+#[track_caller]
+pub(crate) fn not_counted(answer: Result<Arc<Record>, VoteError>) -> Refused {
+    match answer {
+        Err(VoteError::Refused(refused)) => refused,
+        other => panic!("expected an answer that does not count, found {other:?}"),
     }
 }
 

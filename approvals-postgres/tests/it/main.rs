@@ -21,6 +21,7 @@ mod proxy;
 mod settings;
 mod shared;
 mod support;
+mod sweep;
 mod tls;
 mod trips;
 mod versions;

@@ -14,5 +14,6 @@ mod gate;
 mod killed;
 mod shared;
 mod support;
+mod sweep;
 mod upgrading;
 mod versions;

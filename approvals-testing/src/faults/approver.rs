@@ -30,7 +30,7 @@ impl Approver for FaultyApprover {
     }
 
     async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
-        let call = self.inner.present(notice);
+        let call = || self.inner.present(notice);
         self.script
             .carry(Method::Present, call, ApproverError::new)
             .await
@@ -41,7 +41,7 @@ impl Approver for FaultyApprover {
     }
 
     async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
-        let call = self.inner.update(notice, receipt);
+        let call = || self.inner.update(notice, receipt);
         self.script
             .carry(Method::Update, call, ApproverError::new)
             .await
@@ -52,7 +52,7 @@ impl Approver for FaultyApprover {
         notice: &Notice,
         receipt: &Receipt,
     ) -> Result<Option<Receipt>, ApproverError> {
-        let call = self.inner.follow(notice, receipt);
+        let call = || self.inner.follow(notice, receipt);
         self.script
             .carry(Method::Update, call, ApproverError::new)
             .await

@@ -28,14 +28,14 @@ impl FaultyDirectory {
 #[async_trait]
 impl Directory for FaultyDirectory {
     async fn person(&self, identity: &ChannelIdentity) -> Result<Option<PersonId>, DirectoryError> {
-        let call = self.inner.person(identity);
+        let call = || self.inner.person(identity);
         self.script
             .carry(Method::Person, call, DirectoryError)
             .await
     }
 
     async fn exists(&self, person: &PersonId) -> Result<bool, DirectoryError> {
-        let call = self.inner.exists(person);
+        let call = || self.inner.exists(person);
         self.script
             .carry(Method::Exists, call, DirectoryError)
             .await
@@ -46,21 +46,21 @@ impl Directory for FaultyDirectory {
         person: &PersonId,
         group: &GroupId,
     ) -> Result<Membership, DirectoryError> {
-        let call = self.inner.membership(person, group);
+        let call = || self.inner.membership(person, group);
         self.script
             .carry(Method::Membership, call, DirectoryError)
             .await
     }
 
     async fn members(&self, group: &GroupId) -> Result<Members, DirectoryError> {
-        let call = self.inner.members(group);
+        let call = || self.inner.members(group);
         self.script
             .carry(Method::Members, call, DirectoryError)
             .await
     }
 
     async fn owners(&self, principal: &PrincipalId) -> Result<BTreeSet<PersonId>, DirectoryError> {
-        let call = self.inner.owners(principal);
+        let call = || self.inner.owners(principal);
         self.script
             .carry(Method::Owners, call, DirectoryError)
             .await
@@ -71,7 +71,7 @@ impl Directory for FaultyDirectory {
         person: &PersonId,
         channel: &ChannelId,
     ) -> Result<Vec<ChannelIdentity>, DirectoryError> {
-        let call = self.inner.identities(person, channel);
+        let call = || self.inner.identities(person, channel);
         self.script
             .carry(Method::Identities, call, DirectoryError)
             .await
@@ -82,14 +82,14 @@ impl Directory for FaultyDirectory {
         identity: &ChannelIdentity,
         address: &str,
     ) -> Result<Option<PersonId>, DirectoryError> {
-        let call = self.inner.by_email(identity, address);
+        let call = || self.inner.by_email(identity, address);
         self.script
             .carry(Method::ByEmail, call, DirectoryError)
             .await
     }
 
     async fn email(&self, person: &PersonId) -> Result<Option<String>, DirectoryError> {
-        let call = self.inner.email(person);
+        let call = || self.inner.email(person);
         self.script.carry(Method::Email, call, DirectoryError).await
     }
 
@@ -98,14 +98,14 @@ impl Directory for FaultyDirectory {
         identity: &ChannelIdentity,
         code: &str,
     ) -> Result<PersonId, LinkRefused> {
-        let call = self.inner.link_by_code(identity, code);
+        let call = || self.inner.link_by_code(identity, code);
         self.script
             .carry(Method::LinkByCode, call, LinkRefused::Unavailable)
             .await
     }
 
     async fn spend_code(&self, code: &str) -> Result<(), LinkRefused> {
-        let call = self.inner.spend_code(code);
+        let call = || self.inner.spend_code(code);
         self.script
             .carry(Method::SpendCode, call, LinkRefused::Unavailable)
             .await

@@ -1,4 +1,5 @@
-//! Wrappers around any implementation that fail, lose answers or answer late, by a script.
+//! Wrappers around any implementation that fail, lose answers, answer late or do things twice, by a
+//! script; and whose change hints are lost, doubled, late or out of order.
 //!
 //! Everything is deterministic: a [`Script`] counts calls and says which of them goes wrong. One
 //! script may be shared by several wrappers; it then counts the calls of all of them in order.

@@ -80,6 +80,9 @@ pub enum Fault {
     Late(Duration),
     /// It is done at once, and answers so much later.
     LateAnswer(Duration),
+    /// It is done, its answer is lost, and whoever asked sends it again at once, as clients and
+    /// connection pools do: it is done twice, and the second answer is the one that arrives.
+    Twice,
 }
 
 /// What becomes of a store's change hints.
@@ -92,6 +95,10 @@ pub enum Hinting {
     Dropped,
     /// Each is passed on twice.
     Doubled,
+    /// Each is passed on so much later.
+    Late(Duration),
+    /// Each two are passed on in the other order; one that stays alone is not.
+    Swapped,
 }
 
 #[derive(Debug)]
@@ -192,24 +199,39 @@ impl Script {
         let mut state = self.state();
         state.calls.push(method);
         *state.counts.entry(method).or_default() += 1;
-        let struck = state.plans.iter().find(|plan| {
-            plan.method.is_none_or(|planned| planned == method)
-                && (plan.from..=plan.to).contains(&state.count(plan.method))
-        });
-        let fault = struck.map(|plan| plan.fault);
+        let fault = state.planned(method, 0);
         state.struck.extend(fault.map(|fault| (method, fault)));
         fault
     }
 
+    /// Whether the next call of this method is to be carried out twice.
+    pub(super) fn doubles(&self, method: Method) -> bool {
+        self.state().planned(method, 1) == Some(Fault::Twice)
+    }
+
     /// Lets a call happen as planned.
-    pub(super) async fn carry<T, E>(
+    pub(super) async fn carry<T, E, F: Future<Output = Result<T, E>>>(
+        &self,
+        method: Method,
+        call: impl Fn() -> F,
+        error: impl FnOnce(String) -> E,
+    ) -> Result<T, E> {
+        if self.doubles(method) {
+            // What it answers is lost.
+            let _ = call().await;
+        }
+        self.carry_once(method, call(), error).await
+    }
+
+    /// Lets a call happen as planned, which was carried out once already if it is to be twice.
+    pub(super) async fn carry_once<T, E>(
         &self,
         method: Method,
         call: impl Future<Output = Result<T, E>>,
         error: impl FnOnce(String) -> E,
     ) -> Result<T, E> {
         match self.fault(method) {
-            None => call.await,
+            None | Some(Fault::Twice) => call.await,
             Some(Fault::Before) => Err(error(format!("injected: {method:?} was not done"))),
             Some(Fault::LostAnswer) => {
                 call.await?;
@@ -229,6 +251,16 @@ impl Script {
 }
 
 impl State {
+    /// What befalls a call of this method, so many calls from the last one.
+    fn planned(&self, method: Method, ahead: u64) -> Option<Fault> {
+        let struck = self.plans.iter().find(|plan| {
+            let nth = self.count(plan.method).saturating_add(ahead);
+            plan.method.is_none_or(|planned| planned == method)
+                && (plan.from..=plan.to).contains(&nth)
+        });
+        struck.map(|plan| plan.fault)
+    }
+
     fn count(&self, method: Option<Method>) -> u64 {
         match method {
             None => u64::try_from(self.calls.len()).unwrap_or(u64::MAX),

@@ -24,7 +24,7 @@ impl FaultySink {
 #[async_trait]
 impl AuditSink for FaultySink {
     async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
-        let call = self.inner.record(events);
+        let call = || self.inner.record(events);
         self.script.carry(Method::Record, call, AuditError).await
     }
 }

@@ -1,7 +1,7 @@
 //! A store that fails by script.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use approvals_core::RequestId;
 use approvals_core::review::Opening;
@@ -20,6 +20,8 @@ pub struct Faulty {
     inner: Arc<dyn RequestStore>,
     script: Arc<Script>,
     hints: Arc<Hints>,
+    /// The hint that the next one overtakes.
+    held: Mutex<Option<RequestId>>,
     durable: bool,
 }
 
@@ -32,6 +34,7 @@ impl FaultyStore {
             inner,
             script,
             hints: Arc::default(),
+            held: Mutex::default(),
         })
     }
 
@@ -46,13 +49,30 @@ impl FaultyStore {
 
 impl Faulty {
     fn hint(&self, id: RequestId) {
-        let times = match self.script.hinting() {
-            Hinting::Faithful => 1,
-            Hinting::Dropped => 0,
-            Hinting::Doubled => 2,
-        };
-        for _ in 0..times {
-            self.hints.changed(id);
+        match self.script.hinting() {
+            Hinting::Faithful => self.hints.changed(id),
+            Hinting::Dropped => {}
+            Hinting::Doubled => {
+                self.hints.changed(id);
+                self.hints.changed(id);
+            }
+            Hinting::Late(by) => {
+                let hints = Arc::clone(&self.hints);
+                tokio::spawn(async move {
+                    tokio::time::sleep(by).await;
+                    hints.changed(id);
+                });
+            }
+            Hinting::Swapped => {
+                let mut held = self.held.lock().unwrap_or_else(|e| e.into_inner());
+                let Some(before) = held.take() else {
+                    *held = Some(id);
+                    return;
+                };
+                drop(held);
+                self.hints.changed(id);
+                self.hints.changed(before);
+            }
         }
     }
 }
@@ -67,8 +87,13 @@ impl WrapsStore for Faulty {
         method: Method,
         call: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let carried = self.script.carry(method, call, StoreError::Unreachable);
+        let script = &self.script;
+        let carried = script.carry_once(method, call, StoreError::Unreachable);
         carried.await
+    }
+
+    fn doubles(&self, method: Method) -> bool {
+        self.script.doubles(method)
     }
 
     async fn open(

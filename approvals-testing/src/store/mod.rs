@@ -7,6 +7,7 @@
 mod archived;
 mod archiving;
 mod knowing;
+mod listing;
 mod opening;
 mod operating;
 mod processes;
@@ -116,6 +117,7 @@ fn rules() -> impl Iterator<Item = &'static Rule<World>> {
         .chain(swapping::RULES)
         .chain(trail::RULES)
         .chain(operating::RULES)
+        .chain(listing::RULES)
         .chain(archived::RULES)
         .chain(sharing::RULES)
         .chain(time::RULES)

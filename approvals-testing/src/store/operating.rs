@@ -1,9 +1,9 @@
-//! Rules about deliveries, what is due, listing, freeze and hints.
+//! Rules about deliveries, what is due, freeze and hints.
 
 use std::time::Duration;
 
-use approvals_core::review::{Choice, Command, Phase};
-use approvals_core::store::{Delivery, DeliveryState, Filter};
+use approvals_core::review::{Choice, Command};
+use approvals_core::store::{Delivery, DeliveryState};
 use approvals_core::{OwnerId, Receipt, RequestId, What};
 
 use super::steps::{World, channel};
@@ -17,8 +17,6 @@ pub(super) const RULES: &[Rule<World>] = rules![World:
     "what is due is listed, the most overdue first, and the next time is told" => due,
     "requests are abandoned when the gate that waits for them is silent, and no others" => abandoned,
     "pending requests of a digest are found, and no others" => pending_with,
-    "a list has what its filter wants, by id" => list,
-    "a list that is read in pages misses nothing and repeats nothing" => pages,
     "freeze is told wherever it is asked for, and is in the trail" => frozen,
     "a change completes every watch that began before it" => hints,
     "a taken use completes the watch of its grantor" => grantor_hints,
@@ -211,118 +209,6 @@ async fn pending_with(world: World) -> Judgment {
     ensure!(
         found == [other.id()],
         "one of another digest is pending, but: {found:?}"
-    );
-    Ok(())
-}
-
-async fn list(world: World) -> Judgment {
-    let pending = world.ask(&world.sample()?).await?.id();
-    let denied = world.ask(&world.sample()?.table("salaries")).await?.id();
-    world.vote(denied, "alice", Choice::Deny).await?;
-    let ids = async |filter: Filter| -> Result<Vec<RequestId>, Found> {
-        let found = world.store.list(&filter, None, 10).await?;
-        Ok(found.iter().map(|record| record.id()).collect())
-    };
-    let mut all = vec![pending, denied];
-    all.sort_unstable();
-    let filter = Filter::default();
-    ensure!(
-        ids(filter.clone()).await? == all,
-        "without a filter not all are listed"
-    );
-    let changed = Filter {
-        changed: true,
-        ..filter.clone()
-    };
-    ensure!(
-        ids(changed.clone()).await? == [denied],
-        "by whether anything has become of it"
-    );
-    let phases = |phases: &[Phase]| Filter {
-        phases: phases.to_vec(),
-        ..filter.clone()
-    };
-    let pending_and_changed = Filter {
-        phases: vec![Phase::Pending],
-        ..changed
-    };
-    ensure!(
-        ids(pending_and_changed).await?.is_empty(),
-        "by a phase and whether anything has become of it"
-    );
-    ensure!(
-        ids(phases(&[Phase::Denied])).await? == [denied],
-        "by one phase"
-    );
-    let both = phases(&[Phase::Denied, Phase::Pending]);
-    ensure!(ids(both).await? == all, "by two phases");
-    ensure!(
-        ids(phases(&[Phase::InDoubt])).await?.is_empty(),
-        "by a phase of none"
-    );
-    let action = |name: &str| -> Result<Filter, Found> {
-        Ok(Filter {
-            action: Some(name.parse()?),
-            ..filter.clone()
-        })
-    };
-    ensure!(ids(action("sample.export")?).await? == all, "by the action");
-    ensure!(
-        ids(action("sample.drop")?).await?.is_empty(),
-        "by another action"
-    );
-    for (requester, wanted) in [
-        ("person:bob", all.clone()),
-        ("agent:exporter", all.clone()),
-        ("person:alice", Vec::new()),
-    ] {
-        let by_requester = Filter {
-            requester: Some(requester.parse()?),
-            ..filter.clone()
-        };
-        let found = ids(by_requester).await?;
-        ensure!(found == wanted, "by the requester {requester}: {found:?}");
-    }
-    let owed = Filter {
-        review_owed: true,
-        ..filter.clone()
-    };
-    ensure!(ids(owed).await?.is_empty(), "no review is owed");
-    let limited = world.store.list(&filter, None, 1).await?;
-    ensure!(limited.len() == 1, "a limit of 1 lists {}", limited.len());
-    Ok(())
-}
-
-async fn pages(world: World) -> Judgment {
-    let mut wanted = Vec::new();
-    for n in 0..7 {
-        world.clock.advance(Duration::from_millis(1));
-        wanted.push(
-            world
-                .ask(&world.sample()?.table(&n.to_string()))
-                .await?
-                .id(),
-        );
-    }
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let page = world.store.list(&Filter::default(), after, 2).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id());
-        found.extend(page.iter().map(|record| record.id()));
-        // What changes or is made meanwhile does not disturb the rest.
-        if found.len() == 4 {
-            let first = found.first().copied().unwrap_or_else(|| last.id());
-            world.vote(first, "alice", Choice::Deny).await?;
-            world.clock.advance(Duration::from_millis(1));
-            wanted.push(world.ask(&world.sample()?.table("new")).await?.id());
-        }
-        ensure!(found.len() <= 20, "the list does not end: {found:?}");
-    }
-    ensure!(
-        found == wanted,
-        "the pages have {found:?} and not {wanted:?}"
     );
     Ok(())
 }

@@ -3,4 +3,3 @@
 mod broken;
 mod memory;
 mod sweep;
-mod world;

@@ -1,48 +1,135 @@
 //! The store and its clock.
 
-use approvals_core::{ClockError, Kind, Phase, Rules};
+use std::time::Duration;
+
+use approvals_core::{ClockError, Kind, Phase, Requirement, Rules};
+use approvals_testing::wrapping::STORE_METHODS;
 
 use crate::support::*;
 
-/// Whatever of the store is away, and whenever: nothing runs.
+/// By then a call has ended whose people had a minute: a minute that nothing is recorded in, its
+/// turn to look, and a look of a minute that is not answered.
+const GIVEN_UP: Duration = Duration::from_secs(60 + 60 + 9 + 60);
+
+/// One senior agrees, within a minute.
+fn shortly() -> Requirement {
+    a_senior().deadline(seconds(60)).unwrap()
+}
+
+/// Every method of a store, and all of them together.
+fn methods() -> impl Iterator<Item = &'static str> {
+    let each = STORE_METHODS.iter().map(|method| method.name());
+    each.chain(["all"])
+}
+
+/// What a call that waits for people and gets its yes at once has no need of.
+const NOT_NEEDED: [&str; 15] = [
+    "known",
+    "register_sink",
+    "seal",
+    "swap_seal",
+    "deliveries",
+    "note_delivery",
+    "copies_due",
+    "lease",
+    "due",
+    "pending_with",
+    "list",
+    "freeze",
+    "set_freeze",
+    "heartbeat",
+    "archive",
+];
+
+/// Whatever of the store is away, from the beginning on: what needs it does not run, though people
+/// agree where they are asked.
 #[tokio::test(start_paused = true)]
 async fn an_unreachable_store_refuses_whichever_method_fails() {
-    let methods = [
-        "all",
-        "now",
-        "open",
-        "read",
-        "read_with_deliveries",
-        "compare_and_swap",
-        "append",
-        "events",
-        "acknowledge",
-    ];
-    for method in methods {
-        let world = world(a_senior()).await;
+    for method in methods() {
+        let world = world(shortly()).await;
         world.store.fail(method);
-        let call = tokio::time::timeout(seconds(7200), world.run(export("orders", 1)));
         let vote = async {
             let _ = world.approver.next().await.approve_as("alice").await;
+            std::future::pending().await
         };
+        let call = tokio::time::timeout(GIVEN_UP, world.run(export("orders", 1)));
         let ran = tokio::select! {
             biased;
-            ran = call => ran,
-            () = async { vote.await; std::future::pending().await } => unreachable!(),
+            ran = call => ran.expect(method),
+            () = vote => unreachable!(),
         };
-        match ran {
-            Ok(ran) => {
-                let error = refusal(ran);
-                assert!(
-                    error.is_unavailable() || error.is_timed_out(),
-                    "{method}: {error}"
-                );
-            }
-            // A store that shows a request and cannot change it: not even the deadline can be
-            // recorded.
-            Err(_) => assert!(["read", "compare_and_swap"].contains(&method), "{method}"),
+        if NOT_NEEDED.contains(&method) {
+            assert_eq!((ran.unwrap(), world.bodies()), (1, 1), "{method}");
+            continue;
         }
+        let error = refusal(ran);
+        assert!(error.is_unavailable(), "{method}: {error}");
         assert_eq!(world.bodies(), 0, "{method}");
+    }
+}
+
+/// People say nothing, and the store goes away when they have been asked: whatever of it is away,
+/// and however, the call ends, soon after its deadline at the latest, and nothing runs later.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_goes_away_while_people_are_asked_keeps_nobody_waiting_past_the_deadline() {
+    let ways = |method| [("fails", method), ("hangs", method)];
+    for (way, method) in methods().flat_map(ways) {
+        let world = world(shortly()).await;
+        let (task, request) = world.ask(export("orders", 1)).await;
+        world.gate.flush().await;
+        match way {
+            "fails" => world.store.fail(method),
+            _ => world.store.hang(method),
+        }
+        let case = format!("{method} {way}");
+        let ended = tokio::time::timeout(GIVEN_UP, task).await;
+        let error = refusal(ended.expect(&case).unwrap());
+        let told = match error.kind() {
+            Kind::Unavailable | Kind::TimedOut => true,
+            // To others a gate that does not say that it is alive is dead.
+            Kind::Withdrawn => method == "heartbeat",
+            _ => false,
+        };
+        assert!(told, "{case}: {error}");
+        world.store.recover();
+        let _ = request.approve_as("alice").await;
+        tokio::time::sleep(GIVEN_UP).await;
+        assert_ne!(world.phase(request.id()).await, Phase::Approved, "{case}");
+        assert_eq!(world.bodies(), 0, "{case}");
+    }
+}
+
+/// The store tells what stands and takes no changes: the call is told so, when its deadline has
+/// passed for longer than whoever minds deadlines may take.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_the_store_cannot_record_refuses_and_says_so() {
+    for lasts in [false, true] {
+        let world = world(shortly()).await;
+        if lasts {
+            world.store.durable();
+        }
+        for step in ["one", "two"] {
+            let task = tokio::spawn(world.run(keyed(step, 1)));
+            let request = world.approver.next().await;
+            world.store.fail("compare_and_swap");
+            let error = refusal(task.await.unwrap());
+            assert_eq!(error.kind(), Kind::Unavailable);
+            assert!(
+                error
+                    .to_string()
+                    .contains("its deadline has passed, and the store could not record that"),
+                "{error}"
+            );
+            assert!(error.detail().unwrap().contains("the network is down"));
+            // Whoever comes back is told the same at once, and the outcome when it is recorded.
+            let error = refusal(world.run(keyed(step, 1)).await);
+            assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+            world.store.recover();
+            let error = refusal(world.run(keyed(step, 1)).await);
+            assert_eq!(error.kind(), Kind::TimedOut, "{error}");
+            assert_eq!(world.phase(request.id()).await, Phase::Expired);
+        }
+        assert_eq!(world.bodies(), 0);
     }
 }
 
@@ -53,6 +140,7 @@ async fn a_store_that_cannot_say_what_a_key_names_refuses() {
     let error = refusal(world.run(keyed("step-1", 1)).await);
     assert_eq!(error.kind(), Kind::Unavailable);
     assert_eq!(world.approver.asked().len(), 0);
+    assert_eq!(world.bodies(), 0);
 }
 
 #[tokio::test(start_paused = true)]

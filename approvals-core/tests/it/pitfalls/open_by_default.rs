@@ -1,7 +1,8 @@
 //! Open by default.
 
 use approvals_core::{
-    ActionName, Call, Facts, Kind, Policy, Reasons, Rules, Strictest, Verdict, requires_approval,
+    ActionName, Call, Facts, Kind, Phase, Policy, Reasons, Rules, Strictest, Verdict, VoteError,
+    detached, requires_approval,
 };
 
 use crate::support::*;
@@ -43,7 +44,11 @@ async fn a_call_that_no_rule_matched_ran() {
 async fn saying_nothing_approved() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
-    assert!(request.approve_as("").await.is_err());
+    let nobody = request.approve_as("").await;
+    assert!(
+        matches!(nobody, Err(VoteError::UnknownPerson(_))),
+        "{nobody:?}"
+    );
     assert_eq!(refusal(task.await.unwrap()).kind(), Kind::TimedOut);
     assert_eq!(world.bodies(), 0);
 }
@@ -103,13 +108,27 @@ async fn a_failure_of_the_trail_was_ignored() {
     assert_eq!(world.bodies(), 0);
 }
 
-/// A store that no gate watches is no way in: votes alone run nothing.
+/// A yes in the store is no way in for whoever goes around the gate: the call that it is for runs
+/// behind the gate or not at all.
 #[tokio::test(start_paused = true)]
 async fn a_yes_without_a_gate_ran() {
     let world = world(a_senior()).await;
-    let (task, request) = world.ask(export("orders", 1)).await;
-    task.abort();
-    let _ = request.approve_as("alice").await;
-    tokio::time::sleep(seconds(3600)).await;
+    let task = tokio::spawn(world.run(detached(keyed("step-1", 1))));
+    let request = world.approver.next().await;
+    assert!(refusal(task.await.unwrap()).is_pending());
+    request.approve_as("alice").await.unwrap();
+    assert_eq!(world.phase(request.id()).await, Phase::Approved);
+    // The same call with the same key, of the same requester, in a scope that has no gate.
+    let outside = world.bare(agent().scope(keyed("step-1", 1))).await;
+    let error = refusal(outside);
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(error.to_string().contains("no gate"), "{error}");
+    // Nor in a task that was spawned out of the gate's scope.
+    let spawned = world.run(async { tokio::spawn(keyed("step-1", 1)).await });
+    let lost = spawned.await.unwrap();
+    assert!(matches!(lost, Err(Failure::Refused(_))), "{lost:?}");
     assert_eq!(world.bodies(), 0);
+    assert_eq!(world.phase(request.id()).await, Phase::Approved);
+    world.run(keyed("step-1", 1)).await.unwrap();
+    assert_eq!(world.bodies(), 1);
 }

@@ -1,9 +1,11 @@
 //! Whoever clicked.
 
 use approvals_core::memory::PendingRequest;
+use approvals_core::policy::RequirementError;
+use approvals_core::review::Refused;
 use approvals_core::{
-    Audience, CastVote, ChannelId, ChannelIdentity, Choice, Desk, Digest, Phase, Quorum, Requester,
-    Requirement, Stage, VoteError,
+    Audience, CastVote, ChannelId, ChannelIdentity, Choice, Desk, Digest, Kind, Phase, Quorum,
+    Requester, Requirement, Stage, VoteError,
 };
 
 use crate::support::*;
@@ -27,10 +29,19 @@ fn forged(request: &PendingRequest, user: &str) -> CastVote {
 async fn anybody_in_the_channel_could_approve() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
-    for who in ["dave", "frank", "grace", "stranger", "", "*", "seniors"] {
-        assert!(request.approve_as(who).await.is_err(), "{who:?}");
+    for who in ["dave", "frank", "grace"] {
+        let refused = not_counted(request.approve_as(who).await);
+        assert_eq!(refused, Refused::NotAsked(person(who)));
+    }
+    for who in ["stranger", "", "*", "seniors"] {
+        let refused = request.approve_as(who).await;
+        assert!(
+            matches!(refused, Err(VoteError::UnknownPerson(_))),
+            "{who:?}: {refused:?}"
+        );
     }
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
+    assert_eq!(world.bodies(), 0);
     task.abort();
 }
 
@@ -41,7 +52,9 @@ async fn an_administrator_approved_their_own_request() {
     let own = Requester::person("root").unwrap();
     let task = tokio::spawn(world.run_as(own, Body::Succeeds, export("orders", 1)));
     let request = world.approver.next().await;
-    assert!(request.approve_as("root").await.is_err());
+    let refused = not_counted(request.approve_as("root").await);
+    assert_eq!(refused, Refused::OwnRequest(person("root")));
+    assert_eq!(world.phase(request.id()).await, Phase::Pending);
     assert_eq!(world.bodies(), 0);
     task.abort();
 }
@@ -53,7 +66,8 @@ async fn one_person_in_two_groups_was_dual_approval() {
     let world = world(Requirement::review(stage)).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     request.approve_as("erin").await.unwrap();
-    request.approve_as("erin").await.unwrap_err();
+    let refused = not_counted(request.approve_as("erin").await);
+    assert_eq!(refused, Refused::AlreadyVoted(person("erin")));
     assert_eq!(world.phase(request.id()).await, Phase::Pending);
     task.abort();
 }
@@ -83,7 +97,9 @@ async fn the_requester_was_a_bot_so_its_human_approved() {
     let bot = Requester::service("release-bot").unwrap();
     let task = tokio::spawn(world.run_as(bot, Body::Succeeds, export("orders", 1)));
     let request = world.approver.next().await;
-    request.approve_as("alice").await.unwrap_err();
+    let refused = not_counted(request.approve_as("alice").await);
+    assert_eq!(refused, Refused::OwnRequest(person("alice")));
+    assert_eq!(world.phase(request.id()).await, Phase::Pending);
     assert_eq!(world.bodies(), 0);
     task.abort();
 }
@@ -95,8 +111,11 @@ async fn a_crafted_call_of_the_interface_approved_ones_own_request() {
     let (task, request) = world.ask(export("orders", 1)).await;
     let desk = Desk::new(world.store.clone(), world.directory.clone());
     let desk = desk.channel(ChannelId::new("test").unwrap());
-    assert!(desk.vote(forged(&request, "bob")).await.is_err());
-    task.abort();
+    let refused = not_counted(desk.vote(forged(&request, "bob")).await);
+    assert_eq!(refused, Refused::OwnRequest(person("bob")));
+    // The same from somebody who is asked is a vote: it was not refused for how it was made.
+    desk.vote(forged(&request, "alice")).await.unwrap();
+    task.await.unwrap().unwrap();
 }
 
 /// An agent with a human's token voted through a tool: it votes as that human, who has a part.
@@ -104,12 +123,16 @@ async fn a_crafted_call_of_the_interface_approved_ones_own_request() {
 async fn an_agent_approved_with_its_humans_token() {
     let world = world(a_senior()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
-    for choice in [Choice::Approve, Choice::Confirm, Choice::BreakGlass] {
-        assert!(
-            say(&request, "bob", choice, Some("go on")).await.is_err(),
-            "{choice:?}"
-        );
+    for (choice, why) in [
+        (Choice::Approve, Refused::OwnRequest(person("bob"))),
+        (Choice::BreakGlass, Refused::OwnRequest(person("bob"))),
+        // Of whom a review is asked nobody confirms anything.
+        (Choice::Confirm, Refused::NotAsked(person("bob"))),
+    ] {
+        let refused = not_counted(say(&request, "bob", choice, Some("go on")).await);
+        assert_eq!(refused, why, "{choice:?}");
     }
+    assert_eq!(world.phase(request.id()).await, Phase::Pending);
     assert_eq!(world.bodies(), 0);
     task.abort();
 }
@@ -142,26 +165,33 @@ async fn the_same_user_id_of_another_tenant_was_taken_for_the_person() {
 /// Public source: openbao 3815. Groups are compared by their whole name.
 #[tokio::test(start_paused = true)]
 async fn a_group_of_the_same_name_in_another_namespace_was_enough() {
-    let directory = people();
-    directory
-        .person("mallory", ["other/seniors", "seniors/other", "Seniors"])
-        .unwrap();
     let world = world(a_senior()).await;
     world
         .directory
         .person("mallory", ["other/seniors", "seniors/other", "Seniors"])
         .unwrap();
     let (task, request) = world.ask(export("orders", 1)).await;
-    assert!(request.approve_as("mallory").await.is_err());
+    let refused = not_counted(request.approve_as("mallory").await);
+    assert_eq!(refused, Refused::NotAsked(person("mallory")));
+    assert_eq!(world.bodies(), 0);
     task.abort();
 }
 
 /// Public source: openbao 3666.
 #[test]
 fn zero_approvals_required_was_open() {
-    assert!(Quorum::of(0, ["seniors"]).is_err());
-    assert!(Requirement::some_of(0, "seniors").is_err());
-    assert!(Audience::of([""]).is_err());
+    let zero = Some(RequirementError::ZeroQuorum);
+    assert_eq!(Quorum::of(0, ["seniors"]).err(), zero);
+    assert_eq!(Requirement::some_of(0, "seniors").err(), zero);
+    let nobody: [&str; 0] = [];
+    let empty = Some(RequirementError::EmptyAudience);
+    assert_eq!(Audience::of(nobody).err(), empty);
+    assert_eq!(Quorum::of(1, nobody).err(), empty);
+    let unnamed = Audience::of([""]);
+    assert!(
+        matches!(unnamed, Err(RequirementError::Name(_))),
+        "{unnamed:?}"
+    );
 }
 
 /// Public source: GHSA-m979-w9wj-qfj9.
@@ -170,12 +200,14 @@ async fn a_group_membership_that_was_over_still_counted() {
     let world = world(Requirement::some_of(2, "seniors").unwrap()).await;
     let (task, request) = world.ask(export("orders", 1)).await;
     world.directory.person("alice", ["interns"]).unwrap();
-    request.approve_as("alice").await.unwrap_err();
+    let refused = not_counted(request.approve_as("alice").await);
+    assert_eq!(refused, Refused::NotAsked(person("alice")));
     request.approve_as("carol").await.unwrap();
     let vote = request.approve_as("erin");
     vote.await.unwrap();
     world.directory.person("carol", ["interns"]).unwrap();
-    refusal(task.await.unwrap());
+    let error = refusal(task.await.unwrap());
+    assert_eq!(error.kind(), Kind::NoLongerApproved, "{error}");
     assert_eq!(world.bodies(), 0);
 }
 
@@ -188,24 +220,39 @@ async fn possession_of_a_request_id_was_the_only_capability() {
     let desk = Desk::new(world.store.clone(), world.directory.clone());
     let desk = desk.channel(ChannelId::new("test").unwrap());
     let zero = Digest::from_bytes([0; 32]);
-    for vote in [
-        forged(&request, "stranger"),
-        CastVote {
-            digest: zero,
-            shown: zero,
-            ..forged(&request, "alice")
-        },
-        CastVote {
-            shown: zero,
-            ..forged(&request, "alice")
-        },
-        CastVote {
-            digest: zero,
-            ..forged(&request, "alice")
-        },
+    let stranger = desk.vote(forged(&request, "stranger")).await;
+    assert!(
+        matches!(stranger, Err(VoteError::UnknownPerson(_))),
+        "{stranger:?}"
+    );
+    let alice = || forged(&request, "alice");
+    for (vote, why) in [
+        (
+            CastVote {
+                digest: zero,
+                shown: zero,
+                ..alice()
+            },
+            Refused::OtherDigest,
+        ),
+        (
+            CastVote {
+                digest: zero,
+                ..alice()
+            },
+            Refused::OtherDigest,
+        ),
+        (
+            CastVote {
+                shown: zero,
+                ..alice()
+            },
+            Refused::OtherPresentation,
+        ),
     ] {
-        assert!(desk.vote(vote).await.is_err());
+        assert_eq!(not_counted(desk.vote(vote).await), why);
     }
+    assert_eq!(world.phase(request.id()).await, Phase::Pending);
     assert_eq!(world.bodies(), 0);
     task.abort();
 }

@@ -1,5 +1,6 @@
 //! Channels, sinks and policies that do what a test says.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -149,25 +150,89 @@ impl AuditSink for HangingSink {
     }
 }
 
-/// A channel that panics, in whichever method a test wants.
+/// What a channel was told of requests after it had put them before people.
+pub(crate) type Notices = Arc<Mutex<Vec<Notice>>>;
+
+/// A channel that notes what it is told, once its copy says so.
+#[derive(Debug)]
+pub(crate) struct NotingApprover(pub(crate) Notices, pub(crate) Arc<InMemoryApprover>);
+
+#[async_trait]
+impl Approver for NotingApprover {
+    fn coverage(&self, presentation: &Presentation<'_>) -> Coverage {
+        self.1.coverage(presentation)
+    }
+
+    async fn present(&self, notice: &Notice) -> Result<Receipt, ApproverError> {
+        self.1.present(notice).await
+    }
+
+    async fn update(&self, notice: &Notice, receipt: &Receipt) -> Result<(), ApproverError> {
+        self.1.update(notice, receipt).await?;
+        self.0.lock().unwrap().push(notice.clone());
+        Ok(())
+    }
+}
+
+/// Where a channel panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Panics {
+    Covering,
+    Presenting,
+    Updating,
+    Following,
+}
+
+/// A channel that panics in one of its methods, and otherwise shows everything to nobody. It counts
+/// how often it did.
 #[derive(Debug)]
 pub(crate) struct PanickingApprover {
-    pub(crate) covers: bool,
+    at: Panics,
+    panicked: Arc<AtomicUsize>,
+}
+
+impl PanickingApprover {
+    pub(crate) fn new(at: Panics) -> (Self, Arc<AtomicUsize>) {
+        let panicked = Arc::default();
+        let approver = Self {
+            at,
+            panicked: Arc::clone(&panicked),
+        };
+        (approver, panicked)
+    }
+
+    fn here(&self, at: Panics) {
+        if self.at == at {
+            self.panicked.fetch_add(1, Ordering::SeqCst);
+            panic!("the channel panics");
+        }
+    }
 }
 
 #[async_trait]
 impl Approver for PanickingApprover {
     fn coverage(&self, _: &Presentation<'_>) -> Coverage {
-        assert!(self.covers, "the channel panics");
+        self.here(Panics::Covering);
         Coverage::Whole
     }
 
     async fn present(&self, _: &Notice) -> Result<Receipt, ApproverError> {
-        panic!("the channel panics")
+        self.here(Panics::Presenting);
+        Ok(Receipt::none())
     }
 
     async fn update(&self, _: &Notice, _: &Receipt) -> Result<(), ApproverError> {
-        panic!("the channel panics")
+        self.here(Panics::Updating);
+        Ok(())
+    }
+
+    async fn follow(
+        &self,
+        notice: &Notice,
+        receipt: &Receipt,
+    ) -> Result<Option<Receipt>, ApproverError> {
+        self.here(Panics::Following);
+        self.update(notice, receipt).await.map(|()| None)
     }
 }
 

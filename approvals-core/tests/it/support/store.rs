@@ -48,6 +48,7 @@ pub(crate) struct Failing {
     pub(crate) inner: Arc<MemoryStore>,
     clock: Arc<TestClock>,
     failing: Mutex<BTreeSet<&'static str>>,
+    hanging: Mutex<BTreeSet<&'static str>>,
     steps: Mutex<Vec<(When, Phase, Step)>>,
     lost: Mutex<Option<Phase>>,
     late: Mutex<Option<(Phase, u32, Duration)>>,
@@ -78,6 +79,7 @@ impl Failing {
             inner: Arc::new(MemoryStore::with_clock(clock.clone())),
             clock,
             failing: Mutex::default(),
+            hanging: Mutex::default(),
             steps: Mutex::default(),
             lost: Mutex::default(),
             late: Mutex::default(),
@@ -102,8 +104,14 @@ impl Failing {
         self.failing.lock().unwrap().insert(method);
     }
 
+    /// Makes a method never answer; `"all"` is every method.
+    pub(crate) fn hang(&self, method: &'static str) {
+        self.hanging.lock().unwrap().insert(method);
+    }
+
     pub(crate) fn recover(&self) {
         self.failing.lock().unwrap().clear();
+        self.hanging.lock().unwrap().clear();
         *self.clock.failing.lock().unwrap() = None;
     }
 
@@ -181,6 +189,11 @@ impl Failing {
         Ok(())
     }
 
+    fn hangs(&self, method: &'static str) -> bool {
+        let hanging = self.hanging.lock().unwrap();
+        hanging.contains(method) || hanging.contains("all")
+    }
+
     fn step(&self, at: When, of: Phase) -> Option<Step> {
         let mut steps = self.steps.lock().unwrap();
         let found = steps
@@ -210,6 +223,9 @@ impl WrapsStore for Failing {
     ) -> Result<T, StoreError> {
         self.asked.lock().unwrap().push(method.name());
         self.answering(method.name())?;
+        if self.hangs(method.name()) {
+            return std::future::pending().await;
+        }
         call.await
     }
 

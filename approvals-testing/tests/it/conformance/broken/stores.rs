@@ -48,6 +48,9 @@ enum Flaw {
     HearsNoHeartbeat,
     ListsEverything,
     ListsFromTheStart,
+    ListsNothingOwed,
+    StartsAgainWhereFiltered,
+    CutsBeforeItFilters,
     EverythingIsPending,
     HidesFreeze,
     FreezesInSilence,
@@ -61,7 +64,7 @@ enum Flaw {
     ArchivesWhatIsPending,
 }
 
-const FLAWS: [(Flaw, &str); 39] = {
+const FLAWS: [(Flaw, &str); 42] = {
     use Flaw::*;
     [
         (
@@ -166,6 +169,18 @@ const FLAWS: [(Flaw, &str); 39] = {
             "requests are abandoned when the gate that waits for them is silent, and no others",
         ),
         (ListsEverything, "a list has what its filter wants, by id"),
+        (
+            ListsNothingOwed,
+            "a list of what owes a review has it from the broken glass until the review",
+        ),
+        (
+            StartsAgainWhereFiltered,
+            "a filtered list that is read in pages has what the whole one has",
+        ),
+        (
+            CutsBeforeItFilters,
+            "a filtered list that is read in pages has what the whole one has",
+        ),
         (
             ListsFromTheStart,
             "a list that is read in pages misses nothing and repeats nothing",
@@ -466,6 +481,15 @@ impl WrapsStore for Flawed {
     ) -> Result<Vec<Arc<Record>>, StoreError> {
         match self.flaw {
             Flaw::ListsEverything => self.inner.list(&Filter::default(), after, limit).await,
+            Flaw::ListsNothingOwed if filter.review_owed => Ok(Vec::new()),
+            Flaw::StartsAgainWhereFiltered if !filter.phases.is_empty() => {
+                self.inner.list(filter, None, limit).await
+            }
+            Flaw::CutsBeforeItFilters => {
+                let mut page = self.inner.list(&Filter::default(), after, limit).await?;
+                page.retain(|record| filter.wants(record));
+                Ok(page)
+            }
             Flaw::ListsFromTheStart => self.inner.list(filter, None, limit).await,
             Flaw::ArchivesWhatIsPending => {
                 let mut all = self.inner.list(filter, after, limit).await?;

@@ -1,19 +1,20 @@
 //! A gate all of whose parts fail by one script, over parts that are looked at directly.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use approvals_core::memory::MemoryStore;
 use approvals_core::memory::{Answer, InMemoryApprover, InMemoryAuditSink, InMemoryDirectory};
 use approvals_core::review::Choice;
 use approvals_core::store::Filter;
 use approvals_core::{
     ApprovalError, Call, Event, Gate, Phase, Policy, RedactionKey, RequestId, RequestStore,
-    Requirement, Rules, SinkId, What,
+    Requirement, SinkId, What,
 };
-use approvals_testing::faults::{FaultyApprover, FaultyDirectory, FaultySink, FaultyStore, Script};
-use approvals_testing::sample::{REVIEWERS, Sample};
+
+use crate::faults::{FaultyApprover, FaultyDirectory, FaultySink, FaultyStore, Script};
+use crate::sample::{REVIEWERS, Sample};
 
 /// How long a claim holds: short, so that a world settles soon.
 const LEASE: Duration = Duration::from_secs(5);
@@ -22,27 +23,44 @@ const SETTLED: Duration = Duration::from_secs(90);
 
 /// Whether the sink has to have the events that license an effect before the effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Feeding {
+pub enum Feeding {
     /// It stands between the claim and the start, which are two commits.
     Required,
     /// It is fed behind, and one commit claims and starts.
     Behind,
 }
 
-pub(super) struct World {
-    pub(super) script: Arc<Script>,
-    pub(super) store: Arc<MemoryStore>,
-    pub(super) approver: InMemoryApprover,
-    pub(super) sink: Arc<InMemoryAuditSink>,
-    pub(super) gate: Gate,
+/// A gate whose store, channel, sink and directory fail by one script, and a body that looks
+/// whenever it runs whether it may.
+pub struct World {
+    /// Says what fails.
+    pub script: Arc<Script>,
+    /// The store, past what fails.
+    pub store: Arc<dyn RequestStore>,
+    /// The channel, past what fails.
+    pub approver: InMemoryApprover,
+    /// The sink, past what fails.
+    pub sink: Arc<InMemoryAuditSink>,
+    /// The gate over all of them.
+    pub gate: Gate,
     /// Sees every event in the store, whatever fails.
     observer: SinkId,
     feeding: Feeding,
     runs: AtomicUsize,
 }
 
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("store", &self.store)
+            .field("runs", &self.runs)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One of the reviewers must agree, and everything is over soon.
-pub(super) fn requirement() -> Requirement {
+#[must_use]
+pub fn requirement() -> Requirement {
     Requirement::one_of(REVIEWERS)
         .and_then(|one| one.deadline(Duration::from_secs(30)))
         .and_then(|one| one.execute_within(Duration::from_secs(20)))
@@ -50,28 +68,19 @@ pub(super) fn requirement() -> Requirement {
 }
 
 impl World {
-    pub(super) async fn new(requirement: Requirement) -> Self {
-        Self::fed(requirement, Feeding::Required).await
-    }
-
-    pub(super) async fn fed(requirement: Requirement, feeding: Feeding) -> Self {
-        Self::with(requirement, feeding).await
-    }
-
-    /// A world whose policy allows everything.
-    pub(super) async fn allowing() -> Self {
-        let rules = Rules::new().allow("sample.export", "allowed").unwrap();
-        Self::with(rules, Feeding::Required).await
-    }
-
-    async fn with(policy: impl Policy + 'static, feeding: Feeding) -> Self {
+    /// A world over this store. Its policy is named `sample`, and alice, carol and dave are
+    /// [`REVIEWERS`]. Runs under tokio's paused time, which the store's clock has to follow.
+    pub async fn over(
+        store: Arc<dyn RequestStore>,
+        policy: impl Policy + 'static,
+        feeding: Feeding,
+    ) -> Self {
         let script = Arc::new(Script::new());
         let directory = InMemoryDirectory::new();
         for reviewer in ["alice", "carol", "dave"] {
             directory.person(reviewer, [REVIEWERS]).unwrap();
         }
         directory.person("bob", ["agents-owners"]).unwrap();
-        let store = Arc::new(MemoryStore::on_tokio_time());
         let observer = SinkId::new("observer").unwrap();
         store.register_sink(&observer).await.unwrap();
         let faulty = FaultyStore::new(store.clone(), script.clone()).durable();
@@ -107,7 +116,8 @@ impl World {
         }
     }
 
-    pub(super) fn script(&self, answers: impl IntoIterator<Item = Answer>) {
+    /// What people will say, one answer to each request.
+    pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         self.approver.script(answers);
     }
 
@@ -116,7 +126,10 @@ impl World {
     }
 
     /// One attempt: what the macro's expansion does around a body. `Ok` says that the body ran.
-    pub(super) async fn attempt(&self, sample: &Sample) -> Result<(), ApprovalError> {
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn attempt(&self, sample: &Sample) -> Result<(), ApprovalError> {
         let admitted = self.gate.authorize(Self::call(sample)).await?;
         let permit = admitted.start(&Self::call(sample)).await?;
         let request = permit.request_id().expect("policy allows nothing here");
@@ -148,30 +161,48 @@ impl World {
         );
     }
 
-    pub(super) fn runs(&self) -> usize {
+    /// How often a body ran.
+    pub fn runs(&self) -> usize {
         self.runs.load(Ordering::SeqCst)
     }
 
     /// The whole trail as the store has it. Never acknowledged, so it is all there.
-    pub(super) async fn trail(&self) -> Vec<Event> {
+    pub async fn trail(&self) -> Vec<Event> {
         self.store.events(&self.observer, usize::MAX).await.unwrap()
     }
 
     /// Nothing fails any more, and time passes until everything is over.
-    pub(super) async fn settle(&self) {
+    pub async fn settle(&self) {
         self.script.heal();
         tokio::time::sleep(SETTLED).await;
         self.gate.flush().await;
     }
 
+    /// Nothing fails any more, and time passes until every request is over, and a little longer.
+    pub(super) async fn settle_early(&self) {
+        self.script.heal();
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < SETTLED && !self.is_over().await {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        tokio::time::sleep(LEASE * 2).await;
+        self.gate.flush().await;
+    }
+
+    async fn is_over(&self) -> bool {
+        let all = self.store.list(&Filter::default(), None, usize::MAX).await;
+        let mut phases = all.unwrap().into_iter().map(|r| r.state.phase());
+        phases.all(|phase| phase.is_final() || phase == Phase::InDoubt)
+    }
+
     /// Where a request is in its life, whatever fails.
-    pub(super) async fn phase(&self, request: RequestId) -> Phase {
+    pub async fn phase(&self, request: RequestId) -> Phase {
         let snapshot = self.store.read(request).await.unwrap();
         snapshot.unwrap().record.state.phase()
     }
 
     /// Every call that was allowed is in the sink, once.
-    pub(super) async fn settle_with_allowed(&self, allowed: usize) {
+    pub async fn settle_with_allowed(&self, allowed: usize) {
         self.settle().await;
         let kept = self.sink.events();
         let found = kept
@@ -181,7 +212,7 @@ impl World {
     }
 
     /// What holds of every world once it has settled.
-    pub(super) async fn assert_sound(&self) {
+    pub async fn assert_sound(&self) {
         let trail = self.trail().await;
         for (event, number) in trail.iter().zip(1..) {
             assert_eq!(event.number, number, "a gap in the numbering");
