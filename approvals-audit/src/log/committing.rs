@@ -19,6 +19,8 @@ const BOUND: &str = "commitment";
 /// Commits to what is sensitive in an event.
 pub(super) struct Committing<'a> {
     names: &'a BTreeSet<String>,
+    /// Whether what was sensitive is not known any more, so that any text may tell it.
+    is_shredded: bool,
     /// Of earlier events of the same request.
     earlier: &'a [Disclosure],
     /// What was sensitive, to be looked for in all other texts.
@@ -36,16 +38,28 @@ pub(super) struct Committed {
     pub(super) made: Vec<Disclosure>,
 }
 
-/// Commits to every value that has one of these names or tells one of them. `is_known` says that an
-/// earlier event of the request had such a value.
+/// What is known of the sensitive values of the request that an event is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// No earlier event had one.
+    None,
+    /// Earlier events had the ones that are handed over.
+    These,
+    /// Earlier events had some, which were destroyed. Whatever people and programs say may tell
+    /// them, and nothing is left to compare with.
+    Shredded,
+}
+
+/// Commits to every value that has one of these names or tells one of them.
 pub(super) fn commit(
     event: &mut Value,
     names: &BTreeSet<String>,
     earlier: &[Disclosure],
-    is_known: bool,
+    known: Known,
 ) -> Result<Committed, LogError> {
     let mut committing = Committing {
         names,
+        is_shredded: known == Known::Shredded,
         earlier,
         plain: Vec::new(),
         made: Vec::new(),
@@ -68,7 +82,7 @@ pub(super) fn commit(
         }
     }
     committing.others(event)?;
-    if is_known || !committing.places.is_empty() {
+    if known != Known::None || !committing.places.is_empty() {
         // They are taken over the values, and whoever guessed one could compare.
         for (place, name) in [
             ("/call/digest", "digest"),
@@ -187,9 +201,10 @@ impl Committing<'_> {
         Ok(())
     }
 
-    /// Whether a value tells one that is sensitive.
+    /// Whether a value tells one that is sensitive, or may.
     fn tells(&self, value: &Value) -> bool {
         match value {
+            _ if self.is_shredded => true,
             Value::String(text) => self.plain.iter().any(|plain| text.contains(plain)),
             Value::Array(items) => items.iter().any(|item| self.tells(item)),
             Value::Object(members) => members.iter().any(|(name, item)| {

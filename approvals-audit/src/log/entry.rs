@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::commitment::Disclosure;
-use super::committing::{Committed, commit};
+use super::committing::{Committed, Known, commit};
 use super::values::Beside;
 use super::{Files, LogError};
 
@@ -172,13 +172,18 @@ impl<'a> Writing<'a> {
             marked.extend(self.files.marked(&of)?);
         }
         let names: BTreeSet<String> = self.sensitive.union(&marked).cloned().collect();
-        let is_known = stored.is_some() || made.is_some();
-        // What was destroyed is not kept anew.
-        let is_shredded = stored.as_ref().is_some_and(Vec::is_empty) && made.is_none();
+        // What was destroyed is not kept anew. The mark may be gone, the place is not.
+        let is_shredded = stored.is_some() && self.files.is_shredded(&of)?
+            || stored.as_ref().is_some_and(Vec::is_empty) && made.is_none();
+        let known = match is_shredded {
+            true => Known::Shredded,
+            false if stored.is_some() || made.is_some() => Known::These,
+            false => Known::None,
+        };
         let mut earlier = stored.unwrap_or_default();
         earlier.extend(made.iter().flat_map(|made| &made.disclosures).cloned());
         let mut said = serde_json::to_value(event).map_err(|error| unwritable(event, &error))?;
-        let Committed { places, made } = commit(&mut said, &names, &earlier, is_known)?;
+        let Committed { places, made } = commit(&mut said, &names, &earlier, known)?;
         let mut entry = Entry::of(event, &said, &places)?;
         if places.is_empty() {
             entry.shown = shown;
@@ -193,9 +198,9 @@ impl<'a> Writing<'a> {
                 // Last: where there is nothing else, it was destroyed.
                 entry.values.push(Beside::marked(&of, &marked)?);
             }
-            let known = self.made.entry(of).or_default();
-            known.disclosures.extend(made);
-            known.marked.extend(marked);
+            let so_far = self.made.entry(of).or_default();
+            so_far.disclosures.extend(made);
+            so_far.marked.extend(marked);
         }
         Ok(entry)
     }

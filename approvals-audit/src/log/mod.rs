@@ -94,8 +94,10 @@ impl AuditLogBuilder {
 
     /// Has the values of these names enter the log as salted commitments: arguments, extra fields
     /// and labels of any action, and the texts `resource`, `summary`, `justification`, `key` and
-    /// `comment`. Any other text of the same request in which such a value of four characters or
-    /// more is found enters as a commitment too, and so do the hashes over it.
+    /// `comment`. Where such a value of four characters or more is found in another argument, field,
+    /// label or one of those texts, in a reason that somebody or a policy gave, or in a proposal, of
+    /// any event of the same request, that enters as a commitment too, and so do the hashes over it.
+    /// Names are not looked into, nor what a requester says of itself (run, session, model, trace).
     ///
     /// What the author of an action marked with `sensitive(…)` enters so in every log, and need not
     /// be named here.

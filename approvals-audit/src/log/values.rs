@@ -18,6 +18,9 @@ const PRESENTATION: &str = "presentation";
 /// What the author of a request's call marked as sensitive. It has an extension, unlike values.
 const MARKED: &str = "marked.json";
 
+/// That the values of a request were destroyed: none is kept from then on. It has an extension too.
+const SHREDDED: &str = "shredded.mark";
+
 /// A value that lies beside the log.
 #[derive(Debug, Clone)]
 pub(super) struct Beside {
@@ -105,14 +108,26 @@ impl Files {
         Ok(Some(found))
     }
 
-    /// Keeps a value. When this returns it is there after a crash.
+    /// Whether the values of a request were destroyed.
+    pub(super) fn is_shredded(&self, of: &str) -> Result<bool, LogError> {
+        disk::is_file(&self.values(of)?.join(SHREDDED))
+    }
+
+    /// Keeps a value, unless those of its request were destroyed. When this returns it is there
+    /// after a crash.
     pub(super) fn keep_value(&self, value: &Beside) -> Result<(), LogError> {
         let path = self.values(&value.of)?.join(&value.name);
-        if disk::is_file(&path)? {
+        let outlives = value.name == MARKED;
+        if disk::is_file(&path)? || (!outlives && self.is_shredded(&value.of)?) {
             // It is named by its hash, or can be told by that of its request.
             return Ok(());
         }
-        self.keep(&path, &value.bytes)
+        self.keep(&path, &value.bytes)?;
+        // Whoever destroys them says so first and looks for them then: one of the two sees it.
+        if !outlives && self.is_shredded(&value.of)? {
+            shred(&path)?;
+        }
+        Ok(())
     }
 }
 
@@ -145,15 +160,19 @@ impl Directory {
     /// [`LogError`] when something may be left; asking again goes on.
     pub fn shred(&self, of: &str) -> Result<usize, LogError> {
         let place = self.files().values(of)?;
-        let names = match fs::read_dir(&place) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            names => names.map_err(LogError::disk("reading", &place))?,
-        };
+        let reading = |error| LogError::disk("reading", &place)(error);
+        if !place.try_exists().map_err(reading)? {
+            return Ok(0);
+        }
+        // First: nothing is kept from here on, also by whoever records something just now.
+        if !self.files().is_shredded(of)? {
+            self.files().keep(&place.join(SHREDDED), b"")?;
+        }
         let mut gone = 0;
-        for entry in names {
-            let path = entry.map_err(LogError::disk("reading", &place))?.path();
+        for entry in fs::read_dir(&place).map_err(reading)? {
+            let path = entry.map_err(reading)?.path();
             // Which names are sensitive is asked for as long as anything is recorded.
-            if path.ends_with(MARKED) {
+            if path.ends_with(MARKED) || path.ends_with(SHREDDED) {
                 continue;
             }
             shred(&path)?;
@@ -179,5 +198,64 @@ fn shred(path: &Path) -> Result<(), LogError> {
         }
         file.sync_all().map_err(failed)?;
     }
-    fs::remove_file(path).map_err(LogError::disk("removing", path))
+    match fs::remove_file(path) {
+        // Whoever else is at it was first.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(LogError::disk("removing", path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lies beside a log of a request.
+    fn left(directory: &Directory, of: &str) -> Vec<String> {
+        let place = directory.files().values(of).unwrap();
+        let names = fs::read_dir(place).unwrap();
+        names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    fn value(name: &str) -> Beside {
+        Beside {
+            of: "request".to_owned(),
+            name: name.to_owned(),
+            bytes: b"a secret".to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_was_destroyed_does_not_come_back_however_late_it_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = Directory::at(place.path());
+        directory.files().keep_value(&value("one")).unwrap();
+        assert_eq!(directory.shred("request").unwrap(), 1);
+        for late in ["one", "two", PRESENTATION] {
+            directory.files().keep_value(&value(late)).unwrap();
+        }
+        assert_eq!(left(&directory, "request"), [SHREDDED]);
+        assert_eq!(directory.shred("request").unwrap(), 0);
+    }
+
+    #[test]
+    fn of_what_is_kept_while_it_is_destroyed_nothing_is_left() {
+        for _ in 0..200 {
+            let place = tempfile::tempdir().unwrap();
+            let directory = Directory::at(place.path());
+            directory.files().keep_value(&value("first")).unwrap();
+            let files = directory.files().clone();
+            let keeping = std::thread::spawn(move || {
+                for number in 0..20 {
+                    // It may have been destroyed half-way, which is said.
+                    let _ = files.keep_value(&value(&format!("value-{number}")));
+                }
+            });
+            // What is being replaced just now may be in the way.
+            while directory.shred("request").is_err() {}
+            keeping.join().unwrap();
+            assert_eq!(left(&directory, "request"), [SHREDDED]);
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use approvals_audit::{AuditLog, Checkpoint, Directory, Hash, Note, SCHEMA, Signer};
 use approvals_core::{AuditSink as _, Event, What};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::every::every_event;
 use crate::support::*;
@@ -291,6 +292,24 @@ async fn entries_have_the_shape_that_is_published_for_their_version() {
         place.display(),
         differs.map(|line| line + 1),
     );
+}
+
+/// The SHA-256 of what was published for each version. A line is added with a version, and none is
+/// ever changed.
+const PUBLISHED: [&str; SCHEMA as usize] = [
+    "9399446a5ad7b29190c287631ba084f8462abe074127b28075988e09ee2e7764",
+    "1da296ba4de9661981a78df87b6b4b16d9bc5120831656551e9e4f876ccfce38",
+];
+
+#[test]
+fn what_was_published_for_a_version_is_never_written_anew() {
+    let place = place();
+    for (version, hash) in (1..).zip(PUBLISHED) {
+        let path = place.with_file_name(format!("event.v{version}.json"));
+        let found = Sha256::digest(std::fs::read(&path).unwrap());
+        let found: String = found.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, hash, "{}: take the next version", path.display());
+    }
 }
 
 #[tokio::test]

@@ -189,7 +189,11 @@ async fn what_comes_after_shredding_is_not_kept_either() {
     let What::Voted { shown, .. } = &all[1].what else {
         panic!("the second event of a life is no vote");
     };
-    assert!(!has(&bytes_of(place.path()), &shown.to_string()));
+    let bytes = bytes_of(place.path());
+    assert!(!has(&bytes, &shown.to_string()));
+    // Also where somebody quotes it who has seen it.
+    assert!(serde_json::to_string(&all[1]).unwrap().contains(SECRET));
+    assert!(!has(&bytes, SECRET));
     assert!(
         Directory::at(place.path())
             .disclosures(&request)
