@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use approvals_audit::{AuditLog, Directory, LogError, Signer, VerifierKey};
+use approvals_audit::{AuditLog, Directory, LogError, SCHEMA, Signer, VerifierKey};
 use approvals_core::{AuditSink, Timestamp, What};
 
 use crate::support::*;
@@ -24,7 +24,7 @@ async fn a_log_keeps_what_it_acknowledged_and_goes_on_after_it_was_closed() {
         let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
         assert_eq!(entry["number"], event.number);
         assert_eq!(entry["id"], serde_json::to_value(event.id).unwrap());
-        assert_eq!(entry["schema"], 1);
+        assert_eq!(entry["schema"], SCHEMA);
     }
 }
 
