@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use approvals_audit::{AuditLog, Ed25519Signer, Signer, VerifierKey};
 use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore};
-use approvals_core::{Gate, Requester, Requirement, Rules};
+use approvals_core::{AuditSink, Gate, Requester, Requirement, Rules};
 
 use super::Error;
 
@@ -21,6 +21,7 @@ pub(crate) struct House {
     pub(crate) gate: Gate,
     pub(crate) approver: InMemoryApprover,
     pub(crate) requester: Requester,
+    log: Arc<AuditLog>,
     key: VerifierKey,
 }
 
@@ -43,15 +44,16 @@ impl House {
             )?
             .deny("db.drop", RULES[3])?;
         let approver = InMemoryApprover::new();
-        let log = AuditLog::at(log, signer).open().await?;
+        let log = Arc::new(AuditLog::at(log, signer).open().await?);
         let gate = Gate::builder(Arc::new(MemoryStore::new()), Arc::new(directory))
             .policy("company-data", policy)
             .approver("chat", approver.connect())
-            .required_audit_sink("log", Arc::new(log))
+            .required_audit_sink("log", Arc::clone(&log) as Arc<dyn AuditSink>)
             .build()
             .await?;
         Ok(Self {
             gate,
+            log,
             approver,
             requester: Requester::agent("assistant")?.acting_for("person:dana")?,
             key,
@@ -62,8 +64,9 @@ impl House {
         self.key.clone()
     }
 
-    /// Waits until the log has every event.
-    pub(crate) async fn close(self) {
+    /// Waits until the log has every event, and shows it to everybody.
+    pub(crate) async fn close(self) -> Result<(), Error> {
         self.gate.flush().await;
+        Ok(self.log.publish().await?)
     }
 }

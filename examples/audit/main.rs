@@ -36,7 +36,7 @@ async fn run(place: &Path) -> Result<(), Error> {
     let house = house::House::open(&log).await?;
     let key = house.key();
     work::work(&house).await?;
-    house.close().await;
+    house.close().await?;
 
     println!("\n━━ Verified, with the directory and the key alone");
     let report = Verifier::new(&log, [key.clone()]).run()?;

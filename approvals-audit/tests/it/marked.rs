@@ -101,7 +101,9 @@ async fn other_values_for_a_marked_argument_are_committed_to_also_when_its_own_i
         let denied = directory.entry(1, 2).unwrap();
         let denied: serde_json::Value = serde_json::from_slice(&denied).unwrap();
         assert!(denied["committed"][format!("/proposal/{mark}")].is_string());
-        assert_eq!(denied["proposal"]["rows"], 5);
+        // With nothing left to compare with, whatever somebody says may tell what was destroyed.
+        assert_eq!(denied["proposal"]["rows"] == 5, !shreds);
+        assert_eq!(denied["committed"]["/proposal/rows"].is_string(), shreds);
         // What comes after shredding is not kept.
         let kept = directory.disclosures(&all[0].request.unwrap().to_string());
         assert_eq!(kept.unwrap().is_empty(), shreds, "{mark}");
