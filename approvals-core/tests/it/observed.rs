@@ -157,6 +157,8 @@ const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 async fn every_change_of_a_request_is_told_and_counted_once() {
     let (metrics, log) = (Metrics::default(), Log::default());
     let _metrics = metrics::set_default_local_recorder(&metrics);
+    // With one alone `tracing` asks whichever thread comes first, and those of other tests have none.
+    let _another = tracing::Dispatch::new(Log::default());
     let _log = tracing::subscriber::set_default(log.clone());
     let quick = a_senior().deadline(seconds(60)).unwrap();
     let world = world(quick).await;
