@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use approvals_core::store::DeliveryState;
-use approvals_core::{Kind, Phase, RequestStore as _, Requirement};
+use approvals_core::{Kind, Phase, Quorum, RequestStore as _, Requirement, Stage};
 
 use crate::end_to_end::message_request;
 use crate::room::{Room, slack};
@@ -11,10 +11,10 @@ use crate::stand_in::{Fault, Workspace};
 
 #[tokio::test(start_paused = true)]
 async fn slack_down_for_an_hour_delays_a_request_and_loses_nothing() {
-    let requirement = Requirement::one_of("reviewers").unwrap();
-    let requirement = requirement
-        .deadline(Duration::from_secs(3 * 3_600))
-        .unwrap();
+    let long = Duration::from_secs(3 * 3_600);
+    let stage = Stage::of(Quorum::of(1, ["reviewers"]).unwrap());
+    let requirement = Requirement::review(stage.decide_within(long).unwrap());
+    let requirement = requirement.deadline(long).unwrap();
     let room = Room::with(requirement, |settings| settings).await;
     room.workspace.down(true);
     let asking = room.asking("ten");

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use approvals_core::{Kind, Phase, Requirement};
+use approvals_core::{Kind, Phase, Quorum, Requirement, Stage};
 use approvals_teams::{Http, HttpError};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,10 +13,10 @@ use crate::stand_in::{Fault, Microsoft, OPS};
 
 #[tokio::test(start_paused = true)]
 async fn teams_down_for_an_hour_delays_a_request_and_loses_nothing() {
-    let requirement = Requirement::one_of("reviewers").unwrap();
-    let requirement = requirement
-        .deadline(Duration::from_secs(3 * 3_600))
-        .unwrap();
+    let long = Duration::from_secs(3 * 3_600);
+    let stage = Stage::of(Quorum::of(1, ["reviewers"]).unwrap());
+    let requirement = Requirement::review(stage.decide_within(long).unwrap());
+    let requirement = requirement.deadline(long).unwrap();
     let room = Room::with(requirement, |settings| settings).await;
     room.microsoft.down(true);
     let asking = room.asking("ten");
