@@ -202,7 +202,7 @@ fn insist<T, F: Future<Output = Result<T, VoteError>>>(
                 &format!("No answer yet: {error}. It is tried again."),
             );
         }
-        runtime.block_on(tokio::time::sleep(pause));
+        runtime.block_on(async move { tokio::time::sleep(pause).await });
         pause = pause.saturating_mul(2).min(longest);
     }
 }
