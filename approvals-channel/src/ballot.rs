@@ -1,6 +1,6 @@
 //! What a button stands for: exactly what its message showed, and what pressing it says.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use approvals_core::{
     Agreement, CastVote, ChannelDesk, Choice, Digest, Record, RequestId, Risk, State, VoteError,
@@ -73,6 +73,18 @@ impl Seen {
             digest: digest.parse().ok()?,
             shown: shown.parse().ok()?,
         })
+    }
+}
+
+impl Seen {
+    /// What [`Display`](fmt::Display) writes, in one text of the size that it has.
+    #[must_use]
+    pub fn written(&self) -> String {
+        // Two digests, an id, a number, and what is between them.
+        let mut text = String::with_capacity(2 * 64 + 36 + 20 + 6);
+        // Writing to a text does not fail.
+        let _ = write!(text, "{self}");
+        text
     }
 }
 
@@ -253,6 +265,7 @@ mod tests {
             shown: Digest::from_bytes([2; 32]),
         };
         let text = seen.to_string();
+        assert_eq!(seen.written(), text);
         assert_eq!(Seen::parse(&text), Some(seen));
         for other in [
             "",

@@ -102,7 +102,10 @@ impl Failures {
             true => &mut self.for_good,
             false => &mut self.later,
         };
-        place.get_or_insert(error);
+        // A message that is there, and cannot be changed, is one that people see.
+        if place.as_ref().is_none_or(ApproverError::is_gone) {
+            *place = Some(error);
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use std::fmt::{self, Write as _};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::writing::Piece;
+
 /// JSON that is being written.
 #[derive(Debug)]
 pub struct Json(String);
@@ -34,6 +36,45 @@ impl Json {
             self.0.push_str(text);
         } else {
             self.escaped(text);
+        }
+        self
+    }
+
+    /// Writes the characters of a piece in the same way.
+    #[inline]
+    pub fn words(&mut self, piece: &Piece<'_>) -> &mut Self {
+        let Piece {
+            before,
+            text,
+            after,
+            style: _,
+        } = piece;
+        if !before.is_empty() {
+            self.text(before);
+        }
+        self.text(text);
+        if !after.is_empty() {
+            self.text(after);
+        }
+        self
+    }
+
+    /// Writes a whole number.
+    pub fn number(&mut self, number: u64) -> &mut Self {
+        // As many digits as the largest has.
+        let mut digits = [b'0'; 20];
+        let (mut rest, mut from) = (number, digits.len());
+        for digit in digits.iter_mut().rev() {
+            *digit += u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            from -= 1;
+            if rest == 0 {
+                break;
+            }
+        }
+        let digits = digits.get(from..).map(str::from_utf8);
+        if let Some(Ok(digits)) = digits {
+            self.0.push_str(digits);
         }
         self
     }
@@ -213,6 +254,19 @@ mod tests {
                 json.ours("\"").shown(&text).ours("\"");
                 assert_eq!(json.since(0), serde_json::to_string(&text).unwrap());
             }
+        }
+    }
+
+    #[test]
+    fn a_number_is_written_as_others_write_it() {
+        let edges = (0..20).flat_map(|zeros| {
+            let power = 10_u64.pow(zeros);
+            [power - 1, power, power + 7]
+        });
+        for number in edges.chain([u64::MAX]) {
+            let mut json = Json::with_room(0);
+            json.number(number);
+            assert_eq!(json.since(0), number.to_string());
         }
     }
 

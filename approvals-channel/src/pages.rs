@@ -2,7 +2,7 @@
 
 use approvals_core::{Coverage, Presentation};
 
-use crate::facts::Facts;
+use crate::facts::{self, Facts};
 use crate::writing::{Kind, Paragraph, Text};
 
 /// How much a service holds, as [`room`](crate::room) counts it.
@@ -46,6 +46,18 @@ impl<'a> Pages<'a> {
         let all = self.further.iter().zip(ends);
         all.map(|(start, end)| self.text.between(*start, end))
     }
+}
+
+/// Has all that is shown of a presentation written, where it surely fits into one message: what
+/// [`pages`] would say of it, without laying anything out. Says whether it does; otherwise what was
+/// written is to be taken back.
+#[must_use]
+pub fn at_once(
+    presentation: &Presentation<'_>,
+    room: usize,
+    write: impl FnMut(Paragraph<'_, '_>),
+) -> bool {
+    presentation.is_whole() && facts::at_once(presentation, room, write)
 }
 
 /// Lays a presentation out. What it says about coverage is what is declared before posting.

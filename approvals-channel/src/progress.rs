@@ -37,10 +37,18 @@ pub const fn title(state: &State) -> &'static str {
     }
 }
 
+/// How a request stands, in words of ours alone, for where nothing may stand that came from outside.
+#[must_use]
+pub fn in_short(record: &Record) -> String {
+    let (what, asked) = (title(&record.state), &record.asked);
+    let code = asked.digest.short_code();
+    [what, " (risk ", asked.risk.as_str(), ", code ", &code, ")"].concat()
+}
+
 /// The lines below what is asked.
 #[must_use]
 pub fn progress(record: &Record) -> Text<'_> {
-    let mut lines = Text::default();
+    let mut lines = Text::with_room(4);
     if record.state == State::Pending {
         tracks(record, &mut lines);
     }
@@ -67,14 +75,16 @@ fn tracks(record: &Record, lines: &mut Text<'_>) {
     let tracks = record.asked.tracks.iter().zip(&record.progress);
     for (index, (track, progress)) in tracks.enumerate() {
         let stages = track.stages().count().max(1);
-        let mut text = match progress.met {
-            true => "met".to_owned(),
-            false => format!(
-                "stage {} of {stages}, to be decided by {}",
-                progress.open.saturating_add(1),
-                progress.deadline
-            ),
-        };
+        let mut text = String::with_capacity(128);
+        match progress.met {
+            true => text.push_str("met"),
+            false => {
+                let stage = progress.open.saturating_add(1);
+                // Writing to a text does not fail.
+                let _ = write!(text, "stage {stage} of {stages}, to be decided by ");
+                let _ = write!(text, "{}", progress.deadline);
+            }
+        }
         if !progress.met
             && let Some(stage) = track.stages().nth(progress.open.into())
         {

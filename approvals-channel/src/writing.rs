@@ -211,7 +211,7 @@ impl<'a> Piece<'a> {
         WRAPPED + self.parts().into_iter().map(room).sum::<usize>()
     }
 
-    fn at_most(&self) -> usize {
+    pub(crate) fn at_most(&self) -> usize {
         // A character takes twice as many units as it has bytes where it is escaped, and else fewer.
         WRAPPED + 2 * self.parts().into_iter().map(str::len).sum::<usize>()
     }

@@ -1,5 +1,7 @@
 //! Votes in: the desk resolves who voted, and lets the engine judge.
 
+mod refusals;
+
 use std::sync::Arc;
 
 use crate::approver::{Coverage, Receipt};
@@ -12,6 +14,8 @@ use crate::principal::ChannelIdentity;
 use crate::review::{Ballot, Choice, Command, Proposal, Record, Refused, State};
 use crate::store::{Delivery, Outcome, RequestStore, Seen, StoreError, carry_out};
 
+use refusals::Refusals;
+
 /// Accepts votes. Made first, from store and directory, so that a click after a restart finds one.
 ///
 /// Cheap to clone.
@@ -19,6 +23,7 @@ use crate::store::{Delivery, Outcome, RequestStore, Seen, StoreError, carry_out}
 pub struct Desk {
     store: Arc<dyn RequestStore>,
     directory: Arc<dyn Directory>,
+    refusals: Arc<Refusals>,
 }
 
 /// A vote as a channel hands it in: who clicked, on what they saw, what they said.
@@ -100,7 +105,11 @@ fn stands(record: &Record) -> String {
 impl Desk {
     /// A desk over a store and a directory.
     pub fn new(store: Arc<dyn RequestStore>, directory: Arc<dyn Directory>) -> Self {
-        Self { store, directory }
+        Self {
+            store,
+            directory,
+            refusals: Arc::default(),
+        }
     }
 
     /// The desk of one channel: it stamps the channel's id on every vote.
@@ -166,7 +175,8 @@ impl ChannelDesk {
     /// Judges a vote. The channel has verified that this user, in this tenant, cast it.
     ///
     /// # Errors
-    /// [`VoteError`] says to the voter why it does not count. Refused votes are recorded.
+    /// [`VoteError`] says to the voter why it does not count. Refused votes are recorded; one that is
+    /// refused to the same identity for the same reason again, only counted.
     pub async fn vote(&self, cast: CastVote) -> Result<Arc<Record>, VoteError> {
         let store = &self.desk.store;
         let seen = store.read_with_deliveries(cast.request).await?;
@@ -318,7 +328,15 @@ impl ChannelDesk {
         why: &str,
         own_request: bool,
     ) -> Result<(), StoreError> {
-        tracing::warn!(request = %cast.request, %identity, why, "vote refused");
+        observe::vote_refused(&self.channel);
+        let (request, choice) = (cast.request, cast.choice);
+        let refusals = &self.desk.refusals;
+        if !refusals.is_new(request, &identity, choice, why) {
+            tracing::debug!(%request, %identity, why, "vote refused again");
+            return Ok(());
+        }
+        tracing::warn!(%request, %identity, why, "vote refused");
+        let whose = identity.clone();
         let what = What::VoteRefused {
             person,
             identity,
@@ -327,6 +345,10 @@ impl ChannelDesk {
             own_request,
         };
         let event = NewEvent::about(cast.request, cast.revision, what);
-        self.desk.store.append(vec![event]).await.map(drop)
+        let recorded = self.desk.store.append(vec![event]).await;
+        if recorded.is_err() {
+            refusals.forget(request, &whose, choice, why);
+        }
+        recorded.map(drop)
     }
 }

@@ -9,6 +9,7 @@
 //! | `approvals_allowed_total` | counter | calls that policy allowed |
 //! | `approvals_requests_total` | counter | requests that people were asked |
 //! | `approvals_votes_total{channel}` | counter | votes that were recorded |
+//! | `approvals_votes_refused_total{channel}` | counter | votes that did not count, each; in the trail the same one of the same identity is once |
 //! | `approvals_decisions_total{outcome}` | counter | what became of requests: `approved`, `denied`, `expired`, `withdrawn` |
 //! | `approvals_time_to_decision_seconds{outcome}` | histogram | from the question to that |
 //! | `approvals_refused_total{kind}` | counter | calls that were told that they did not run, by [`Kind`] |
@@ -76,6 +77,12 @@ pub(crate) fn refused(kind: Kind) {
 pub(crate) fn voted(channel: &ChannelId) {
     let channel = Arc::<str>::from(channel.clone());
     metrics::counter!("approvals_votes_total", "channel" => channel).increment(1);
+}
+
+/// One vote that did not count.
+pub(crate) fn vote_refused(channel: &ChannelId) {
+    let channel = Arc::<str>::from(channel.clone());
+    metrics::counter!("approvals_votes_refused_total", "channel" => channel).increment(1);
 }
 
 /// A call begins to wait for people here.

@@ -18,7 +18,9 @@ use crate::snapshot::Snapshot;
 #[non_exhaustive]
 pub enum LinkError {
     /// The person is not in the people file, or not active.
-    #[error("`{0}` is no active person of the directory: add them to the people file first")]
+    #[error(
+        "this is for nobody who is active in the directory: an operator has to add them to the people file first"
+    )]
     UnknownPerson(PersonId),
     /// No such code is open.
     #[error("this code is wrong, was used before or has expired: ask for a new one")]

@@ -36,7 +36,7 @@ impl BlockId {
     fn write(self, json: &mut Json) {
         json.ours(r#""block_id":""#).text(self.name);
         for number in self.numbers.into_iter().flatten() {
-            json.ours("-").shown(number);
+            json.ours("-").number(number);
         }
         json.ours("\"");
     }
@@ -114,19 +114,26 @@ impl<'j> RichText<'j> {
     /// The first piece of a paragraph.
     fn first(&mut self, kind: Kind, piece: &Piece<'_>) {
         let before = self.open.replace(kind);
-        if before == Some(Kind::Line) && kind == Kind::Line {
-            self.json.ours(r#",{"type":"text","text":"\n"#);
-            return inside(self.json, piece);
-        }
-        if before.is_some() {
-            self.json.ours("]},");
-        }
-        self.json.ours(match kind {
-            Kind::Line => r#"{"type":"rich_text_section","elements":["#,
-            Kind::Frame => r#"{"type":"rich_text_preformatted","elements":["#,
-            Kind::Quote => r#"{"type":"rich_text_quote","elements":["#,
-        });
-        self.json.ours(r#"{"type":"text","text":""#);
+        // Each in one piece: there is one for every line of every message.
+        match (before, kind) {
+            (Some(Kind::Line), Kind::Line) => self.json.ours(r#",{"type":"text","text":"\n"#),
+            _ => {
+                if before.is_some() {
+                    self.json.ours("]},");
+                }
+                self.json.ours(match kind {
+                    Kind::Line => {
+                        r#"{"type":"rich_text_section","elements":[{"type":"text","text":""#
+                    }
+                    Kind::Frame => {
+                        r#"{"type":"rich_text_preformatted","elements":[{"type":"text","text":""#
+                    }
+                    Kind::Quote => {
+                        r#"{"type":"rich_text_quote","elements":[{"type":"text","text":""#
+                    }
+                })
+            }
+        };
         inside(self.json, piece);
     }
 
@@ -139,15 +146,14 @@ impl<'j> RichText<'j> {
 
 /// The characters of a piece and nothing else, after `"text":"`. Never empty, which Slack refuses.
 fn inside(json: &mut Json, piece: &Piece<'_>) {
-    for part in piece.parts() {
-        json.text(part);
-    }
-    json.ours(match piece.style {
-        None => r#""}"#,
-        Some(Style::Bold) => r#"","style":{"bold":true}}"#,
-        Some(Style::Italic) => r#"","style":{"italic":true}}"#,
-        Some(Style::Code) => r#"","style":{"code":true}}"#,
-    });
+    json.words(piece);
+    // Each by itself: how long it is, is known when this is compiled.
+    match piece.style {
+        None => json.ours(r#""}"#),
+        Some(Style::Bold) => json.ours(r#"","style":{"bold":true}}"#),
+        Some(Style::Italic) => json.ours(r#"","style":{"italic":true}}"#),
+        Some(Style::Code) => json.ours(r#"","style":{"code":true}}"#),
+    };
 }
 
 /// Buttons: at most 25.

@@ -48,7 +48,7 @@ pub(crate) fn buttons(json: &mut Json, id: BlockId, record: &Record) {
     if choices.is_empty() {
         return;
     }
-    let seen = Seen::of(record).to_string();
+    let seen = Seen::of(record).written();
     let button = |(index, choice)| {
         let form = choice == Choice::Deny
             || wants_comment(record, choice)

@@ -48,8 +48,7 @@ impl Slack {
     /// whom they call, which depends on where they go.
     #[must_use]
     pub fn preview(&self, record: &Record) -> Vec<String> {
-        let bodies = message::all(record, self.0.face(&[], Rest::There)).into_iter();
-        bodies.map(|body| body.json()).collect()
+        message::all(record, self.0.face(&[], Rest::There))
     }
 }
 

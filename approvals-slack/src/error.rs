@@ -26,8 +26,10 @@ pub(crate) enum Class {
     Credential,
     /// There is nothing to post to, or not for this app. An operator has to act.
     Destination,
-    /// The message that was to be changed is not there, or not to be changed.
+    /// The message that was to be changed is not there.
     Message,
+    /// The message that was to be changed is there, and stays as it is.
+    Fixed,
     /// The click is too long ago, or was used already: whoever clicked has to click again.
     Trigger,
     /// What was sent is not in order. It never will be.
@@ -82,11 +84,11 @@ impl Class {
             | "no_such_subteam"
             | "subteam_disabled" => Self::Destination,
             restricted if restricted.starts_with("restricted_action") => Self::Destination,
-            "message_not_found"
-            | "cant_update_message"
+            "message_not_found" => Self::Message,
+            "cant_update_message"
             | "edit_window_closed"
             | "block_mismatch"
-            | "streaming_state_conflict" => Self::Message,
+            | "streaming_state_conflict" => Self::Fixed,
             "expired_trigger_id"
             | "exchanged_trigger_id"
             | "invalid_trigger_id"
@@ -108,7 +110,9 @@ impl ApiError {
     /// until then the message shows what no longer stands.
     pub(crate) fn of_a_message(self) -> ApproverError {
         match self.class {
-            Class::Destination | Class::Message => ApproverError::for_good(self.to_string()),
+            // Whoever sees an old message in an archived conversation cannot press its buttons.
+            Class::Destination | Class::Message => ApproverError::gone(self.to_string()),
+            Class::Fixed => ApproverError::for_good(self.to_string()),
             Class::Limited(_)
             | Class::Later
             | Class::Credential
@@ -125,6 +129,7 @@ impl From<ApiError> for ApproverError {
             Class::Credential
             | Class::Destination
             | Class::Message
+            | Class::Fixed
             | Class::Trigger
             | Class::Refused => Self::for_good(error.to_string()),
         }

@@ -1,6 +1,6 @@
 //! The messages of a request, as bodies for Slack.
 
-use approvals_channel::pages::{Pages, Room, pages};
+use approvals_channel::pages::{Pages, Room, at_once, pages};
 use approvals_channel::progress::{progress, title};
 use approvals_channel::{Json, PageLink, Paragraph, Piece, Written, label, within};
 use approvals_core::{Coverage, Presentation, Record};
@@ -26,16 +26,6 @@ pub(crate) const ROOM: Room = Room {
 pub(crate) struct Body {
     pub(crate) text: String,
     pub(crate) blocks: Written,
-}
-
-impl Body {
-    /// All of it as JSON.
-    pub(crate) fn json(&self) -> String {
-        let mut json = Json::with_room(self.text.len() + self.blocks.as_str().len() + 32);
-        json.ours(r#"{"text":""#).text(&self.text);
-        json.ours(r#"","blocks":"#).value(&self.blocks).ours("}");
-        json.written().into_string()
-    }
 }
 
 /// Whom a message calls.
@@ -88,18 +78,56 @@ pub(crate) enum Rest {
 /// The message that has the buttons, as its record stands.
 pub(crate) fn first(record: &Record, face: Face<'_>) -> Body {
     let presentation = Presentation::of(&record.asked);
-    first_of(record, &pages(&presentation, ROOM), face)
+    let mut json = Json::with_room(USUAL);
+    if !in_one(&mut json, record, &presentation, face) {
+        json.back_to(0);
+        with_more(&mut json, record, &pages(&presentation, ROOM), face);
+    }
+    Body {
+        text: fallback(record),
+        blocks: json.written(),
+    }
 }
 
-fn first_of(record: &Record, pages: &Pages<'_>, face: Face<'_>) -> Body {
-    // An update has blocks of its own: Slack wants new ids for them.
+/// What a message takes most often, in bytes.
+const USUAL: usize = 8 * 1024;
+
+/// The ids of a message's blocks. An update has blocks of its own: Slack wants new ids for them.
+fn ids(record: &Record, face: Face<'_>) -> impl Fn(&'static str) -> BlockId {
     let part = match face.rest {
         Rest::Coming => 0,
         Rest::There => 1,
         Rest::Missing => 2,
     };
-    let id = |name| BlockId::updated(name, record.revision, part);
-    let mut json = Json::with_room(6 * 1024);
+    let revision = record.revision;
+    move |name| BlockId::updated(name, revision, part)
+}
+
+/// Writes the message where all of the presentation surely fits into it, as most do. Says whether it
+/// does; otherwise what was written is to be taken back.
+fn in_one(
+    json: &mut Json,
+    record: &Record,
+    presentation: &Presentation<'_>,
+    face: Face<'_>,
+) -> bool {
+    let id = ids(record, face);
+    header(json.ours("["), id("title"), title(&record.state));
+    let mut facts = RichText::begin(json.ours(","), id("facts"));
+    facts.calls(face.mentions);
+    if !at_once(presentation, ROOM.first, |paragraph| {
+        facts.paragraph(paragraph);
+    }) {
+        return false;
+    }
+    facts.end();
+    below(json, record, &Coverage::Whole, face);
+    true
+}
+
+/// Writes the message where others may follow it in its thread.
+fn with_more(json: &mut Json, record: &Record, pages: &Pages<'_>, face: Face<'_>) {
+    let id = ids(record, face);
     header(json.ours("["), id("title"), title(&record.state));
     let mut facts = RichText::begin(json.ours(","), id("facts"));
     facts.calls(face.mentions);
@@ -121,8 +149,14 @@ fn first_of(record: &Record, pages: &Pages<'_>, face: Face<'_>) -> Body {
         });
     }
     facts.end();
+    below(json, record, &pages.coverage, face);
+}
+
+/// What stands below what is asked: how far it has come, and how to answer, or why nobody can.
+fn below(json: &mut Json, record: &Record, coverage: &Coverage, face: Face<'_>) {
+    let id = ids(record, face);
     let mut below = progress(record);
-    match &pages.coverage {
+    match coverage {
         Coverage::Partial { why } => {
             let where_to = match face.link {
                 Some(_) => ", only where the link leads",
@@ -145,8 +179,8 @@ fn first_of(record: &Record, pages: &Pages<'_>, face: Face<'_>) -> Body {
             .for_each(|paragraph| block.paragraph(paragraph));
         block.end();
     }
-    match (&pages.coverage, face.rest) {
-        (Coverage::Whole, Rest::There) => buttons(&mut json, id("buttons"), record),
+    match (coverage, face.rest) {
+        (Coverage::Whole, Rest::There) => buttons(json, id("buttons"), record),
         (Coverage::Whole, Rest::Coming) => {}
         (Coverage::Partial { .. }, _) | (Coverage::Whole, Rest::Missing) => {
             if let Some(link) = face.link {
@@ -156,20 +190,37 @@ fn first_of(record: &Record, pages: &Pages<'_>, face: Face<'_>) -> Body {
         }
     }
     json.ours("]");
-    Body {
-        text: fallback(record),
-        blocks: json.written(),
-    }
 }
 
-/// All messages, the one that has the buttons first.
-pub(crate) fn all(record: &Record, face: Face<'_>) -> Vec<Body> {
+/// All messages as they are sent, the one that has the buttons first.
+pub(crate) fn all(record: &Record, face: Face<'_>) -> Vec<String> {
     let presentation = Presentation::of(&record.asked);
-    let pages = pages(&presentation, ROOM);
-    let mut all = Vec::with_capacity(1 + pages.count());
-    all.push(first_of(record, &pages, face));
-    all.extend(following(record, &pages));
+    let (mut further, first) = (None, fallback(record));
+    let mut all = vec![sent(&first, USUAL, |json| {
+        let begun = json.len();
+        if !in_one(json, record, &presentation, face) {
+            json.back_to(begun);
+            let pages = further.insert(pages(&presentation, ROOM));
+            with_more(json, record, pages, face);
+        }
+    })];
+    if let Some(pages) = &further {
+        all.extend(following(record, pages).map(|Body { text, blocks }| {
+            sent(&text, text.len() + blocks.as_str().len() + 32, |json| {
+                json.value(&blocks);
+            })
+        }));
+    }
     all
+}
+
+/// A text and blocks as one body.
+fn sent(text: &str, room: usize, blocks: impl FnOnce(&mut Json)) -> String {
+    let mut json = Json::with_room(room);
+    json.ours(r#"{"text":""#).text(text).ours(r#"","blocks":"#);
+    blocks(&mut json);
+    json.ours("}");
+    json.written().into_string()
 }
 
 /// The messages that follow in the thread.
@@ -245,12 +296,7 @@ pub(crate) fn answer(what: &str, why: &str) -> Body {
 /// For notifications, which show no blocks. Slack reads it as markup, so nothing stands here that
 /// came from outside; an action's name is left out too, since Slack would make an address of many.
 fn fallback(record: &Record) -> String {
-    let (asked, what) = (&record.asked, title(&record.state));
-    format!(
-        "{what} (risk {}, code {})",
-        asked.risk,
-        asked.digest.short_code()
-    )
+    approvals_channel::progress::in_short(record)
 }
 
 fn open(url: &str) -> Button<'_> {

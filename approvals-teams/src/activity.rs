@@ -2,6 +2,7 @@
 //! the token vouches for whoever sent it.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// An activity. Its text may hold a code, so there is no `Debug`.
@@ -20,7 +21,8 @@ pub(crate) struct Activity {
     pub(crate) reply_to_id: Option<String>,
     pub(crate) channel_data: Option<ChannelData>,
     pub(crate) members_removed: Option<Vec<Account>>,
-    pub(crate) value: Option<Value>,
+    /// Of a form that depends on what this is: read when that is known.
+    pub(crate) value: Option<Box<RawValue>>,
     pub(crate) text: Option<String>,
 }
 

@@ -6,11 +6,12 @@ use approvals_channel::linking;
 use approvals_channel::{ByEmail, Http, HttpError, Https, LinkError, Memory, PageLink};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
 
 use crate::addresses::Addresses;
 use crate::api::Api;
 use crate::card::{Face, LARGEST, USUAL};
-use crate::channel::{Inner, Teams};
+use crate::channel::{Inner, MOST_ASIDES, Teams};
 use crate::cloud::Cloud;
 use crate::conversations::Conversations;
 use crate::credential::Credential;
@@ -253,6 +254,7 @@ impl TeamsBuilder {
             people,
             memory: Memory::default(),
             links_tried: linking::attempts(),
+            asides: Arc::new(Semaphore::new(MOST_ASIDES)),
         })))
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn buttons(json: &mut Json, record: &Record) {
         max_length: LONGEST,
     };
     comment.write(json.ours(","));
-    let seen = Seen::of(record).to_string();
+    let seen = Seen::of(record).written();
     let all = choices.into_iter().enumerate();
     actions(json.ours(","), all, |json, (index, choice)| {
         let button = Execute {

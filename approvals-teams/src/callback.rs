@@ -6,12 +6,13 @@ use approvals_channel::linking::SentCode;
 use approvals_channel::{Json, Written};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::activity::{Activity, Executed, Invoked};
 use crate::button::Pressed;
 use crate::channel::{Inner, Teams};
-use crate::click::{Click, Told};
+use crate::click::{Click, LONGEST, Told};
 use crate::conversations::{Conversation, ConversationsError};
 use crate::id::{ConversationId, TenantId, UserId, bot};
 use crate::linking::{Typed, without_calls};
@@ -72,9 +73,10 @@ impl Teams {
         if activity.name.as_deref() != Some("adaptiveCard/action") {
             return Err((StatusCode::NOT_IMPLEMENTED, "an invoke of another kind"));
         }
-        let value = activity.value.take().unwrap_or_default();
+        let value = activity.value.take();
+        let value = value.as_deref().map_or("null", RawValue::get);
         let invoked: Invoked =
-            serde_json::from_value(value).map_err(|_| bad("a malformed action"))?;
+            serde_json::from_str(value).map_err(|_| bad("a malformed action"))?;
         // Only what somebody did counts, and nothing that a client does by itself.
         if invoked.trigger.as_deref() != Some("manual") {
             return Ok(in_words("Press a button to answer."));
@@ -101,8 +103,9 @@ impl Teams {
         let kind = activity.conversation.as_ref();
         let kind = kind.and_then(|c| c.conversation_type.as_deref());
         let personal = kind == Some("personal");
-        let data = activity.value.as_ref().and_then(Value::as_object);
-        let Some(pressed) = data.and_then(Pressed::of) else {
+        let data = activity.value.as_deref();
+        let data = data.and_then(|value| serde_json::from_str(value.get()).ok());
+        let Some(pressed) = data.as_ref().and_then(Pressed::of) else {
             let text = without_calls(activity.text.as_deref().unwrap_or_default());
             if let Some(code) = SentCode::of(&text) {
                 let Click { place, from, .. } = click(&self.0, activity)?;
@@ -112,7 +115,19 @@ impl Teams {
                     code,
                     alone: personal,
                 };
-                tokio::spawn(Arc::clone(&self.0).written(written));
+                // A code that others can read is ended, however much else is under way.
+                let asides = Arc::clone(&self.0.asides).acquire_owned();
+                let Ok(Ok(aside)) = tokio::time::timeout(LONGEST, asides).await else {
+                    return Err((
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "too much is under way to look at what somebody wrote",
+                    ));
+                };
+                let inner = Arc::clone(&self.0);
+                tokio::spawn(async move {
+                    inner.written(written).await;
+                    drop(aside);
+                });
             }
             return Ok(bare(StatusCode::OK));
         };
@@ -123,7 +138,8 @@ impl Teams {
             && personal
         {
             let inner = Arc::clone(&self.0);
-            tokio::spawn(async move { inner.say_to(&place, &words).await });
+            self.0
+                .aside(async move { inner.say_to(&place, &words).await });
         }
         Ok(bare(StatusCode::OK))
     }

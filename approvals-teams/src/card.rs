@@ -1,6 +1,6 @@
 //! The card of a request.
 
-use approvals_channel::pages::{Room, pages, partial};
+use approvals_channel::pages::{Room, at_once, pages, partial};
 use approvals_channel::progress::{progress, title};
 use approvals_channel::{Facts, Json, PageLink, Paragraph, Text, Written, units};
 use approvals_core::{Coverage, Presentation, Record};
@@ -56,13 +56,30 @@ impl Face {
         let begun = json.len();
         let fits = |json: &Json| {
             let elements = json.since(begun);
-            at_most(elements) <= most || weight(elements) <= most
+            let weighs = at_most(elements);
+            (weighs <= most || weight(elements) <= most).then_some(weighs)
         };
+        // Most requests fit whatever their texts consist of.
+        if at_once(presentation, most, |paragraph| {
+            element::paragraph(json, paragraph);
+        }) && let Some(weighs) = fits(json)
+        {
+            return Shown {
+                begun,
+                weighs,
+                coverage: Coverage::Whole,
+            };
+        }
+        json.back_to(begun);
         let pages = pages(presentation, room(most));
         all(json, pages.first());
-        if fits(json) {
+        if let Some(weighs) = fits(json) {
             let coverage = pages.coverage;
-            return Shown { begun, coverage };
+            return Shown {
+                begun,
+                weighs,
+                coverage,
+            };
         }
         // It would fit, were it not for what JSON makes of it.
         let why = match pages.coverage {
@@ -79,9 +96,17 @@ impl Face {
             json.back_to(begun);
             let pages = partial(&facts, room(first), why.clone());
             all(json, pages.first());
-            if fits(json) || first == 0 {
+            let weighs = match fits(json) {
+                None if first == 0 => Some(at_most(json.since(begun))),
+                fits => fits,
+            };
+            if let Some(weighs) = weighs {
                 let coverage = pages.coverage;
-                return Shown { begun, coverage };
+                return Shown {
+                    begun,
+                    weighs,
+                    coverage,
+                };
             }
             first /= 2;
         }
@@ -93,6 +118,8 @@ impl Face {
 pub(crate) struct Shown {
     /// Where in the card it begins.
     begun: usize,
+    /// What it weighs at most.
+    weighs: usize,
     pub(crate) coverage: Coverage,
 }
 
@@ -106,14 +133,18 @@ pub(crate) fn card(record: &Record, face: &Face) -> Written {
     let mut json = Json::with_room(ROOM);
     element::card(&mut json, &summary, |json| {
         element::title(json, title(&record.state));
-        let Shown { begun, coverage } = face.write(&presentation, json);
+        let Shown {
+            begun,
+            weighs,
+            coverage,
+        } = face.write(&presentation, json);
         let facts_end = json.len();
         all(json, lines.paragraphs());
         below(json, record, face, &coverage);
         // With the title, and what is around all of it.
         let around = units(&summary) + 400;
         // For the note that something is missing, which most often nothing is.
-        if at_most(json.since(begun)) + around + NOTE + 2 <= face.units() {
+        if weighs + at_most(json.since(facts_end)) + around + NOTE + 2 <= face.units() {
             return;
         }
         json.back_to(facts_end);
@@ -141,9 +172,7 @@ pub(crate) fn telling(record: &Record, face: &Face) -> Written {
 
 /// Paragraphs, each after a comma.
 fn all<'t, 'a: 't>(json: &mut Json, paragraphs: impl Iterator<Item = Paragraph<'t, 'a>>) {
-    for paragraph in paragraphs {
-        element::paragraph(json.ours(","), paragraph);
-    }
+    paragraphs.for_each(|paragraph| element::paragraph(json, paragraph));
 }
 
 /// What stands below everything else: how to answer, or why nobody can.
@@ -158,7 +187,7 @@ fn below(json: &mut Json, record: &Record, face: &Face, coverage: &Coverage) {
     };
     let note =
         format!("Not all of it can be shown here: {why}. Nobody can approve it here{where_to}.");
-    element::note(json.ours(","), note);
+    element::note(json, note);
     open(json, record, face);
 }
 
@@ -176,7 +205,7 @@ fn how_far(json: &mut Json, lines: &Text<'_>, room: usize) {
     let mut left = room.saturating_sub(NOTE);
     let begun = json.len();
     let weights = lines.paragraphs().map(|paragraph| {
-        element::paragraph(json.ours(","), paragraph);
+        element::paragraph(json, paragraph);
         let weight = weight(json.since(begun));
         json.back_to(begun);
         weight
@@ -191,19 +220,14 @@ fn how_far(json: &mut Json, lines: &Text<'_>, room: usize) {
     let missing = lines.len() - kept;
     if missing > 0 {
         let note = format!("{missing} earlier lines are not shown here, see the trail");
-        element::note(json.ours(","), note);
+        element::note(json, note);
     }
     all(json, lines.between(missing, lines.len()));
 }
 
 /// What a notification says first, and clients that show no card: nothing of it is from outside.
 pub(crate) fn summary(record: &Record) -> String {
-    let (asked, what) = (&record.asked, title(&record.state));
-    format!(
-        "{what} (risk {}, code {})",
-        asked.risk,
-        asked.digest.short_code()
-    )
+    approvals_channel::progress::in_short(record)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use approvals_core::{
     Receipt, Record,
 };
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 use crate::api::Api;
 use crate::card::{Face, card};
@@ -40,7 +41,12 @@ pub(crate) struct Inner {
     pub(crate) memory: Memory,
     /// By the id that Teams names them by.
     pub(crate) links_tried: Attempts<Option<String>>,
+    /// What goes on after an answer: so much at a time.
+    pub(crate) asides: Arc<Semaphore>,
 }
+
+/// How much goes on after answers at a time. Whoever tells of more waits, or it is left.
+pub(crate) const MOST_ASIDES: usize = 256;
 
 /// What is wrong between the settings and Microsoft.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,9 @@
 //! What follows a click: the vote, and the answer to whoever clicked.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use approvals_channel::ballot::{NOT_COUNTED, heading, told, turned_away};
@@ -22,7 +25,7 @@ use crate::people::Place;
 use crate::posting::PATIENCE;
 
 /// How long whoever clicked waits. Teams gives up after about five seconds.
-const LONGEST: Duration = Duration::from_millis(4_000);
+pub(crate) const LONGEST: Duration = Duration::from_millis(4_000);
 
 /// Who clicked, and where: the Bot Framework's token vouches for it.
 #[derive(Debug)]
@@ -46,16 +49,33 @@ impl Teams {
     /// Hands a vote in, and says what became of it. The vote goes on when this takes too long.
     pub(crate) async fn vote(&self, click: Click, pressed: Pressed) -> Told {
         let inner = Arc::clone(&self.0);
-        let voting = tokio::spawn(async move { inner.vote(click, pressed).await });
+        let mut voting = Box::pin(async move { inner.vote(click, pressed).await });
+        if let Poll::Ready(told) = at_once(voting.as_mut()) {
+            return told;
+        }
+        let voting = tokio::spawn(voting);
         match tokio::time::timeout(LONGEST, voting).await {
             Ok(Ok(told)) => told,
-            Ok(Err(_)) | Err(_) => Told::Words(
-                "It takes long, and nobody knows yet whether it counted: look at the card in a \
-                 moment, and press again if it shows no vote of yours."
-                    .to_owned(),
-            ),
+            Ok(Err(_)) | Err(_) => not_known(),
         }
     }
+}
+
+/// Most often there is nothing to wait for, and so no task to make. Where there is, the task polls it
+/// once more, with a waker of its own.
+fn at_once(voting: Pin<&mut (dyn Future<Output = Told> + Send)>) -> Poll<Told> {
+    let mut context = Context::from_waker(Waker::noop());
+    let poll = catch_unwind(AssertUnwindSafe(|| voting.poll(&mut context)));
+    // As it would be of a task that panics.
+    poll.unwrap_or_else(|_| Poll::Ready(not_known()))
+}
+
+fn not_known() -> Told {
+    Told::Words(
+        "It takes long, and nobody knows yet whether it counted: look at the card in a moment, and \
+         press again if it shows no vote of yours."
+            .to_owned(),
+    )
 }
 
 impl Inner {
@@ -113,10 +133,23 @@ impl Inner {
         };
         let (place, record) = (click.place.conversation.clone(), Arc::clone(record));
         if !self.memory.is_known(place.as_str(), &message) {
-            tokio::spawn(async move {
-                take_in(inner.as_ref(), &record, place.as_str(), &message).await
+            self.aside(async move {
+                take_in(inner.as_ref(), &record, place.as_str(), &message).await;
             });
         }
+    }
+
+    /// Does something after the answer that nobody needs to be done, unless too much of that is
+    /// under way.
+    pub(crate) fn aside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let Ok(aside) = Arc::clone(&self.asides).try_acquire_owned() else {
+            tracing::warn!("too much is under way: a message is not looked after");
+            return;
+        };
+        tokio::spawn(async move {
+            work.await;
+            drop(aside);
+        });
     }
 
     /// Says something in a conversation, for all who are in it.

@@ -1,6 +1,6 @@
 //! The part of Adaptive Cards that is used here, written as JSON.
 //!
-//! Text from outside stands only in [`runs`], out of which Teams reads no link, mention, image or
+//! Text from outside stands only in [`run`]s, out of which Teams reads no link, mention, image or
 //! list. A `TextBlock`, which is Markdown, takes only words that stand in this program, so nothing
 //! else can be put there by mistake.
 
@@ -23,45 +23,65 @@ pub(crate) fn title(json: &mut Json, text: &'static str) {
         .ours(r#"","size":"Large","weight":"Bolder","wrap":true}"#);
 }
 
-/// A paragraph; somebody else's words and what is long are set apart.
+/// A paragraph after a comma; somebody else's words and what is long are set apart.
 pub(crate) fn paragraph(json: &mut Json, Paragraph { kind, pieces }: Paragraph<'_, '_>) {
-    let (before, after) = match kind {
-        Kind::Line => (r#"{"type":"RichTextBlock","inlines":["#, "]}"),
-        Kind::Frame | Kind::Quote => (
-            r#"{"type":"Container","style":"emphasis","items":[{"type":"RichTextBlock","inlines":["#,
-            "]}]}",
+    let Some((first, rest)) = pieces.split_first() else {
+        return;
+    };
+    // Each in one piece, with how long it is known when this is compiled: there are many in a card.
+    match kind {
+        Kind::Line => json
+            .ours(r#",{"type":"RichTextBlock","inlines":[{"type":"TextRun","text":""#),
+        Kind::Frame | Kind::Quote => json.ours(
+            r#",{"type":"Container","style":"emphasis","items":[{"type":"RichTextBlock","inlines":[{"type":"TextRun","text":""#,
         ),
     };
-    json.ours(before)
-        .list(pieces, |json, piece| runs(json, piece, kind))
-        .ours(after);
+    run(json, first, kind);
+    for piece in rest {
+        run(json.ours(BETWEEN), piece, kind);
+    }
+    match kind {
+        Kind::Line => json.ours("]}"),
+        Kind::Frame | Kind::Quote => json.ours("]}]}"),
+    };
 }
 
-/// A note of the channel's own.
+/// A note of the channel's own, after a comma.
 pub(crate) fn note(json: &mut Json, text: String) {
     paragraph(json, Paragraph::line(&[Piece::italic(text)]));
 }
 
-/// These characters and nothing else. Two braces in one run could begin a macro that is shown as a
-/// date: they are parted, which nobody sees.
-fn runs(json: &mut Json, piece: &Piece<'_>, kind: Kind) {
-    const BEGIN: &str = r#"{"type":"TextRun","text":""#;
-    let code = piece.style == Some(Style::Code) || kind == Kind::Frame;
-    let end = match (piece.style, code) {
-        (None | Some(Style::Code), false) => r#""}"#,
-        (None | Some(Style::Code), true) => r#"","fontType":"Monospace"}"#,
-        (Some(Style::Bold), false) => r#"","weight":"Bolder"}"#,
-        (Some(Style::Bold), true) => r#"","weight":"Bolder","fontType":"Monospace"}"#,
-        (Some(Style::Italic), false) => r#"","italic":true}"#,
-        (Some(Style::Italic), true) => r#"","italic":true,"fontType":"Monospace"}"#,
-    };
-    json.ours(BEGIN).text(piece.before);
+/// Between two runs, and where the second one's text begins.
+const BETWEEN: &str = r#",{"type":"TextRun","text":""#;
+
+/// These characters and nothing else, where the text of a run begins. Two braces in one run could
+/// begin a macro that is shown as a date: they are parted, which nobody sees.
+fn run(json: &mut Json, piece: &Piece<'_>, kind: Kind) {
+    if parted(&piece.text).is_none() {
+        json.words(piece);
+        return end(json, piece.style, kind);
+    }
+    json.text(piece.before);
     let mut rest = &*piece.text;
     while let Some((before, after)) = parted(rest) {
-        json.text(before).ours(end).ours(",").ours(BEGIN);
+        end(json.text(before), piece.style, kind);
+        json.ours(BETWEEN);
         rest = after;
     }
-    json.text(rest).text(piece.after).ours(end);
+    end(json.text(rest).text(piece.after), piece.style, kind);
+}
+
+/// Where the text of a run ends.
+fn end(json: &mut Json, style: Option<Style>, kind: Kind) {
+    let code = style == Some(Style::Code) || kind == Kind::Frame;
+    match (style, code) {
+        (None | Some(Style::Code), false) => json.ours(r#""}"#),
+        (None | Some(Style::Code), true) => json.ours(r#"","fontType":"Monospace"}"#),
+        (Some(Style::Bold), false) => json.ours(r#"","weight":"Bolder"}"#),
+        (Some(Style::Bold), true) => json.ours(r#"","weight":"Bolder","fontType":"Monospace"}"#),
+        (Some(Style::Italic), false) => json.ours(r#"","italic":true}"#),
+        (Some(Style::Italic), true) => json.ours(r#"","italic":true,"fontType":"Monospace"}"#),
+    };
 }
 
 /// Between the first two braces that stand together.
@@ -90,7 +110,7 @@ impl Input {
             .ours(r#"","isMultiline":"#)
             .ours(if self.is_multiline { "true" } else { "false" })
             .ours(r#","maxLength":"#)
-            .shown(self.max_length)
+            .number(self.max_length.into())
             .ours("}");
     }
 }

@@ -66,7 +66,7 @@ impl ApiError {
     /// then the message shows what no longer stands.
     pub(crate) fn of_a_message(self) -> ApproverError {
         match self.class {
-            Class::Destination | Class::Message => ApproverError::for_good(self.to_string()),
+            Class::Destination | Class::Message => ApproverError::gone(self.to_string()),
             Class::Limited(_)
             | Class::Later
             | Class::Token

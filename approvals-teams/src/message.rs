@@ -19,6 +19,9 @@ pub(crate) struct Message {
     /// Words of ours, and names under which people are called. Nothing from outside.
     #[serde(skip_serializing_if = "String::is_empty")]
     text: String,
+    /// How `text` is read, where that is not as Markdown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_format: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     entities: Vec<Mention>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -84,9 +87,12 @@ impl Message {
         Self::with(summary(record), words, calls, Vec::new())
     }
 
-    /// Words of ours alone.
+    /// Words for somebody who did something. Some may be from outside, so no markup is read in them.
     pub(crate) fn words(text: &str) -> Self {
-        Self::with(text.to_owned(), text.to_owned(), &[], Vec::new())
+        Self {
+            text_format: Some("plain"),
+            ..Self::with(text.to_owned(), text.to_owned(), &[], Vec::new())
+        }
     }
 
     fn with(
@@ -118,6 +124,7 @@ impl Message {
             id: None,
             summary,
             text,
+            text_format: None,
             entities,
             attachments,
         }

@@ -1,5 +1,6 @@
 //! The suite that any channel must pass.
 
+mod altered;
 mod hall;
 mod rules;
 
@@ -29,6 +30,26 @@ pub trait Driver: fmt::Debug + Send + Sync {
     async fn shown(&self, request: RequestId) -> Shown {
         let _ = request;
         Shown::CannotTell
+    }
+
+    /// How many messages of this request can be answered now, wherever they are; `None` where the
+    /// driver cannot tell.
+    async fn live(&self, request: RequestId) -> Option<usize> {
+        let _ = request;
+        None
+    }
+
+    /// Has the outside world post the next message and lose the answer, so that the channel does not
+    /// learn of it. Says whether it will: a channel whose answers cannot be lost keeps the default.
+    async fn lose_an_answer(&self) -> bool {
+        false
+    }
+
+    /// As [`click`](Self::click), on one of several messages of the request, in the order in which
+    /// they were posted.
+    async fn click_on(&self, message: usize, request: RequestId, user: &str, choice: Choice) {
+        let _ = message;
+        self.click(request, user, choice, None).await;
     }
 
     /// The channel identity's user id of one of the suite's people: `alice`, `carol`, `bob`, and

@@ -24,12 +24,5 @@ thread_local! {
 }
 
 fuzz_target!(|data: &[u8]| {
-    TARGET.with(|target| match data.split_first() {
-        Some((b'u', rest)) => target.unsigned(rest),
-        Some((b'o', rest)) => target.signed_otherwise(rest),
-        Some((b'f', rest)) => target.signed(rest, true),
-        Some((b'j', rest)) => target.signed(rest, false),
-        Some((_, rest)) => target.clicked(rest),
-        None => {}
-    });
+    TARGET.with(|target| target.any(data));
 });

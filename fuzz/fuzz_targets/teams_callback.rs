@@ -25,12 +25,5 @@ thread_local! {
 }
 
 fuzz_target!(|data: &[u8]| {
-    TARGET.with(|target| match data.split_first() {
-        Some((b'u', rest)) => target.unsigned(rest),
-        Some((b'a', rest)) => target.signed_by_another(rest),
-        Some((b't', rest)) => target.claimed(rest),
-        Some((b's', rest)) => target.signed(rest),
-        Some((_, rest)) => target.clicked(rest),
-        None => {}
-    });
+    TARGET.with(|target| target.any(data));
 });

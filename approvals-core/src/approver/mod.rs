@@ -126,6 +126,7 @@ impl Receipt {
 pub struct ApproverError {
     why: String,
     for_good: bool,
+    gone: bool,
     receipt: Option<Receipt>,
 }
 
@@ -136,6 +137,7 @@ impl ApproverError {
         Self {
             why: why.into(),
             for_good: false,
+            gone: false,
             receipt: None,
         }
     }
@@ -146,7 +148,19 @@ impl ApproverError {
         Self {
             why: why.into(),
             for_good: true,
+            gone: false,
             receipt: None,
+        }
+    }
+
+    /// Nobody sees the request on this channel any more, or can answer it there, and nobody will:
+    /// its message was taken away, or the channel itself. A pending request that nobody else sees is
+    /// then refused, with this as the cause.
+    #[must_use]
+    pub fn gone(why: impl Into<String>) -> Self {
+        Self {
+            gone: true,
+            ..Self::for_good(why)
         }
     }
 
@@ -162,6 +176,12 @@ impl ApproverError {
     #[must_use]
     pub const fn receipt(&self) -> Option<&Receipt> {
         self.receipt.as_ref()
+    }
+
+    /// Whether nobody sees the request on this channel any more.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        self.gone && self.receipt.is_none()
     }
 
     /// Whether trying again is pointless.

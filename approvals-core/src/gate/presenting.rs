@@ -199,12 +199,17 @@ pub(super) async fn present_on(turn: Turn, notice: Notice, known: Delivery) {
         Err(error) => tracing::error!(%request, %error, "messages were not updated"),
     }
     if for_good {
-        // Whoever waits finds out whether any channel is left.
-        shared.store().hints().changed(request);
-        // And where nobody waits, nobody would.
-        if let Err(error) = refuse_if_unseen(shared, request).await {
-            tracing::error!(%request, %error, "a request that nobody sees was not withdrawn");
-        }
+        given_up(shared, request).await;
+    }
+}
+
+/// What follows where a channel failed for good.
+pub(super) async fn given_up(shared: &Shared, request: RequestId) {
+    // Whoever waits finds out whether any channel is left.
+    shared.store().hints().changed(request);
+    // And where nobody waits, nobody would.
+    if let Err(error) = refuse_if_unseen(shared, request).await {
+        tracing::error!(%request, %error, "a request that nobody sees was not withdrawn");
     }
 }
 

@@ -5,12 +5,12 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::delivering::retry;
-use super::presenting::{answer, here, note, run_or_spawn};
+use super::presenting::{answer, given_up, here, note, run_or_spawn};
 use super::shared::{Channel, Shared};
 use super::unpanicked::Unpanicked;
 use crate::approver::{ApproverError, Notice, Receipt};
 use crate::id::{ChannelId, RequestId};
-use crate::review::Record;
+use crate::review::{Phase, Record};
 use crate::store::{Delivery, DeliveryState, Seen, StoreError};
 
 /// The copies that a task of this gate is updating. One task at a time has a copy in
@@ -187,6 +187,18 @@ async fn update_copy(
     let receipt = match followed {
         Ok(further) => further.unwrap_or(receipt),
         Err(error) => {
+            let pending = notice.state().phase() == Phase::Pending;
+            if error.is_gone() && pending && !shared.is_local(&channel.id) {
+                // Nobody sees it there: that it was posted once is no longer worth anything.
+                let state = DeliveryState::Failed {
+                    why: error.to_string(),
+                    retry: None,
+                };
+                let revision = delivery.revision;
+                note(shared, request, delivery, revision, state).await;
+                given_up(shared, request).await;
+                return Err(NotUpdated::Channel(error));
+            }
             let receipt = error.receipt().cloned().unwrap_or(receipt);
             let state = if error.is_for_good() {
                 // Not due any more; the next change of the request tries once more.

@@ -5,6 +5,7 @@ mod archiving;
 mod delivery;
 mod duties;
 mod faults;
+mod gone;
 mod local;
 mod reminders;
 mod resume;

@@ -20,7 +20,7 @@ use std::alloc::System;
 use approvals_testing::mutation::Mutations;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-use target::{Target, bodies};
+use target::{Target, bodies, near_the_cap};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -34,6 +34,17 @@ fn no_bytes_make_the_slack_channel_panic_act_unsigned_or_allocate_beyond_bounds(
     assert_eq!(target.votes(), 1);
     target.clicked(&[1, 0, 0, 0]);
     assert_eq!(target.votes(), 0, "both agreed, and another is asked for");
+    for filling in [
+        "1%2C",
+        "%22a%22%2C",
+        "%7B%22a%22%3A%22%5Cn%22%7D%2C",
+        "%5B%5D%2C",
+    ] {
+        let votes = target.votes();
+        target.signed(near_the_cap(filling).as_bytes(), true);
+        assert_eq!(target.votes(), 1, "{filling} after {votes}");
+    }
+    replay(&target);
     let mut mutations = Mutations::seeded(20_260_131);
     for round in 0..900 {
         let body = bodies()[round % 4].clone();
@@ -49,4 +60,15 @@ fn no_bytes_make_the_slack_channel_panic_act_unsigned_or_allocate_beyond_bounds(
         target.signed_otherwise(&otherwise);
         target.clicked(&mutations.spoil(b"0123 because"));
     }
+}
+
+/// What a fuzzer begins with, and whatever was found by one and kept.
+fn replay(target: &Target) {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/slack_callback");
+    let mut replayed = 0;
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        target.any(&std::fs::read(seed.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed > 20, "{replayed} seeds");
 }

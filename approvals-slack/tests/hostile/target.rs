@@ -26,6 +26,9 @@ const PEOPLE: [&str; 8] = [
     "alice", "carol", "bob", "mallory", "guest", "robot", "gone", "stranger",
 ];
 const BUTTONS: [&str; 5] = ["approve", "deny", "take_back", "confirm", "break_glass"];
+/// All that is allocated for a callback, even for the largest, is within so many times what one may
+/// have, whatever it says.
+const TIMES: usize = 6;
 /// So many inputs a pending request is thrown at before there is another.
 const MOST_INPUTS: usize = 256;
 
@@ -102,6 +105,18 @@ impl Target {
     /// A channel with a pending request.
     pub(crate) fn new() -> Self {
         Self(RefCell::new(World::new()))
+    }
+
+    /// Whatever a fuzzer finds: the first byte says how the rest is thrown.
+    pub(crate) fn any(&self, data: &[u8]) {
+        match data.split_first() {
+            Some((b'u', rest)) => self.unsigned(rest),
+            Some((b'o', rest)) => self.signed_otherwise(rest),
+            Some((b'f', rest)) => self.signed(rest, true),
+            Some((b'j', rest)) => self.signed(rest, false),
+            Some((_, rest)) => self.clicked(rest),
+            None => {}
+        }
     }
 
     /// Lines of `name: value` are headers, as many as there are and each as often as it is there;
@@ -229,8 +244,7 @@ impl Target {
             let region = Region::new(ALLOCATOR);
             let received = world.room.slack.receive(request);
             let allocated = region.change().bytes_allocated;
-            // A callback that is as large as one may be stays within a few times of that.
-            let most = 64 * request.body().len() + 64 * 1024;
+            let most = TIMES * MOST_CALLBACK_BYTES;
             assert!(allocated <= most, "{allocated} bytes");
             if let Some(work) = received.work {
                 world.runtime.block_on(work);
@@ -261,6 +275,17 @@ impl Target {
 /// What a vote would change.
 fn fingerprint(record: &Record) -> (u64, usize, Digest) {
     (record.revision, record.votes.len(), record.asked.digest)
+}
+
+/// Callbacks that are nearly as large as one may be: a click with this, many times, in the message
+/// that comes along.
+pub(crate) fn near_the_cap(filling: &str) -> String {
+    let [click, ..] = bodies();
+    let place = click.find("%22actions%22").unwrap();
+    let room = MOST_CALLBACK_BYTES - click.len() - 1_024;
+    let message = filling.repeat(room / filling.len());
+    let (before, after) = click.split_at(place);
+    format!("{before}%22message%22%3A%5B{message}1%5D%2C{after}")
 }
 
 /// Callbacks that are in order, to begin with.

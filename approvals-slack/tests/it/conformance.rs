@@ -7,7 +7,7 @@ use approvals_slack::Slack;
 use approvals_testing::approver::{Driver, Shown, conformance};
 
 use crate::room::{deliver, id, settings};
-use crate::stand_in::{Message, TEAM, Workspace};
+use crate::stand_in::{Fault, Message, TEAM, Workspace};
 
 /// People at the stand-in, and the channel as it was made last.
 #[derive(Debug)]
@@ -17,11 +17,32 @@ struct People {
 }
 
 impl People {
-    fn message(&self, request: RequestId) -> Option<Message> {
+    fn messages(&self, request: RequestId) -> Vec<Message> {
         let named = request.to_string();
-        let all = self.workspace.messages();
-        all.into_iter()
-            .find(|message| message.body.to_string().contains(&named))
+        let all = self.workspace.messages().into_iter();
+        all.filter(|message| message.body.to_string().contains(&named))
+            .collect()
+    }
+
+    fn message(&self, request: RequestId) -> Option<Message> {
+        self.messages(request).into_iter().next()
+    }
+
+    async fn press(&self, message: &Message, user: &str, choice: Choice, comment: Option<&str>) {
+        let button = match choice {
+            Choice::Approve => "approve",
+            _ => "deny",
+        };
+        let button = Workspace::button(message, button).unwrap();
+        let forms = self.workspace.views().len();
+        let payload = self.workspace.press(message, user, &button);
+        deliver(&self.slack(), &self.workspace.callback(&payload)).await;
+        let views = self.workspace.views();
+        if views.len() > forms {
+            let typed = [("comment", comment.unwrap_or_default())];
+            let payload = self.workspace.submit(views.last().unwrap(), user, &typed);
+            deliver(&self.slack(), &self.workspace.callback(&payload)).await;
+        }
     }
 
     fn slack(&self) -> Slack {
@@ -39,20 +60,23 @@ impl Driver for People {
 
     async fn click(&self, request: RequestId, user: &str, choice: Choice, comment: Option<&str>) {
         let message = self.message(request).unwrap();
-        let button = match choice {
-            Choice::Approve => "approve",
-            _ => "deny",
-        };
-        let button = Workspace::button(&message, button).unwrap();
-        let forms = self.workspace.views().len();
-        let payload = self.workspace.press(&message, user, &button);
-        deliver(&self.slack(), &self.workspace.callback(&payload)).await;
-        let views = self.workspace.views();
-        if views.len() > forms {
-            let typed = [("comment", comment.unwrap_or_default())];
-            let payload = self.workspace.submit(views.last().unwrap(), user, &typed);
-            deliver(&self.slack(), &self.workspace.callback(&payload)).await;
-        }
+        self.press(&message, user, choice, comment).await;
+    }
+
+    async fn click_on(&self, message: usize, request: RequestId, user: &str, choice: Choice) {
+        let message = self.messages(request).swap_remove(message);
+        self.press(&message, user, choice, None).await;
+    }
+
+    async fn live(&self, request: RequestId) -> Option<usize> {
+        let messages = self.messages(request);
+        let live = |message: &&Message| Workspace::button(message, "deny").is_some();
+        Some(messages.iter().filter(live).count())
+    }
+
+    async fn lose_an_answer(&self) -> bool {
+        self.workspace.fail("chat.postMessage", &[Fault::Lost]);
+        true
     }
 
     async fn shown(&self, request: RequestId) -> Shown {

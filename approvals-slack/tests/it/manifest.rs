@@ -17,13 +17,7 @@ fn list(name: &str) -> Vec<&'static str> {
 #[test]
 fn the_manifest_asks_for_what_is_used_and_for_no_more() {
     let scopes = list("bot:");
-    let used = [
-        "chat:write",
-        "commands",
-        "im:write",
-        "users:read",
-        "usergroups:read",
-    ];
+    let used = ["chat:write", "commands", "users:read", "usergroups:read"];
     assert_eq!(scopes, used);
 }
 

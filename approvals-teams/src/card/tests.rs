@@ -1,5 +1,7 @@
 //! What is posted, of requests as hostile as can be.
 
+mod beside;
+
 use std::collections::BTreeSet;
 
 use approvals_core::State;

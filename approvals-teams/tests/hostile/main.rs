@@ -38,6 +38,12 @@ fn no_bytes_make_the_teams_channel_panic_accept_what_is_unsigned_or_allocate_bey
     assert_eq!(target.votes(), 1);
     target.clicked(&[1, 0, 0, 0]);
     assert_eq!(target.votes(), 0, "both agreed, and another is asked for");
+    for filling in ["1,", "\"a\",", "{\"a\":\"\\n\"},", "[],"] {
+        let votes = target.votes();
+        target.signed(target.near_the_cap(filling).as_bytes());
+        assert_eq!(target.votes(), 1, "{filling} after {votes}");
+    }
+    replay(&target);
     let mut mutations = Mutations::seeded(20_260_131);
     for round in 0..300 {
         let body = &bodies[round % 3];
@@ -49,4 +55,15 @@ fn no_bytes_make_the_teams_channel_panic_accept_what_is_unsigned_or_allocate_bey
         target.signed(&mutations.spoil(body.as_bytes()));
         target.clicked(&mutations.spoil(b"0123 because"));
     }
+}
+
+/// What a fuzzer begins with, and whatever was found by one and kept.
+fn replay(target: &Target) {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/teams_callback");
+    let mut replayed = 0;
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        target.any(&std::fs::read(seed.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed > 20, "{replayed} seeds");
 }

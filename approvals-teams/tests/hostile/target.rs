@@ -26,6 +26,9 @@ const PEOPLE: [&str; 8] = [
     "alice", "carol", "bob", "mallory", "guest", "robot", "external", "stranger",
 ];
 const CHOICES: [&str; 5] = ["approve", "deny", "take_back", "confirm", "break_glass"];
+/// All that is allocated for a callback, even for the largest, is within so many times what one may
+/// have, whatever it says.
+const TIMES: usize = 4;
 /// So many inputs a pending request is thrown at before there is another.
 const MOST_INPUTS: usize = 256;
 
@@ -120,6 +123,18 @@ impl Target {
             world: RefCell::new(World::new()),
             good: Signer::good(),
             other: Signer::other("k1", &["msteams"]),
+        }
+    }
+
+    /// Whatever a fuzzer finds: the first byte says how the rest is thrown.
+    pub(crate) fn any(&self, data: &[u8]) {
+        match data.split_first() {
+            Some((b'u', rest)) => self.unsigned(rest),
+            Some((b'a', rest)) => self.signed_by_another(rest),
+            Some((b't', rest)) => self.claimed(rest),
+            Some((b's', rest)) => self.signed(rest),
+            Some((_, rest)) => self.clicked(rest),
+            None => {}
         }
     }
 
@@ -237,7 +252,7 @@ impl Target {
         let status = self.status(request);
         let allocated = region.change().bytes_allocated;
         // The vote, what the service is asked, and the card are in it as well.
-        let most = 64 * request.body().len() + 1024 * 1024;
+        let most = TIMES * MOST_CALLBACK_BYTES;
         assert!(allocated <= most, "{allocated} bytes");
         self.world.borrow().assert_sound();
         self.goes_on();
@@ -265,6 +280,17 @@ impl Target {
         let world = self.world.borrow();
         let text = String::from_utf8_lossy(input).replace(SEEN, &world.seen());
         Bytes::from(text)
+    }
+
+    /// A click that is nearly as large as a callback may be, with this, many times, beside what it
+    /// carries.
+    pub(crate) fn near_the_cap(&self, filling: &str) -> String {
+        let [click, ..] = self.bodies();
+        let place = click.find("\"trigger\"").unwrap();
+        let room = MOST_CALLBACK_BYTES - click.len() - 1_024;
+        let more = filling.repeat(room / filling.len());
+        let (before, after) = click.split_at(place);
+        format!("{before}\"more\":[{more}1],{after}")
     }
 
     /// Callbacks that are in order, to begin with.

@@ -7,7 +7,7 @@ use approvals_teams::{Conversations, InMemoryConversations, Teams};
 use approvals_testing::approver::{Driver, Shown, conformance};
 
 use crate::room::{id, settings};
-use crate::stand_in::{Message, Microsoft, TENANT};
+use crate::stand_in::{Fault, Message, Microsoft, TENANT};
 
 /// People at the stand-in, and the channel as it was made last.
 #[derive(Debug)]
@@ -18,11 +18,27 @@ struct People {
 }
 
 impl People {
-    fn message(&self, request: RequestId) -> Option<Message> {
+    fn messages(&self, request: RequestId) -> Vec<Message> {
         let named = request.to_string();
-        let all = self.microsoft.messages();
-        all.into_iter()
-            .find(|message| message.activity.to_string().contains(&named))
+        let all = self.microsoft.messages().into_iter();
+        all.filter(|message| message.activity.to_string().contains(&named))
+            .collect()
+    }
+
+    fn message(&self, request: RequestId) -> Option<Message> {
+        self.messages(request).into_iter().next()
+    }
+
+    async fn press(&self, message: &Message, user: &str, choice: Choice, comment: Option<&str>) {
+        let title = match choice {
+            Choice::Approve => "Approve",
+            _ => "Deny",
+        };
+        let button = Microsoft::button(message, title).unwrap();
+        let typed = [("approvals.comment", comment.unwrap_or_default())];
+        let activity = self.microsoft.press(message, user, &button, &typed);
+        let teams = self.teams();
+        teams.respond(&self.microsoft.callback(&activity)).await;
     }
 
     fn teams(&self) -> Teams {
@@ -41,15 +57,23 @@ impl Driver for People {
 
     async fn click(&self, request: RequestId, user: &str, choice: Choice, comment: Option<&str>) {
         let message = self.message(request).unwrap();
-        let title = match choice {
-            Choice::Approve => "Approve",
-            _ => "Deny",
-        };
-        let button = Microsoft::button(&message, title).unwrap();
-        let typed = [("approvals.comment", comment.unwrap_or_default())];
-        let activity = self.microsoft.press(&message, user, &button, &typed);
-        let teams = self.teams();
-        teams.respond(&self.microsoft.callback(&activity)).await;
+        self.press(&message, user, choice, comment).await;
+    }
+
+    async fn click_on(&self, message: usize, request: RequestId, user: &str, choice: Choice) {
+        let message = self.messages(request).swap_remove(message);
+        self.press(&message, user, choice, None).await;
+    }
+
+    async fn live(&self, request: RequestId) -> Option<usize> {
+        let messages = self.messages(request);
+        let live = |message: &&Message| Microsoft::button(message, "Deny").is_some();
+        Some(messages.iter().filter(live).count())
+    }
+
+    async fn lose_an_answer(&self) -> bool {
+        self.microsoft.fail("make", &[Fault::Lost]);
+        true
     }
 
     async fn shown(&self, request: RequestId) -> Shown {

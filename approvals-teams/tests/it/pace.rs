@@ -1,5 +1,6 @@
 //! How fast when there is much to post.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ async fn calm(number: usize) -> Result<(), ApprovalError> {
 async fn urgent(number: usize) -> Result<(), ApprovalError> {
     Ok(())
 }
+
+/// How many are asked at the same time.
+const BATCH: usize = 250;
 
 /// Posts so many requests to so many channels, a part of them urgent, all asked at once or nearly.
 async fn flood(count: usize, channels: usize) -> Vec<Message> {
@@ -72,6 +76,10 @@ async fn flood(count: usize, channels: usize) -> Vec<Message> {
             };
             gate.scope(agent.scope(call)).await
         }));
+        if number % BATCH == BATCH - 1 {
+            // Asked a moment later than those before.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
     for waited in 0.. {
         if microsoft.messages().len() == count {
@@ -106,6 +114,30 @@ async fn a_flood_is_posted_to_teams_as_fast_as_the_limits_allow_and_never_faster
     let urgent = |m: &Message| text_of(m.card()).contains("sample.urgent");
     let last = messages.iter().rposition(urgent).unwrap();
     assert!(last < 300, "{last}");
+    // And of the rest what was asked earlier comes earlier in its channel.
+    let mut by_channel: HashMap<&str, Vec<usize>> = HashMap::new();
+    for message in messages.iter().filter(|message| !urgent(message)) {
+        let channel = message.conversation.split(';').next().unwrap();
+        by_channel
+            .entry(channel)
+            .or_default()
+            .push(number_of(message));
+    }
+    // A tenth of the channels is asked nothing that is not urgent.
+    assert_eq!(by_channel.len(), 45);
+    for (channel, numbers) in by_channel {
+        // What is posted before all are asked is not compared.
+        let rest = &numbers[numbers.len() / 5..];
+        assert!(rest.is_sorted_by_key(|n| n / BATCH), "{channel}: {rest:?}");
+    }
+}
+
+fn number_of(message: &Message) -> usize {
+    let text = text_of(message.card());
+    let after = text.split("Argument number").nth(1).unwrap();
+    let digits = after.chars().skip_while(|c| !c.is_ascii_digit());
+    let digits: String = digits.take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

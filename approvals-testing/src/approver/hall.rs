@@ -13,8 +13,10 @@ use approvals_core::{
 };
 
 use super::Driver;
+use super::altered::{Altered, Mirror};
 use crate::report::Found;
 use crate::sample::{REVIEWERS, Sample, known};
+use crate::wrapping::Wrapping;
 
 /// How long the suite waits for a channel, in steps of [`STEP`].
 const STEPS: usize = 200;
@@ -108,6 +110,9 @@ pub(super) struct Hall {
     driver: Arc<dyn Driver>,
     pub(super) store: Arc<MemoryStore>,
     desk: Desk,
+    /// What the channel reads of the store.
+    mirror: Arc<Wrapping<Mirror>>,
+    directory: Arc<InMemoryDirectory>,
     observer: SinkId,
     requirement: Requirement,
     log: Arc<Mutex<Log>>,
@@ -133,8 +138,11 @@ impl Hall {
         let store = Arc::new(MemoryStore::on_tokio_time());
         let observer = SinkId::new("observer")?;
         store.register_sink(&observer).await?;
+        let directory = Arc::new(directory);
         Ok(Self {
-            desk: Desk::new(store.clone(), Arc::new(directory)),
+            desk: Desk::new(store.clone(), directory.clone()),
+            mirror: Arc::new(Wrapping(Mirror::of(store.clone()))),
+            directory,
             requirement: Requirement::some_of(count, REVIEWERS)?,
             driver,
             store,
@@ -146,7 +154,8 @@ impl Hall {
 
     /// Starts a process: the channel, and a gate that asks there and elsewhere.
     pub(super) async fn start(&self) -> Result<Gate, Found> {
-        let inner = self.driver.connect(self.desk.channel(channel())).await;
+        let desk = Desk::new(self.mirror.clone(), self.directory.clone());
+        let inner = self.driver.connect(desk.channel(channel())).await;
         let log = Arc::clone(&self.log);
         let gate = Gate::with_desk(self.desk.clone())
             .policy("sample", self.requirement.clone())
@@ -183,7 +192,34 @@ impl Hall {
     /// task of its own; it is keyed, so that it outlives the gate.
     pub(super) async fn ask(&self, gate: &Gate, table: &str) -> Result<Arc<Record>, Found> {
         let before = self.log(|log| log.presented.len());
-        let key = format!("ask-{before}");
+        self.call(gate, table, before).await?;
+        self.until(|| self.log(|log| log.presented.len()) > before)
+            .await?;
+        let presented = self.log(|log| log.presented.last().copied());
+        let (id, _) = presented.ok_or_else(|| Found("nothing was presented".to_owned()))?;
+        let mut last = "`present` does not return".to_owned();
+        for _ in 0..STEPS {
+            let delivery = self.delivery(id).await?;
+            match delivery.state {
+                DeliveryState::Delivered(_) | DeliveryState::Outdated { .. } => {
+                    return self.record(id).await;
+                }
+                DeliveryState::Failed { why, retry } => {
+                    last = format!("`present` fails: {why}");
+                    if retry.is_none() {
+                        break;
+                    }
+                }
+                DeliveryState::Intended => {}
+            }
+            tokio::time::sleep(STEP).await;
+        }
+        Err(Found(last))
+    }
+
+    /// Has a gate make the call that was made when so many requests had been presented, or makes it.
+    pub(super) async fn call(&self, gate: &Gate, table: &str, nth: usize) -> Result<(), Found> {
+        let key = format!("ask-{nth}");
         let sample = Sample::at(self.store.now().await?).table(table).key(&key);
         let asking = gate.clone();
         let call = sample.call();
@@ -192,23 +228,17 @@ impl Hall {
             let _ = asking.authorize(call).await;
         });
         self.asking().push(task);
-        self.until(|| self.log(|log| log.presented.len()) > before)
-            .await?;
-        let presented = self.log(|log| log.presented.last().copied());
-        let (id, _) = presented.ok_or_else(|| Found("nothing was presented".to_owned()))?;
-        for _ in 0..STEPS {
-            let delivery = self.delivery(id).await?;
-            match delivery.state {
-                DeliveryState::Delivered(_) | DeliveryState::Outdated { .. } => {
-                    return self.record(id).await;
-                }
-                DeliveryState::Failed { why, .. } => {
-                    return Err(Found(format!("`present` fails: {why}")));
-                }
-                DeliveryState::Intended => tokio::time::sleep(STEP).await,
-            }
-        }
-        Err(Found("`present` does not return".to_owned()))
+        Ok(())
+    }
+
+    /// Has the store say something else to the channel than it has shown, or again what it has.
+    pub(super) fn alter(&self, what: Altered) {
+        self.mirror.alter(what);
+    }
+
+    /// Gives a channel time for what it does without being asked.
+    pub(super) async fn a_while(&self) {
+        tokio::time::sleep(STEP * 120).await;
     }
 
     pub(super) async fn delivery(&self, id: RequestId) -> Result<Delivery, Found> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use approvals_core::review::{Choice, Phase};
 use approvals_core::{CastVote, Coverage, Presentation, What};
 
+use super::altered::Altered;
 use super::hall::Hall;
 use super::{Driver, Shown};
 use crate::report::{Found, Judgment, Rule, ensure, rules};
@@ -19,6 +20,9 @@ pub(super) const RULES: &[Rule<World>] = rules![World:
     "a click of somebody unknown, or of somebody who is not asked, counts for nobody" => strangers,
     "a click twice is one vote" => twice,
     "a vote carries the revision that its message shows, and not a newer one" => revision,
+    "a vote carries the digest and the presentation that its message shows, and not those that are stored" => bound,
+    "of a request there is one message that can be answered, and none when it is over" => one_live,
+    "after an answer that was lost every message answers the same request" => lost_answer,
     "progress and outcome are shown in place" => updates,
     "after a restart an earlier message can be clicked" => restart_click,
     "after a restart an earlier message is updated by its receipt" => restart_update,
@@ -180,6 +184,93 @@ async fn revision(driver: World) -> Judgment {
     Ok(())
 }
 
+async fn bound(driver: World) -> Judgment {
+    let hall = Hall::new(Arc::clone(&driver), 1).await?;
+    let gate = hall.start().await?;
+    for altered in [Altered::Digest, Altered::Shown] {
+        let record = hall.ask(&gate, "customers").await?;
+        hall.alter(altered);
+        // Whoever clicks agrees to what the message shows, which is not what is stored.
+        let after = click(&driver, &hall, &record, "alice", Choice::Approve).await?;
+        hall.alter(Altered::Nothing);
+        ensure!(
+            after.votes.is_empty() && after.state.phase() == Phase::Pending,
+            "{altered:?} is stored otherwise than the message shows it, and a click on it counted"
+        );
+        let (_, alice) = driver.user("alice");
+        let trail = hall.trail().await?;
+        let refused = trail.iter().any(|event| match &event.what {
+            What::VoteRefused { identity, .. } => {
+                event.request == Some(record.id()) && *identity.user == *alice
+            }
+            _ => false,
+        });
+        ensure!(refused, "the click was not handed in");
+    }
+    Ok(())
+}
+
+async fn one_live(driver: World) -> Judgment {
+    let hall = Hall::new(Arc::clone(&driver), 2).await?;
+    let first = hall.start().await?;
+    let record = hall.ask(&first, "customers").await?;
+    let id = record.id();
+    let Some(live) = driver.live(id).await else {
+        return Ok(());
+    };
+    ensure!(live == 1, "after it was put before people there are {live}");
+    // The same call is made again, here and after a restart.
+    hall.call(&first, "customers", 0).await?;
+    hall.a_while().await;
+    hall.stop(first).await;
+    let second = hall.start().await?;
+    hall.call(&second, "customers", 0).await?;
+    hall.a_while().await;
+    let live = driver.live(id).await.unwrap_or_default();
+    ensure!(live == 1, "after the call came again there are {live}");
+    click(&driver, &hall, &record, "alice", Choice::Approve).await?;
+    updated(&hall, &record).await?;
+    let live = driver.live(id).await.unwrap_or_default();
+    ensure!(live == 1, "after a vote there are {live}");
+    let voted = hall.record(id).await?;
+    hall.log(|log| log.updated.clear());
+    second.withdraw(id).await?;
+    updated(&hall, &voted).await?;
+    let live = driver.live(id).await.unwrap_or_default();
+    ensure!(live == 0, "when it is over there are {live}");
+    Ok(())
+}
+
+async fn lost_answer(driver: World) -> Judgment {
+    let hall = Hall::new(Arc::clone(&driver), 2).await?;
+    let gate = hall.start().await?;
+    if !driver.lose_an_answer().await {
+        return Ok(());
+    }
+    let record = hall.ask(&gate, "customers").await?;
+    let live = driver.live(record.id()).await.unwrap_or_default();
+    ensure!(live > 0, "nobody can answer it");
+    let mut known = record;
+    for (message, who) in [(0, "alice"), (live - 1, "carol")] {
+        let (_, user) = driver.user(who);
+        let id = known.id();
+        driver.click_on(message, id, &user, Choice::Approve).await;
+        let after = hall.settled(id, known.revision).await?;
+        ensure!(
+            after.votes.iter().any(|vote| vote.person == person(who)),
+            "of {live} messages the one of number {message} answers nothing: {:?}",
+            after.votes
+        );
+        known = after;
+    }
+    ensure!(
+        known.state.phase() != Phase::Pending,
+        "two have agreed, and it is {:?}",
+        known.state
+    );
+    Ok(())
+}
+
 async fn updates(driver: World) -> Judgment {
     let hall = Hall::new(Arc::clone(&driver), 1).await?;
     let gate = hall.start().await?;
@@ -187,14 +278,7 @@ async fn updates(driver: World) -> Judgment {
     let before = driver.shown(record.id()).await;
     gate.withdraw(record.id()).await?;
     updated(&hall, &record).await?;
-    let after = driver.shown(record.id()).await;
-    if let (Shown::Text(before), Shown::Text(after)) = (before, after) {
-        ensure!(
-            before != after,
-            "a withdrawn request looks as before: {after}"
-        );
-    }
-    Ok(())
+    looks_otherwise(&before, &driver.shown(record.id()).await)
 }
 
 /// Waits until the channel was handed a change of the record and took it.
@@ -233,6 +317,7 @@ async fn restart_update(driver: World) -> Judgment {
     let record = hall.ask(&first, "customers").await?;
     let delivery = hall.delivery(record.id()).await?;
     let receipt = delivery.state.receipt().cloned();
+    let before = driver.shown(record.id()).await;
     hall.stop(first).await;
     let second = hall.start().await?;
     hall.log(|log| log.updated.clear());
@@ -244,5 +329,20 @@ async fn restart_update(driver: World) -> Judgment {
             .all(|(_, _, used)| Some(used) == receipt.as_ref())
     });
     ensure!(used, "another receipt came back than was given");
+    looks_otherwise(&before, &driver.shown(record.id()).await)
+}
+
+/// A message does not look as it did before its request was over.
+fn looks_otherwise(before: &Shown, after: &Shown) -> Judgment {
+    if let (Shown::Text(before), Shown::Text(after)) = (before, after) {
+        ensure!(
+            before != after,
+            "a withdrawn request looks as before: {after}"
+        );
+    }
+    ensure!(
+        *after != Shown::Nothing || *before == Shown::Nothing,
+        "the message is not there any more"
+    );
     Ok(())
 }

@@ -8,13 +8,14 @@
 
 mod hostile;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_core::call::Declaration;
 use approvals_core::review::{Claim, Vote};
 use approvals_core::{
-    Call, ChannelId, ChannelIdentity, Choice, Groups, NonEmpty, OwnerId, People, PersonId,
+    Call, ChannelId, ChannelIdentity, Choice, Groups, NonEmpty, OwnerId, People, PersonId, Phase,
     Presentation, Reasons, Record, RequestId, Requester, Requirement, Risk, State, Timestamp,
 };
 
@@ -155,6 +156,9 @@ pub fn states_of(record: &Record, words: &str) -> Vec<Record> {
 }
 
 /// One record in each state.
+///
+/// # Panics
+/// When a state is missing.
 #[must_use]
 pub fn every_state() -> Vec<(&'static str, Record)> {
     let call = Call::of(
@@ -272,6 +276,25 @@ pub fn every_state() -> Vec<(&'static str, Record)> {
         ),
         ("lapsed", State::Lapsed { at: NOW }, yes()),
     ];
+    // A state that is new makes this no longer compile: list it above, and raise the number.
+    let listed: BTreeSet<Phase> = all.iter().map(|(_, state, _)| state.phase()).collect();
+    for phase in &listed {
+        match phase {
+            Phase::Pending
+            | Phase::Approved
+            | Phase::Claimed
+            | Phase::Executing
+            | Phase::Succeeded
+            | Phase::Failed
+            | Phase::InDoubt
+            | Phase::Denied
+            | Phase::Withdrawn
+            | Phase::Expired
+            | Phase::Revoked
+            | Phase::Lapsed => {}
+        }
+    }
+    assert_eq!(listed.len(), 12, "a state is not listed");
     let with = |(name, state, votes): (&'static str, State, Vec<Arc<Vote>>)| {
         let revision = 1 + votes.len() as u64;
         (

@@ -38,6 +38,34 @@ async fn the_principal_cannot_vote_on_what_their_agent_asks() {
     task.abort();
 }
 
+/// Each is told why, and counted; the trail holds what there is to know.
+#[tokio::test(start_paused = true)]
+async fn whoever_may_not_vote_fills_no_trail_by_clicking_on() {
+    let world = world(a_senior()).await;
+    let (task, request) = world.ask(export("orders", 1)).await;
+    for _ in 0..1_000 {
+        assert!(has_a_part(&request.approve_as("bob").await));
+        request.approve_as("nobody-known").await.unwrap_err();
+    }
+    assert!(has_a_part(
+        &say(&request, "bob", Choice::Deny, Some("mine")).await
+    ));
+    let trail = world.trail(request.id()).await;
+    let refused = trail.iter().filter_map(|what| match what {
+        What::VoteRefused {
+            identity, choice, ..
+        } => Some((identity.user.to_string(), *choice)),
+        _ => None,
+    });
+    let expected = [
+        ("bob".to_owned(), Choice::Approve),
+        ("nobody-known".to_owned(), Choice::Approve),
+        ("bob".to_owned(), Choice::Deny),
+    ];
+    assert_eq!(refused.collect::<Vec<_>>(), expected);
+    task.abort();
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_requester_cannot_vote_through_another_channel_identity() {
     let world = world(a_senior()).await;

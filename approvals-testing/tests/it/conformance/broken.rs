@@ -1,5 +1,6 @@
 //! Suites can fail: implementations with one flaw each break the rule that forbids it.
 
+mod channels;
 mod others;
 mod stores;
 
