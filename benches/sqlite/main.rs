@@ -4,6 +4,7 @@ mod bare;
 mod cycle;
 mod lookups;
 mod returning;
+mod rows;
 
 use approvals_benches::effort::Effort;
 use approvals_benches::files::directory;
