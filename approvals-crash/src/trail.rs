@@ -195,13 +195,13 @@ impl Trail {
         if !may_follow {
             broken(Broken::Order, &format!("{to} after {from}"));
         }
-        let late = history.decide_by.is_some_and(|by| event.at >= by);
+        let late = history.decide_by.map(|by| event.at >= by);
         match &event.what {
             What::Approved if !history.has_yes() => {
                 broken(Broken::StartedWithoutYes, "approved without enough votes");
             }
-            What::Approved if late => broken(Broken::Late, "approved after its time"),
-            What::Expired if !late => broken(Broken::Late, "expired before its time"),
+            What::Approved if late == Some(true) => broken(Broken::Late, "approved after its time"),
+            What::Expired if late == Some(false) => broken(Broken::Late, "expired before its time"),
             What::Claimed { fence, .. } => {
                 if *fence <= history.claimed {
                     broken(Broken::Order, &format!("fence {fence} is not new"));
