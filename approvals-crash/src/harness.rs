@@ -302,9 +302,11 @@ impl<'a> Battle<'a> {
 /// Who has the flaw.
 fn flaw_of(flaw: Option<Flaw>, role: &str) -> Option<Flaw> {
     flaw.filter(|flaw| match flaw {
-        Flaw::RunsUnclaimed | Flaw::ForgetsKeys | Flaw::LosesStarts | Flaw::LosesEvents => {
-            role == "agent"
-        }
+        Flaw::RunsUnclaimed
+        | Flaw::ForgetsKeys
+        | Flaw::LosesStarts
+        | Flaw::LosesEvents
+        | Flaw::IgnoresFreeze => role == "agent",
         Flaw::LosesVotes => role == "reviewer",
         Flaw::NeverDue => true,
     })

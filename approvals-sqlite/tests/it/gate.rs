@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use approvals_core::memory::{InMemoryApprover, InMemoryDirectory};
 use approvals_core::review::Limits;
-use approvals_core::{
-    ApprovalError, Call, Gate, Kind, RedactionKey, RequestId, RequestStore, Requirement,
-};
+use approvals_core::{ApprovalError, Call, Gate, Kind, RedactionKey, RequestId, Requirement};
 use approvals_sqlite::SqliteStore;
 use approvals_testing::sample::REVIEWERS;
 use approvals_testing::{FullDisk, ManualClock, SmallDisk};
