@@ -49,7 +49,7 @@ fn measure(directory: &std::path::Path, counts: &[usize]) -> Result<Table, Failu
         let directory = directory.join(turn.to_string());
         std::fs::create_dir_all(&directory)?;
         let (working, listed, resident) = runtime.block_on(async {
-            filled(&directory, *count).await?.close().await;
+            filled(&directory, *count, 0).await?.close().await;
             let (before, resident) = (live_bytes(), resident_bytes()?);
             let path = directory.join(format!("{count}.db"));
             let store: Arc<dyn RequestStore> = Arc::new(SqliteStore::open(path).await?);

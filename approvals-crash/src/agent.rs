@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use approvals_core::{
-    ApprovalError, Approver, ApproverError, Coverage, Kind, Notice, Permit, Presentation, Receipt,
-    async_trait, requires_approval,
+    ApprovalError, Approver, ApproverError, Call, Coverage, Gate, Kind, Notice, Permit,
+    Presentation, Receipt, async_trait, requires_approval,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -17,7 +17,7 @@ use crate::files::{self, Lines};
 use crate::flaw::Flaw;
 use crate::point::Points;
 use crate::roles::{Role, ready};
-use crate::setting::{Inbox, LEASE, effect, gate_with};
+use crate::setting::{Inbox, LEASE, book, effect, gate_with, kind, requester};
 use crate::sink::{Licences, has_claim};
 use crate::{Failure, Random};
 
@@ -29,6 +29,8 @@ const AGAIN: u64 = 3;
 const BODY: Duration = Duration::from_millis(25);
 /// How long it waits before it asks again whether something can be reached.
 const RETRY: Duration = Duration::from_millis(5);
+/// Of how many calls that follow each other those that are of one book are of the same.
+const OF_A_BOOK: u64 = 40;
 
 /// Where bodies write.
 #[derive(Debug)]
@@ -71,6 +73,38 @@ impl Effects {
 async fn append(call: &str, people: u8, effects: &Effects) -> Result<(), Failure> {
     let _ = people;
     effects.write(call, permit).await
+}
+
+/// The same, of which one yes covers several: what it is about has nothing of the call in it but the
+/// key.
+async fn append_in_book(
+    gate: &Gate,
+    name: &str,
+    book_name: &str,
+    effects: &Effects,
+) -> Result<(), Failure> {
+    let call = Call::of(book()?, requester()?)
+        .argument("book", &book_name)
+        .argument("people", &kind::GRANTED)
+        .resource(format_args!("books/{book_name}"))
+        .key(key_of(name))
+        .build()?;
+    let admitted = gate.authorize(call.clone()).await?;
+    let permit = admitted.start(&call).await?;
+    let written = effects.write(name, &permit).await;
+    permit.finish(written.is_ok()).await;
+    written
+}
+
+/// Which kind of call this is: the same after every restart, and in every agent.
+fn kind_of(seed: u64, name: &str) -> u8 {
+    match Random::of(seed, name).below(100) {
+        0..40 => kind::ONE,
+        40..72 => kind::TWO,
+        72..80 => kind::HURRIED,
+        80..92 => kind::GRANTED,
+        _ => kind::GLASS,
+    }
 }
 
 /// [`Flaw::ForgetsKeys`]: whether keys end with the process.
@@ -134,14 +168,12 @@ pub(crate) async fn run(role: Role) -> Result<(), Failure> {
         }
         let permit = Arc::clone(&room).acquire_owned().await?;
         let name = format!("call-{call}");
-        let people = if Random::of(role.seed, &name).in_hundred(50) {
-            1
-        } else {
-            2
-        };
+        let (gate, seed) = (gate.clone(), role.seed);
         let (effects, answers) = (Arc::clone(&effects), Arc::clone(&answers));
         calls.spawn(async move {
-            let answer = until_answered(&name, people, &effects).await;
+            let book = format!("book-{}", call / OF_A_BOOK);
+            let answer =
+                until_answered(&gate, (&name, &book), kind_of(seed, &name), &effects).await;
             answers.append(&format!("{name} {answer}"))?;
             drop(permit);
             Ok::<(), Failure>(())
@@ -153,17 +185,27 @@ pub(crate) async fn run(role: Role) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes a call, and makes it again while something cannot be reached: the key names it.
-async fn until_answered(call: &str, people: u8, effects: &Effects) -> String {
+/// Makes a call, and makes it again while something cannot be reached or the gates are frozen: the key
+/// names it.
+async fn until_answered(
+    gate: &Gate,
+    (call, book): (&str, &str),
+    people: u8,
+    effects: &Effects,
+) -> String {
     loop {
-        let error = match append(call, people, effects).await {
+        let made = match people {
+            kind::GRANTED => append_in_book(gate, call, book, effects).await,
+            _ => append(call, people, effects).await,
+        };
+        let error = match made {
             Ok(()) => return "ran -".to_owned(),
             Err(error) => error,
         };
         let Some(refused) = error.downcast_ref::<ApprovalError>() else {
             return format!("failed {error}");
         };
-        if refused.kind() == Kind::Unavailable {
+        if matches!(refused.kind(), Kind::Unavailable | Kind::Frozen) {
             tokio::time::sleep(RETRY).await;
             continue;
         }

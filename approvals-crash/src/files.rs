@@ -89,6 +89,11 @@ impl Directory {
         self.0.join("decisions")
     }
 
+    /// A line for each thing that an operator was told is done: `what request`.
+    pub(crate) fn operations(&self) -> PathBuf {
+        self.0.join("operations")
+    }
+
     /// A line for each answer that an agent was given: `key answer request`.
     pub(crate) fn answers(&self, agent: &str) -> PathBuf {
         self.0.join(format!("answers-{agent}"))

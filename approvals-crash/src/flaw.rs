@@ -18,17 +18,20 @@ pub enum Flaw {
     LosesStarts,
     /// An agent whose required sink acknowledges events and keeps none.
     LosesEvents,
+    /// An agent whose store does not know of a freeze.
+    IgnoresFreeze,
 }
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RunsUnclaimed,
         Self::ForgetsKeys,
         Self::LosesVotes,
         Self::NeverDue,
         Self::LosesStarts,
         Self::LosesEvents,
+        Self::IgnoresFreeze,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Flaw {
             Self::NeverDue => "never-due",
             Self::LosesStarts => "loses-starts",
             Self::LosesEvents => "loses-events",
+            Self::IgnoresFreeze => "ignores-freeze",
         }
     }
 }

@@ -103,7 +103,13 @@ impl<'a> Battle<'a> {
             observer,
             report: Report::new(run),
         };
-        for (role, name) in [("agent", "one"), ("agent", "two"), ("reviewer", "people")] {
+        let roles = [
+            ("agent", "one"),
+            ("agent", "two"),
+            ("reviewer", "people"),
+            ("operator", "drills"),
+        ];
+        for (role, name) in roles {
             let role = Role {
                 sink: false,
                 role,
@@ -164,7 +170,8 @@ impl<'a> Battle<'a> {
             0..8 => self.strike_server().await?,
             8..36 => self.strike_process(0).await?,
             36..64 => self.strike_process(1).await?,
-            64..84 => self.strike_process(2).await?,
+            64..78 => self.strike_process(2).await?,
+            78..88 => self.strike_process(3).await?,
             _ => {
                 for index in 0..self.processes.len() {
                     self.strike_process(index).await?;
@@ -230,6 +237,7 @@ impl<'a> Battle<'a> {
         role.point = match role.role {
             "agent" if armed => Point::of_agent(&mut self.random),
             "reviewer" if armed => Point::of_reviewer(&mut self.random),
+            "operator" if armed => Point::of_operator(&mut self.random),
             _ => None,
         };
         self.report.died(role.role, at_point);
@@ -294,9 +302,11 @@ impl<'a> Battle<'a> {
 /// Who has the flaw.
 fn flaw_of(flaw: Option<Flaw>, role: &str) -> Option<Flaw> {
     flaw.filter(|flaw| match flaw {
-        Flaw::RunsUnclaimed | Flaw::ForgetsKeys | Flaw::LosesStarts | Flaw::LosesEvents => {
-            role == "agent"
-        }
+        Flaw::RunsUnclaimed
+        | Flaw::ForgetsKeys
+        | Flaw::LosesStarts
+        | Flaw::LosesEvents
+        | Flaw::IgnoresFreeze => role == "agent",
         Flaw::LosesVotes => role == "reviewer",
         Flaw::NeverDue => true,
     })

@@ -24,6 +24,7 @@ mod child;
 mod files;
 pub mod flaw;
 pub mod harness;
+mod operator;
 mod place;
 mod point;
 mod points;

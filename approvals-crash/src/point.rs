@@ -31,6 +31,15 @@ const OF_REVIEWERS: [(&str, u64); 4] = [
     ("decision", 8),
 ];
 
+/// What an operator does.
+const OF_OPERATORS: [(&str, u64); 5] = [
+    ("compare_and_swap", 4),
+    ("compare_and_swap", 4),
+    ("set_freeze", 3),
+    ("operation", 4),
+    ("read", 8),
+];
+
 /// When, relative to the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
@@ -55,6 +64,10 @@ impl Point {
 
     pub(crate) fn of_reviewer(random: &mut Random) -> Option<Self> {
         Self::among(&OF_REVIEWERS, random)
+    }
+
+    pub(crate) fn of_operator(random: &mut Random) -> Option<Self> {
+        Self::among(&OF_OPERATORS, random)
     }
 
     fn among(places: &[(&str, u64)], random: &mut Random) -> Option<Self> {

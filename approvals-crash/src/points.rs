@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use approvals_core::Phase;
-use approvals_core::store::{Due, RequestStore, StoreError, Swap, Swapped};
+use approvals_core::store::{Due, Freeze, RequestStore, Snapshot, StoreError, Swap, Swapped};
+use approvals_core::{Phase, RequestId};
 use approvals_testing::faults::Method;
 use approvals_testing::wrapping::WrapsStore;
 
@@ -32,11 +32,18 @@ impl WrapsStore for PointedStore {
         self.points.pass(method.name(), call).await
     }
 
-    async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
+    async fn compare_and_swap(&self, mut swap: Swap) -> Result<Swapped, StoreError> {
+        swap.unfrozen &= self.flaw != Some(Flaw::IgnoresFreeze);
         let loses = match self.flaw {
             Some(Flaw::LosesVotes) => true,
             Some(Flaw::LosesStarts) => swap.record.state.phase() == Phase::Executing,
-            Some(Flaw::RunsUnclaimed | Flaw::ForgetsKeys | Flaw::LosesEvents | Flaw::NeverDue)
+            Some(
+                Flaw::RunsUnclaimed
+                | Flaw::ForgetsKeys
+                | Flaw::LosesEvents
+                | Flaw::NeverDue
+                | Flaw::IgnoresFreeze,
+            )
             | None => false,
         };
         if loses {
@@ -46,6 +53,19 @@ impl WrapsStore for PointedStore {
             });
         }
         self.inner.compare_and_swap(swap).await
+    }
+
+    async fn read(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
+        let read = self.inner.read(id).await?;
+        Ok(read.map(|read| Snapshot {
+            frozen: read.frozen && self.flaw != Some(Flaw::IgnoresFreeze),
+            ..read
+        }))
+    }
+
+    async fn freeze(&self) -> Result<Option<Freeze>, StoreError> {
+        let freeze = self.inner.freeze().await?;
+        Ok(freeze.filter(|_| self.flaw != Some(Flaw::IgnoresFreeze)))
     }
 
     async fn due(&self, limit: usize) -> Result<Due, StoreError> {

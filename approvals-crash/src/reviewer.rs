@@ -1,7 +1,7 @@
 //! A reviewer: votes on whatever is pending as its seed says, and notes what was acknowledged.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use approvals_core::review::Record;
 use approvals_core::store::Filter;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::files::Lines;
 use crate::point::Points;
 use crate::roles::{Role, ready};
-use crate::setting::{CHANNEL, REVIEWERS, directory};
+use crate::setting::{CHANNEL, HURRIED_FOR, OPENER, REVIEWERS, directory, kind};
 use crate::{Failure, Random};
 
 /// How often it looks for what is pending.
@@ -65,6 +65,14 @@ async fn pending(store: &dyn RequestStore) -> Result<Vec<Arc<Record>>, Failure> 
 impl Reviewer {
     /// Votes as everybody who has not.
     async fn review(&self, record: &Record) -> Result<(), Failure> {
+        let people = record.asked.call.argument("people");
+        let people = people.and_then(|people| people.as_u64()).unwrap_or(0);
+        if people == u64::from(kind::GLASS) {
+            return self.vote(record, OPENER, Choice::BreakGlass).await;
+        }
+        if people == u64::from(kind::HURRIED) && !self.is_nearly_late(record)? {
+            return Ok(());
+        }
         for who in REVIEWERS {
             if record.votes.iter().any(|vote| vote.person.as_str() == who) {
                 continue;
@@ -80,6 +88,16 @@ impl Reviewer {
         Ok(())
     }
 
+    /// What is hurried is voted on around its deadline, a little before it or after.
+    fn is_nearly_late(&self, record: &Record) -> Result<bool, Failure> {
+        let mut random = Random::of(self.seed, &format!("{} late", record.id()));
+        let early = HURRIED_FOR.mul_f64(0.8);
+        let waits = early + random.within(HURRIED_FOR.mul_f64(0.3));
+        let since = record.asked.asked_at.plus(waits).as_millis();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok(now.as_millis() >= u128::from(since))
+    }
+
     async fn vote(&self, record: &Record, who: &str, choice: Choice) -> Result<(), Failure> {
         let asked = &record.asked;
         let cast = CastVote {
@@ -87,7 +105,7 @@ impl Reviewer {
             tenant: String::new(),
             user: who.to_owned(),
             choice,
-            comment: None,
+            comment: (choice == Choice::BreakGlass).then(|| "it cannot wait".to_owned()),
             proposal: None,
             digest: asked.digest,
             shown: asked.shown,
@@ -97,6 +115,7 @@ impl Reviewer {
             Ok(after) => {
                 let said = match choice {
                     Choice::Deny => "deny",
+                    Choice::BreakGlass => "break-glass",
                     _ => "approve",
                 };
                 let line = format!("{} {who} {said} {}", asked.id, after.revision);

@@ -14,7 +14,7 @@ use crate::flaw::Flaw;
 use crate::place::{Backend, Place};
 use crate::point::{Point, Points};
 use crate::points::PointedStore;
-use crate::{Failure, agent, races, reviewer};
+use crate::{Failure, agent, operator, races, reviewer};
 
 /// How long a process tries to open its store while the server is down.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What the harness tells a process that it starts.
 #[derive(Debug, Clone)]
 pub(crate) struct Role {
-    /// `agent`, `reviewer` or `racer`.
+    /// `agent`, `reviewer`, `operator` or `racer`.
     pub(crate) role: &'static str,
     /// Tells processes of one role apart.
     pub(crate) name: String,
@@ -35,7 +35,7 @@ pub(crate) struct Role {
     pub(crate) sink: bool,
 }
 
-const ROLES: [&str; 3] = ["agent", "reviewer", "racer"];
+const ROLES: [&str; 4] = ["agent", "reviewer", "operator", "racer"];
 
 impl Role {
     /// As the arguments of a process.
@@ -115,6 +115,7 @@ pub fn play(arguments: &[String]) -> Option<Result<(), Failure>> {
             match role.role {
                 "agent" => agent::run(role).await,
                 "reviewer" => reviewer::run(role).await,
+                "operator" => operator::run(role).await,
                 _ => races::racer::run(role).await,
             }
         }),

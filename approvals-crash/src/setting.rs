@@ -18,10 +18,32 @@ use crate::sink::{self, Licences};
 pub(crate) const CHANNEL: &str = "inbox";
 /// Those who may.
 pub(crate) const REVIEWERS: [&str; 2] = ["alice", "bob"];
+/// Who may release alone what those who are asked never answer.
+pub(crate) const OPENER: &str = "gina";
+/// Who operates the gates.
+pub(crate) const OPERATOR: &str = "olga";
+/// How long people have to decide about what is hurried.
+pub(crate) const HURRIED_FOR: Duration = Duration::from_secs(1);
 /// How long claims hold: as short as a gate allows.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
+/// What a call's argument `people` asks for.
+pub(crate) mod kind {
+    /// One of the reviewers.
+    pub(crate) const ONE: u8 = 1;
+    /// Both of them.
+    pub(crate) const TWO: u8 = 2;
+    /// One of them, within a second.
+    pub(crate) const HURRIED: u8 = 3;
+    /// One of them, for three runs of the same.
+    pub(crate) const GRANTED: u8 = 4;
+    /// People who never answer, or somebody who breaks the glass.
+    pub(crate) const GLASS: u8 = 5;
+}
+
 const POLICY: &str = "crash";
+/// The action of which one yes covers several runs.
+const BOOK: &str = "crash.book";
 /// The action of racers; that of agents is named where it is annotated.
 const RACE: &str = "race.append";
 
@@ -30,7 +52,11 @@ pub(crate) fn directory() -> Result<Arc<InMemoryDirectory>, Failure> {
     for reviewer in REVIEWERS {
         directory.person(reviewer, ["reviewers"])?;
     }
-    directory.person("olga", ["operators"])?;
+    directory.person(OPERATOR, ["operators"])?;
+    directory.person(OPENER, ["openers"])?;
+    for sleeper in ["sam", "sara"] {
+        directory.person(sleeper, ["sleepers"])?;
+    }
     directory.person("dana", ["developers"])?;
     Ok(Arc::new(directory))
 }
@@ -78,8 +104,9 @@ pub(crate) async fn gate_with<A: Approver + 'static>(
 
 fn rules() -> Result<Rules, Failure> {
     let second = Duration::from_secs(1);
-    let soon = Stage::of(Quorum::of(1, ["reviewers"])?).decide_within(second)?;
-    let soon = Requirement::review(soon).execute_within(second)?;
+    let soon = || Stage::of(Quorum::of(1, ["reviewers"])?).decide_within(HURRIED_FOR);
+    let hurried = Requirement::review(soon()?);
+    let soon = Requirement::review(soon()?).execute_within(second)?;
     let asks = |name: &'static str, number: u64| {
         move |call: &approvals_core::Call, _: &approvals_core::Facts| {
             call.argument(name).and_then(|argument| argument.as_u64()) == Some(number)
@@ -87,23 +114,50 @@ fn rules() -> Result<Rules, Failure> {
     };
     let one = || Requirement::one_of("reviewers");
     Ok(Rules::new()
-        .review_when("crash.append", "one", one()?, asks("people", 1))?
+        .review_when(
+            "crash.append",
+            "one",
+            one()?,
+            asks("people", kind::ONE.into()),
+        )?
         .review_when(
             "crash.append",
             "two",
             Requirement::some_of(2, "reviewers")?,
-            asks("people", 2),
+            asks("people", kind::TWO.into()),
         )?
+        .review_when(
+            "crash.append",
+            "hurried",
+            hurried,
+            asks("people", kind::HURRIED.into()),
+        )?
+        .review_when(
+            "crash.append",
+            "glass",
+            Requirement::some_of(2, "sleepers")?.break_glass("openers")?,
+            asks("people", kind::GLASS.into()),
+        )?
+        .review(BOOK, "book", one()?.reuse(3, Duration::from_secs(3_600))?)?
         .review_when(RACE, "soon", soon, asks("hurry", 1))?
         .review_when(RACE, "some-day", one()?, asks("hurry", 0))?)
 }
 
 /// What the calls of racers are.
 pub(crate) fn race() -> Result<Arc<Declaration>, Failure> {
+    declared(RACE, "append(race: &str, hurry: u8)")
+}
+
+/// What the calls are of which one yes covers several.
+pub(crate) fn book() -> Result<Arc<Declaration>, Failure> {
+    declared(BOOK, "append(book: &str, people: u8)")
+}
+
+fn declared(action: &str, signature: &str) -> Result<Arc<Declaration>, Failure> {
     Ok(Arc::new(Declaration {
-        action: ActionName::new(RACE)?,
+        action: ActionName::new(action)?,
         policy: PolicyName::new(POLICY)?,
-        signature: "append(race: &str, hurry: u8)".into(),
+        signature: signature.into(),
         version: 1,
         risk: Risk::Low,
         idempotent: false,

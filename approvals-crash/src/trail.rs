@@ -1,10 +1,15 @@
 //! What the trail says became of each request, and whether that may be: written a second time, on
 //! its own, so that it does not share the engine's mistakes.
 
+mod history;
+mod judging;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use approvals_core::{Choice, Event, EventId, OwnerId, PersonId, Phase, RequestId, What};
+use approvals_core::{Digest, Event, EventId, Phase, RequestId, What};
+
+pub use history::History;
 
 /// What must not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,8 +18,16 @@ pub enum Broken {
     Gap,
     /// An event that cannot follow what came before it.
     Order,
-    /// A vote that was acknowledged is not in the trail.
+    /// A vote or an operator's word that was acknowledged is not in the trail.
     LostDecision,
+    /// People agreed after their time, or it was over before.
+    Late,
+    /// Something was claimed or started while everything was frozen.
+    RanFrozen,
+    /// Something was started that an equal call may have done already.
+    RanInDoubt,
+    /// A yes covered more than it was for, or something after it was taken back.
+    BeyondGrant,
     /// A body ran twice for one request, or for one logical call.
     RanTwice,
     /// A request was started without the yes of as many people as it needs.
@@ -46,47 +59,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What became of one request.
-#[derive(Debug, Clone)]
-pub struct History {
-    /// How many people have to agree.
-    needs: u64,
-    /// The logical call, as its arguments name it.
-    pub call: String,
-    /// Every phase that it was in, in order.
-    pub phases: Vec<Phase>,
-    /// Everybody's last word.
-    says: HashMap<PersonId, Choice>,
-    /// Every vote that was counted: person, choice, revision.
-    votes: HashSet<(String, Choice, u64)>,
-    /// The claim that was started.
-    pub started: Option<(u64, OwnerId)>,
-    /// Whether the body reported its end, or a person found out.
-    pub outcome: Option<bool>,
-    claimed: u64,
-}
-
-impl History {
-    /// Where it is.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        self.phases.last().copied().unwrap_or(Phase::Pending)
-    }
-
-    /// Whether it ever was there.
-    #[must_use]
-    pub fn was(&self, phase: Phase) -> bool {
-        self.phases.contains(&phase)
-    }
-
-    /// Whether enough people have said yes and nobody no.
-    fn has_yes(&self) -> bool {
-        let said = |choice| self.says.values().filter(|said| **said == choice).count();
-        let yes = u64::try_from(said(Choice::Approve)).unwrap_or(0);
-        yes >= self.needs && said(Choice::Deny) == 0
-    }
-}
-
 /// Everything that the trail says.
 #[derive(Debug, Default)]
 pub struct Trail {
@@ -96,6 +68,11 @@ pub struct Trail {
     pub requests: HashMap<RequestId, History>,
     /// How many votes were counted.
     pub votes: u64,
+    /// How often everything was frozen.
+    pub freezes: u64,
+    frozen: bool,
+    /// The requests of each digest.
+    equal: HashMap<Digest, Vec<RequestId>>,
     /// Of every event, in the order of their numbers.
     ids: Vec<EventId>,
     /// The requests and the calls whose body has left its line.
@@ -124,37 +101,93 @@ impl Trail {
         }
         self.last = event.number;
         self.ids.push(event.id);
+        match &event.what {
+            What::Frozen { .. } => {
+                self.freezes += 1;
+                self.frozen = true;
+            }
+            What::Thawed { .. } => self.frozen = false,
+            What::Claimed { .. } | What::Started { .. } if self.frozen => {
+                broken(Broken::RanFrozen, "while everything was frozen");
+            }
+            _ => {}
+        }
         let Some(id) = event.request else {
             return;
         };
-        if let What::Requested { asked } = &event.what {
-            let number = |name| asked.call.argument(name).and_then(|a| a.as_u64());
-            let text = |name| asked.call.argument(name).and_then(|a| a.as_str());
-            let history = History {
-                needs: number("people").unwrap_or(1),
-                call: text("call").or_else(|| text("race")).unwrap_or_default(),
-                phases: vec![Phase::Pending],
-                says: HashMap::new(),
-                votes: HashSet::new(),
-                started: None,
-                outcome: None,
-                claimed: 0,
-            };
+        let asked = match &event.what {
+            What::Requested { asked } => Some((asked, None)),
+            What::RequestedUnderGrant { asked, granted_by } => Some((asked, Some(*granted_by))),
+            _ => None,
+        };
+        if let Some((asked, granted_by)) = asked {
+            if let Some(grantor) = granted_by
+                && let Some(why) = self.is_beyond(grantor, id, asked.digest)
+            {
+                broken(Broken::BeyondGrant, why);
+            }
+            self.equal.entry(asked.digest).or_default().push(id);
+            let history = History::of(asked, granted_by);
             if self.requests.insert(id, history).is_some() {
                 broken(Broken::Order, "was requested before");
             }
             return;
+        }
+        if matches!(event.what, What::Started { .. }) {
+            if self.in_doubt_beside(id) {
+                broken(Broken::RanInDoubt, "started, and an equal call is in doubt");
+            }
+            if self.lost_grant(id) {
+                broken(Broken::BeyondGrant, "started when its grant was closed");
+            }
         }
         let Some(history) = self.requests.get_mut(&id) else {
             broken(Broken::Order, "was never requested");
             return;
         };
         let from = history.phase();
-        if let What::Voted { vote, .. } = &event.what {
-            self.votes += 1;
-            let word = (vote.person.to_string(), vote.choice, event.revision);
-            history.votes.insert(word);
-            history.says.insert(vote.person.clone(), vote.choice);
+        match &event.what {
+            What::Voted { vote, .. } => {
+                self.votes += 1;
+                history.says(&vote.person, vote.choice, event.revision);
+            }
+            What::Denied { by, .. } => {
+                history.deciders.insert(by.to_string());
+            }
+            What::GlassBroken { by } => {
+                history.opener = Some(by.clone());
+                if !history.has_yes() {
+                    broken(Broken::StartedWithoutYes, "was opened by nobody who may");
+                }
+            }
+            What::ReviewedAfterwards { by, .. } => {
+                if !history.owes_review() || history.opener.as_ref() == Some(by) {
+                    broken(
+                        Broken::Order,
+                        "was reviewed by whoever opened it, or for nothing",
+                    );
+                }
+                history.reviewed = true;
+            }
+            What::GrantUsed { by, .. } => {
+                history.covered.push(*by);
+                let covered = u64::try_from(history.covered.len()).unwrap_or(u64::MAX);
+                let given = history.was(Phase::Approved) && history.has_yes();
+                if history.closed || !given || covered > history.covers {
+                    broken(Broken::BeyondGrant, "covers more than it was for");
+                }
+            }
+            What::Revoked { by, .. } => {
+                history.deciders.insert(by.to_string());
+                let was_open = history.covers > 0 && !history.closed;
+                history.closed = true;
+                if was_open && !matches!(from, Phase::Approved | Phase::Claimed) {
+                    // Only what it covers is taken back: itself it has run.
+                    return;
+                }
+            }
+            What::GrantClosed { .. } | What::InDoubt { .. } => history.closed = true,
+            _ => {}
         }
         let Some((to, may_follow)) = step(&event.what, from) else {
             return;
@@ -162,10 +195,13 @@ impl Trail {
         if !may_follow {
             broken(Broken::Order, &format!("{to} after {from}"));
         }
+        let late = history.decide_by.map(|by| event.at >= by);
         match &event.what {
             What::Approved if !history.has_yes() => {
                 broken(Broken::StartedWithoutYes, "approved without enough votes");
             }
+            What::Approved if late == Some(true) => broken(Broken::Late, "approved after its time"),
+            What::Expired if late == Some(false) => broken(Broken::Late, "expired before its time"),
             What::Claimed { fence, .. } => {
                 if *fence <= history.claimed {
                     broken(Broken::Order, &format!("fence {fence} is not new"));
@@ -192,109 +228,45 @@ impl Trail {
         history.phases.push(to);
     }
 
-    /// Compares further lines that bodies left: `call request fence`.
-    pub fn judge_effects(&mut self, lines: &[String], violations: &mut Vec<Violation>) {
-        for line in lines {
-            let mut broken = |broken, found: &str| {
-                let found = format!("the effect `{line}` {found}");
-                violations.push(Violation { broken, found });
-            };
-            let mut words = line.split(' ');
-            let (call, id, fence) = (words.next(), words.next(), words.next());
-            let id = id.and_then(|id| id.parse::<RequestId>().ok());
-            let fence = fence.and_then(|fence| fence.parse::<u64>().ok());
-            let (Some(call), Some(id), Some(fence)) = (call, id, fence) else {
-                broken(Broken::EffectWithoutStart, "cannot be read");
-                continue;
-            };
-            if !self.ran.insert(id) {
-                broken(Broken::RanTwice, "is not the first of its request");
-            }
-            if !self.calls.insert(call.to_owned()) {
-                broken(Broken::RanTwice, "is not the first of its call");
-            }
-            match self.requests.get(&id) {
-                None => broken(Broken::EffectWithoutStart, "is of no request"),
-                Some(history) => match history.started {
-                    Some((started, _)) if started == fence && history.call == call => {}
-                    Some((started, _)) => {
-                        let other = format!("was started as {} under {started}", history.call);
-                        broken(Broken::EffectWithoutStart, &other);
-                    }
-                    None => broken(Broken::EffectWithoutStart, "was not started"),
-                },
-            }
-        }
-    }
-
-    /// Bodies that ran before the required sink had their claim: there may be none.
-    pub fn judge_unlicensed(&self, lines: &[String], violations: &mut Vec<Violation>) {
-        violations.extend(lines.iter().map(|line| Violation {
-            broken: Broken::RanBeforeSink,
-            found: format!("the required sink did not have the claim of the effect `{line}`"),
-        }));
-    }
-
-    /// Compares the votes that were acknowledged: `request person choice revision`.
-    pub fn judge_decisions(&self, lines: &[String], violations: &mut Vec<Violation>) {
-        for line in lines {
-            if self.has_vote(line).is_none() {
-                violations.push(Violation {
-                    broken: Broken::LostDecision,
-                    found: format!("`{line}` was acknowledged and is not in the trail"),
-                });
-            }
-        }
-    }
-
-    fn has_vote(&self, line: &str) -> Option<()> {
-        let mut words = line.split(' ');
-        let request = words.next()?.parse().ok()?;
-        let person = words.next()?.to_owned();
-        let choice = match words.next()? {
-            "approve" => Choice::Approve,
-            "deny" => Choice::Deny,
-            _ => return None,
+    /// Why a request's yes does not cover another one.
+    fn is_beyond(&self, grantor: RequestId, id: RequestId, digest: Digest) -> Option<&'static str> {
+        let Some(grantor) = self.requests.get(&grantor) else {
+            return Some("is covered by nothing");
         };
-        let revision = words.next()?.parse().ok()?;
-        let history = self.requests.get(&request)?;
-        let word = (person, choice, revision);
-        history.votes.contains(&word).then_some(())
+        if !grantor.covered.contains(&id) {
+            return Some("no use was taken for it");
+        }
+        (grantor.digest != digest).then_some("is not what was agreed to")
     }
 
-    /// Compares what callers were told: `call answer request …`. Every line that a body left
-    /// before that is known.
-    pub fn judge_answers(&self, lines: &[String], violations: &mut Vec<Violation>) {
-        let ran = &self.calls;
-        for line in lines {
-            let mut words = line.split(' ');
-            let call = words.next().unwrap_or_default();
-            let answer = words.next().unwrap_or_default();
-            let request = words.next().and_then(|id| id.parse::<RequestId>().ok());
-            let history = request.and_then(|request| self.requests.get(&request));
-            let was = |phase| history.is_some_and(|history| history.was(phase));
-            let holds = match answer {
-                "ran" => ran.contains(call),
-                "succeeded" => was(Phase::Succeeded),
-                "failed" => was(Phase::Failed),
-                "denied" => was(Phase::Denied) && !ran.contains(call),
-                // The denial of an equal call stands.
-                "not_asked" => was(Phase::Denied),
-                // Told as soon as the lease is over; the event follows.
-                "in_doubt" => was(Phase::Executing),
-                "lapsed" => was(Phase::Lapsed) && !ran.contains(call),
-                "timed_out" => was(Phase::Expired) && !ran.contains(call),
-                // Taken back by whoever opened it, where the required sink could not be told.
-                "withdrawn" => was(Phase::Withdrawn) && !ran.contains(call),
-                _ => false,
-            };
-            if !holds {
-                violations.push(Violation {
-                    broken: Broken::WrongAnswer,
-                    found: format!("a caller was told `{line}`"),
-                });
-            }
-        }
+    /// Whether an equal call may have run already.
+    fn in_doubt_beside(&self, id: RequestId) -> bool {
+        let digest = self.requests.get(&id).map(|history| history.digest);
+        let equal = digest.and_then(|digest| self.equal.get(&digest));
+        equal.into_iter().flatten().any(|other| {
+            let history = self.requests.get(other);
+            *other != id && history.is_some_and(|other| other.phase() == Phase::InDoubt)
+        })
+    }
+
+    /// Whether an equal call was started.
+    fn ran_beside(&self, id: RequestId) -> bool {
+        let digest = self.requests.get(&id).map(|history| history.digest);
+        let equal = digest.and_then(|digest| self.equal.get(&digest));
+        equal.into_iter().flatten().any(|other| {
+            let history = self.requests.get(other);
+            *other != id && history.is_some_and(|other| other.was(Phase::Executing))
+        })
+    }
+
+    /// Whether the grant that covers it, if one does, covers nothing more.
+    fn lost_grant(&self, id: RequestId) -> bool {
+        let grantor = self
+            .requests
+            .get(&id)
+            .and_then(|history| history.granted_by);
+        let grantor = grantor.and_then(|grantor| self.requests.get(&grantor));
+        grantor.is_some_and(|grantor| grantor.closed)
     }
 }
 

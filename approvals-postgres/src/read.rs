@@ -32,7 +32,9 @@ const READ_WITH_COPIES: &str = timed!(
 );
 
 /// `owners` steps from one gate that is waited for to the next: however many requests wait for
-/// one, it is looked at once.
+/// one, it is looked at once. What waits for a gate is asked for as a range in the order of its index:
+/// asked for by the id alone, requests of all gates are looked through until enough of this one's are
+/// found, which is every one where the gate that is gone has few.
 pub(crate) const DUE: &str = timed!(
     "SELECT clock, latest, now, \
      ARRAY(SELECT id FROM requests WHERE due_at <= time.now ORDER BY due_at, id LIMIT $3) AS due, \
@@ -44,7 +46,8 @@ pub(crate) const DUE: &str = timed!(
      SELECT (SELECT r.awaited_by FROM requests r WHERE r.awaited_by > o.owner \
      ORDER BY r.awaited_by LIMIT 1) FROM owners o WHERE o.owner IS NOT NULL) \
      SELECT r.id FROM owners o \
-     CROSS JOIN LATERAL (SELECT id FROM requests WHERE awaited_by = o.owner ORDER BY id LIMIT $3) r \
+     CROSS JOIN LATERAL (SELECT id FROM requests WHERE awaited_by BETWEEN o.owner AND o.owner \
+     ORDER BY awaited_by, id LIMIT $3) r \
      WHERE o.owner IS NOT NULL AND NOT EXISTS \
      (SELECT FROM heartbeats h WHERE h.owner = o.owner AND h.until > time.now) LIMIT $3) AS abandoned \
      FROM time"

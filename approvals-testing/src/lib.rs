@@ -23,13 +23,16 @@
 //! twice by a script; [`sweep`](mod@sweep) does so at every place of a gate's life over any store.
 //! [`wrapping`] is for stores that do one thing otherwise than another store; [`ManualClock`] is a
 //! clock that a test sets. [`postgres::PrivateServer`] is a PostgreSQL server of a test's own, which
-//! can be crashed, and [`SmallDisk`] a disk that it can fill.
+//! can be crashed, and [`SmallDisk`] a disk that it can fill, with
+//! calls that are made meanwhile by [`FullDisk`].
 
 pub mod approver;
 pub mod audit_sink;
 mod clock;
 pub mod directory;
 pub mod faults;
+#[cfg(unix)]
+mod full_disk;
 pub mod mutation;
 #[cfg(unix)]
 pub mod postgres;
@@ -43,6 +46,8 @@ pub mod sweep;
 pub mod wrapping;
 
 pub use clock::ManualClock;
+#[cfg(unix)]
+pub use full_disk::FullDisk;
 pub use report::{Broken, Report};
 #[cfg(unix)]
 pub use small_disk::SmallDisk;

@@ -20,9 +20,10 @@ use approvals_testing::sample::{REVIEWERS, Sample, ballot, person};
 use tokio::runtime::Runtime;
 
 use crate::bare::{Asked, Bytes, Here};
+use crate::rows::Rows;
 
 /// Opened, approved, claimed and started, finished.
-const COMMITS: usize = 4;
+pub(crate) const COMMITS: usize = 4;
 const AGENTS: usize = 64;
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -64,8 +65,12 @@ async fn carry(
 }
 
 /// One request from asking to its outcome. It is read where the desk and the caller that was woken
-/// read it.
-async fn cycle(store: &SqliteStore, table: &str) -> Result<[Arc<Record>; COMMITS], Failure> {
+/// read it. `after` is told after each commit.
+pub(crate) async fn cycle(
+    store: &SqliteStore,
+    table: &str,
+    mut after: impl FnMut(usize) -> Result<(), Failure>,
+) -> Result<[Arc<Record>; COMMITS], Failure> {
     let limits = Limits {
         pending: u32::MAX,
         asks_per_hour: u32::MAX,
@@ -76,9 +81,11 @@ async fn cycle(store: &SqliteStore, table: &str) -> Result<[Arc<Record>; COMMITS
         return Err("people should be asked".into());
     };
     let id = record.id();
+    after(0)?;
     let seen = read(store, id).await?;
     let yes = ballot(&seen.0.asked, seen.0.revision, "alice", Choice::Approve);
     let approved = carry(store, seen, &Command::Vote(Box::new(yes))).await?.0;
+    after(1)?;
     let claim = Command::ClaimAndStart(Box::new(ClaimNow {
         owner: OwnerId::new(),
         lease: LEASE,
@@ -92,6 +99,7 @@ async fn cycle(store: &SqliteStore, table: &str) -> Result<[Arc<Record>; COMMITS
         excluded: BTreeSet::new().into_iter().collect(),
     }));
     let started = carry(store, read(store, id).await?, &claim).await?;
+    after(2)?;
     let finish = Command::Finish {
         fence: started.0.fence,
         succeeded: true,
@@ -99,12 +107,13 @@ async fn cycle(store: &SqliteStore, table: &str) -> Result<[Arc<Record>; COMMITS
     };
     let running = Arc::clone(&started.0);
     let finished = carry(store, started, &finish).await?.0;
+    after(3)?;
     Ok([record, approved, running, finished])
 }
 
 /// What the commits of a cycle have to write: the record as it is then, and the events.
 async fn needed(store: &SqliteStore, sink: &SinkId) -> Result<Vec<Bytes>, Failure> {
-    let records = cycle(store, "needed").await?;
+    let records = cycle(store, "needed", |_| Ok(())).await?;
     let events = store.events(sink, 100).await?;
     let bytes = |record: &Arc<Record>| {
         let events = events
@@ -128,7 +137,7 @@ async fn concurrently(store: &Arc<SqliteStore>, cycles: usize) -> Result<Duratio
             let store = Arc::clone(store);
             tokio::spawn(async move {
                 for n in 0..cycles / AGENTS {
-                    cycle(&store, &format!("{agent}/{n}")).await?;
+                    cycle(&store, &format!("{agent}/{n}"), |_| Ok(())).await?;
                 }
                 Ok::<_, Failure>(())
             })
@@ -143,11 +152,12 @@ async fn concurrently(store: &Arc<SqliteStore>, cycles: usize) -> Result<Duratio
 pub(crate) fn rates(runtime: &Runtime, directory: &Path, effort: Effort) -> Result<Table, Failure> {
     let here = Here::open(directory)?;
     let sink = SinkId::new("observer")?;
-    let (asked, store, needed) = runtime.block_on(async {
+    let (asked, mut rows, store, needed) = runtime.block_on(async {
         let store = SqliteStore::open(directory.join("cycles.db")).await?;
         store.register_sink(&sink).await?;
         let needed = needed(&store, &sink).await?;
-        Ok::<_, Failure>((Asked::open(directory).await?, Arc::new(store), needed))
+        let rows = Rows::of_a_cycle(directory).await?;
+        Ok::<_, Failure>((Asked::open(directory).await?, rows, Arc::new(store), needed))
     })?;
     let asked = tokio::sync::Mutex::new(asked);
     let contestants = vec![
@@ -155,6 +165,11 @@ pub(crate) fn rates(runtime: &Runtime, directory: &Path, effort: Effort) -> Resu
             format!("{COMMITS} bare commits of the record and its events"),
             20,
             |cycles| runtime.block_on(async { asked.lock().await.cycles(cycles, &needed).await }),
+        ),
+        Contestant::new(
+            format!("{COMMITS} commits of the same rows, with nothing judged"),
+            20,
+            |cycles| runtime.block_on(rows.cycles(cycles)),
         ),
         Contestant::new(
             format!("{COMMITS} bare commits of 200 bytes"),
@@ -170,7 +185,7 @@ pub(crate) fn rates(runtime: &Runtime, directory: &Path, effort: Effort) -> Resu
             runtime.block_on(async {
                 let start = Instant::now();
                 for n in 0..cycles {
-                    cycle(&store, &n.to_string()).await?;
+                    cycle(&store, &n.to_string(), |_| Ok(())).await?;
                 }
                 Ok(start.elapsed())
             })

@@ -22,11 +22,16 @@ pub fn directory() -> Result<PathBuf, Failure> {
     Ok(directory)
 }
 
-/// A store with so many requests pending: one that was asked, and copies of its row.
+/// A store with so many requests pending, some of them overdue: one that was asked, and
+/// copies of its row.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub async fn filled(directory: &Path, pending: usize) -> Result<SqliteStore, Failure> {
+pub async fn filled(
+    directory: &Path,
+    pending: usize,
+    overdue: usize,
+) -> Result<SqliteStore, Failure> {
     let path = directory.join(format!("{pending}.db"));
     let store = SqliteStore::open(&path).await?;
     let sample = Sample::at(store.now().await?);
@@ -36,9 +41,9 @@ pub async fn filled(directory: &Path, pending: usize) -> Result<SqliteStore, Fai
     connection.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
          INSERT INTO requests (id, revision, schema, phase, finished, due_at, digest, found, bucket, waiter, review_owed, action, changed_at, copies, asked_at, record)
-         SELECT randomblob(16), revision, schema, phase, finished, due_at + i, randomblob(32), found, randomblob(32), waiter, review_owed, action, changed_at, copies, asked_at, record
+         SELECT randomblob(16), revision, schema, phase, finished, iif(i <= ?, asked_at - i, due_at + i), randomblob(32), found, randomblob(32), waiter, review_owed, action, changed_at, copies, asked_at, record
          FROM n, (SELECT * FROM requests LIMIT 1)",
-        [i64::try_from(pending)?],
+        [i64::try_from(pending)?, i64::try_from(overdue)?],
     )?;
     connection.execute(
         "WITH made AS (SELECT * FROM requests WHERE rowid > 1)

@@ -212,7 +212,12 @@ impl Bench {
             .allow_when("bench.allowed_by_arguments", "by-arguments", |call, _| {
                 call.argument("rows").is_some()
             })?
-            .review("bench.reviewed", "exports", Requirement::one_of("seniors")?)?;
+            .review("bench.reviewed", "exports", Requirement::one_of("seniors")?)?
+            .review(
+                "bench.reviewed_by_key",
+                "exports-by-key",
+                Requirement::one_of("seniors")?,
+            )?;
         for other in 1..policies {
             rules = rules.allow(&format!("other.action-{other}"), "other")?;
         }

@@ -16,6 +16,7 @@ pub mod gate;
 pub mod machine;
 pub mod memory;
 pub mod parking;
+pub mod returning;
 pub mod sampling;
 pub mod stages;
 pub mod table;

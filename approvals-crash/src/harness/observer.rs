@@ -31,6 +31,7 @@ pub(super) struct Observer {
     effects: Followed,
     decisions: Followed,
     unlicensed: Followed,
+    operations: Followed,
     answers_one: Followed,
     answers_two: Followed,
     trail: Trail,
@@ -55,6 +56,7 @@ impl Observer {
             effects: Followed::new(files.effects()),
             decisions: Followed::new(files.decisions()),
             unlicensed: Followed::new(files.unlicensed()),
+            operations: Followed::new(files.operations()),
             answers_one: Followed::new(files.answers("one")),
             answers_two: Followed::new(files.answers("two")),
             files,
@@ -70,11 +72,13 @@ impl Observer {
         let effects = self.effects.news()?;
         let decisions = self.decisions.news()?;
         let unlicensed = self.unlicensed.news()?;
+        let operations = self.operations.news()?;
         self.read(report).await?;
         let violations = &mut report.violations;
         self.trail.judge_effects(&effects, violations);
         self.trail.judge_decisions(&decisions, violations);
         self.trail.judge_unlicensed(&unlicensed, violations);
+        self.trail.judge_operations(&operations, violations);
         for answers in answers {
             self.trail.judge_answers(&answers, violations);
         }
@@ -174,7 +178,8 @@ impl Observer {
                 let history = self.trail.requests.get(&record.id());
                 let told = history.map(crate::trail::History::phase);
                 let now = record.state.phase();
-                if told != Some(now) {
+                let owes = history.is_some_and(crate::trail::History::owes_review);
+                if told != Some(now) || record.review_owed.is_some() != owes {
                     report.violations.push(Violation {
                         broken: Broken::RecordDisagrees,
                         found: format!("{} is {now}, and its trail says {told:?}", record.id()),
@@ -212,6 +217,13 @@ impl Observer {
         report.started = count(histories().filter(|h| h.started.is_some()).count());
         report.in_doubt = was(Phase::InDoubt);
         report.denied = was(Phase::Denied);
+        report.expired = was(Phase::Expired);
+        report.withdrawn = was(Phase::Withdrawn);
+        report.revoked = was(Phase::Revoked);
+        report.freezes = self.trail.freezes;
+        report.granted = count(histories().filter(|h| h.is_granted()).count());
+        report.opened = count(histories().filter(|h| h.was_opened()).count());
+        report.operations = count(lines(&self.files.operations())?.len());
         let claims = |history: &crate::trail::History| {
             let claimed = history.phases.iter().filter(|p| **p == Phase::Claimed);
             claimed.count() > 1

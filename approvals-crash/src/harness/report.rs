@@ -17,6 +17,8 @@ pub struct Report {
     pub agents: u64,
     /// Reviewers that were killed.
     pub reviewers: u64,
+    /// Operators that were killed.
+    pub operators: u64,
     /// Database servers that were killed.
     pub servers: u64,
     /// Those of the processes that ended at a named point.
@@ -41,6 +43,20 @@ pub struct Report {
     pub licences: u64,
     /// Requests that were denied.
     pub denied: u64,
+    /// Requests about which nobody decided in time.
+    pub expired: u64,
+    /// Requests that were taken back.
+    pub withdrawn: u64,
+    /// Approvals that an operator took back.
+    pub revoked: u64,
+    /// How often everything was frozen.
+    pub freezes: u64,
+    /// Requests that another one's yes covered.
+    pub granted: u64,
+    /// Requests for which the glass was broken.
+    pub opened: u64,
+    /// What an operator was told is done.
+    pub operations: u64,
     /// What callers were told.
     pub answers: u64,
     /// Events of the trail.
@@ -58,6 +74,7 @@ impl Report {
             backend: run.backend.to_string(),
             agents: 0,
             reviewers: 0,
+            operators: 0,
             servers: 0,
             at_points: 0,
             requests: 0,
@@ -70,6 +87,13 @@ impl Report {
             claimed_again: 0,
             licences: 0,
             denied: 0,
+            expired: 0,
+            withdrawn: 0,
+            revoked: 0,
+            freezes: 0,
+            granted: 0,
+            opened: 0,
+            operations: 0,
             answers: 0,
             events: 0,
             violations: Vec::new(),
@@ -81,6 +105,7 @@ impl Report {
     pub(super) fn died(&mut self, role: &str, at_point: bool) {
         match role {
             "agent" => self.agents += 1,
+            "operator" => self.operators += 1,
             _ => self.reviewers += 1,
         }
         self.at_points += u64::from(at_point);
@@ -89,7 +114,7 @@ impl Report {
     /// How many were killed.
     #[must_use]
     pub const fn kills(&self) -> u64 {
-        self.agents + self.reviewers + self.servers
+        self.agents + self.reviewers + self.operators + self.servers
     }
 }
 
@@ -98,10 +123,11 @@ impl fmt::Display for Report {
         writeln!(f, "backend {}, seed {}", self.backend, self.seed)?;
         writeln!(
             f,
-            "kills {} (agents {}, reviewers {}, servers {}; at named points {})",
+            "kills {} (agents {}, reviewers {}, operators {}, servers {}; at named points {})",
             self.kills(),
             self.agents,
             self.reviewers,
+            self.operators,
             self.servers,
             self.at_points
         )?;
@@ -124,6 +150,17 @@ impl fmt::Display for Report {
             self.claimed_again,
             self.in_doubt,
             self.in_doubt_after_effect
+        )?;
+        writeln!(
+            f,
+            "expired {}, withdrawn {}, revoked {}, under a grant {}, glass broken {}, freezes {}, operations acknowledged {}",
+            self.expired,
+            self.withdrawn,
+            self.revoked,
+            self.granted,
+            self.opened,
+            self.freezes,
+            self.operations
         )?;
         write!(f, "violations {}", self.violations.len())?;
         for violation in self.violations.iter().take(20) {

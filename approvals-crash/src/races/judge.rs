@@ -5,7 +5,7 @@ use approvals_core::Phase;
 use super::Ran;
 use super::report::Report;
 use super::told::{Told, Want};
-use crate::trail::{Broken, Trail, Violation};
+use crate::trail::{Broken, History, Trail, Violation};
 
 /// Judges one race by its trail.
 pub(super) fn judge(ran: &Ran, trail: &Trail, effects: &[String], report: &mut Report) {
@@ -62,7 +62,11 @@ pub(super) fn judge(ran: &Ran, trail: &Trail, effects: &[String], report: &mut R
     for (want, told) in &ran.told {
         let holds = match told {
             Told::Won(_) => true,
-            Told::Lost(phase) => history.was(*phase) && (!phase.is_final() || *phase == last),
+            Told::Lost(phase, by) => {
+                history.was(*phase)
+                    && (!phase.is_final() || *phase == last)
+                    && names_who_decided(*want, *phase, by.as_deref(), ran, history)
+            }
             Told::Odd(_) => false,
         };
         if !holds {
@@ -77,6 +81,38 @@ pub(super) fn judge(ran: &Ran, trail: &Trail, effects: &[String], report: &mut R
     report.ended(last);
 }
 
+/// Whether whoever lost was told by name who had decided, where a person had.
+fn names_who_decided(
+    want: Want,
+    phase: Phase,
+    told: Option<&str>,
+    ran: &Ran,
+    history: &History,
+) -> bool {
+    // Before the race it was bob who said yes.
+    let yes = if ran.approved { "bob" } else { "alice" };
+    let decided = match phase {
+        Phase::Denied => Some("bob"),
+        Phase::Revoked => Some("olga"),
+        Phase::Approved
+        | Phase::Claimed
+        | Phase::Executing
+        | Phase::Succeeded
+        | Phase::Failed
+        | Phase::InDoubt
+        | Phase::Lapsed => Some(yes),
+        Phase::Pending | Phase::Withdrawn | Phase::Expired => None,
+    };
+    if told.is_some() {
+        return told == decided && decided.is_some_and(|by| history.was_decided_by(by));
+    }
+    // Votes and withdrawals are told who decided, and everybody who said no or took the yes back.
+    // An operator or a caller that comes after a run is told of the run.
+    let votes = matches!(want, Want::Approve | Want::Deny);
+    let by_a_no = matches!(phase, Phase::Denied | Phase::Revoked);
+    decided.is_none() || !(votes || by_a_no || phase == Phase::Approved && want == Want::Withdraw)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -89,12 +125,12 @@ mod tests {
     use crate::Backend;
     use crate::races::Races;
 
-    /// What is found when these were told this, and Alice denied.
+    /// What is found when these were told this, and Bob denied.
     fn found(told: &[(Want, Told)]) -> Vec<Broken> {
         let asked = Sample::at(Timestamp::from_millis(1_000)).opening().asked;
         let request: RequestId = asked.id;
         let denied = What::Denied {
-            by: PersonId::new("alice").unwrap(),
+            by: PersonId::new("bob").unwrap(),
             comment: None,
             proposal: None,
         };
@@ -130,8 +166,11 @@ mod tests {
     fn one_who_won_and_others_who_were_told_so_break_nothing() {
         let told = [
             (Want::Deny, Told::Won(Phase::Denied)),
-            (Want::Approve, Told::Lost(Phase::Denied)),
-            (Want::Revoke, Told::Lost(Phase::Pending)),
+            (
+                Want::Approve,
+                Told::Lost(Phase::Denied, Some("bob".to_owned())),
+            ),
+            (Want::Revoke, Told::Lost(Phase::Pending, None)),
         ];
         assert_eq!(found(&told), []);
     }
@@ -152,12 +191,24 @@ mod tests {
 
     #[test]
     fn a_winner_who_was_not_told_and_a_loser_who_was_told_another_are_recognised() {
-        let told = [(Want::Deny, Told::Lost(Phase::Denied))];
+        let bob = || Some("bob".to_owned());
+        let told = [(Want::Deny, Told::Lost(Phase::Denied, bob()))];
         assert_eq!(found(&told), [Broken::WrongAnswer]);
         let told = [
             (Want::Deny, Told::Won(Phase::Denied)),
-            (Want::Approve, Told::Lost(Phase::Expired)),
+            (Want::Approve, Told::Lost(Phase::Expired, None)),
         ];
         assert_eq!(found(&told), [Broken::WrongAnswer]);
+    }
+
+    #[test]
+    fn a_loser_who_was_not_told_who_won_or_was_told_another_name_is_recognised() {
+        for by in [None, Some("olga".to_owned())] {
+            let told = [
+                (Want::Deny, Told::Won(Phase::Denied)),
+                (Want::Approve, Told::Lost(Phase::Denied, by)),
+            ];
+            assert_eq!(found(&told), [Broken::WrongAnswer]);
+        }
     }
 }

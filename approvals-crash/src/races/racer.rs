@@ -141,7 +141,7 @@ impl Racer {
         };
         Ok(match self.desk.vote(cast).await {
             Ok(record) => Told::Won(record.state.phase()),
-            Err(VoteError::Settled(record)) => Told::Lost(record.state.phase()),
+            Err(VoteError::Settled(record)) => Told::of_record(&record),
             Err(error) => Told::Odd(error.to_string()),
         })
     }
@@ -152,7 +152,7 @@ impl Racer {
             let snapshot = self.store.read(request).await?.ok_or("it is lost")?;
             let phase = snapshot.record.state.phase();
             if phase.is_final() || phase == Phase::InDoubt {
-                return Ok(Told::Lost(phase));
+                return Ok(Told::of_record(&snapshot.record));
             }
             let transition = match apply(&snapshot.record, &Command::Due, snapshot.now) {
                 Ok(transition) => transition,

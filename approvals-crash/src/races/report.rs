@@ -24,6 +24,8 @@ pub struct Report {
     pub won: BTreeMap<String, u64>,
     /// How often somebody was told what stood instead.
     pub lost: BTreeMap<String, u64>,
+    /// How often they were told by name who had decided.
+    pub named: u64,
     /// What must not be.
     pub violations: Vec<Violation>,
 }
@@ -37,14 +39,16 @@ impl Report {
             ended: BTreeMap::new(),
             won: BTreeMap::new(),
             lost: BTreeMap::new(),
+            named: 0,
             violations: Vec::new(),
         }
     }
 
     pub(super) fn told(&mut self, want: Want, told: &Told) {
+        self.named += u64::from(matches!(told, Told::Lost(_, Some(_))));
         let counts = match told {
             Told::Won(_) => &mut self.won,
-            Told::Lost(_) | Told::Odd(_) => &mut self.lost,
+            Told::Lost(..) | Told::Odd(_) => &mut self.lost,
         };
         *counts.entry(want.to_string()).or_default() += 1;
     }
@@ -65,6 +69,7 @@ impl fmt::Display for Report {
         writeln!(f, "requests ended: {}", Counts(&self.ended))?;
         writeln!(f, "told that they won: {}", Counts(&self.won))?;
         writeln!(f, "told what stood: {}", Counts(&self.lost))?;
+        writeln!(f, "of these, told who had decided it: {}", self.named)?;
         write!(f, "violations {}", self.violations.len())?;
         for violation in self.violations.iter().take(20) {
             write!(f, "\n  {violation}")?;

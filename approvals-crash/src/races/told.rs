@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use approvals_core::{ApprovalError, Kind, Phase};
+use approvals_core::review::{Record, State};
+use approvals_core::{ApprovalError, Choice, Kind, Phase};
 
 /// What a racer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,15 +70,36 @@ impl FromStr for Want {
 pub(crate) enum Told {
     /// It took effect, and left the request there.
     Won(Phase),
-    /// It did not, since the request was there.
-    Lost(Phase),
+    /// It did not, since the request was there, which this person decided, if they were named.
+    Lost(Phase, Option<String>),
     /// Something that names no winner.
     Odd(String),
 }
 
 impl Told {
+    /// What the record says that stands.
+    pub(crate) fn of_record(record: &Record) -> Self {
+        let by = match &record.state {
+            State::Denied { by, .. } | State::Revoked { by, .. } => Some(by.to_string()),
+            State::Pending | State::Withdrawn { .. } | State::Expired { .. } => None,
+            State::Approved { .. }
+            | State::Claimed { .. }
+            | State::Executing { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::InDoubt { .. }
+            | State::Lapsed { .. } => {
+                let mut votes = record.votes.iter();
+                let yes = votes.find(|vote| vote.choice == Choice::Approve);
+                yes.map(|vote| vote.person.to_string())
+            }
+        };
+        Self::Lost(record.state.phase(), by)
+    }
+
     /// What an error says about who won.
     pub(crate) fn of_error(error: &ApprovalError) -> Self {
+        let mut by = error.denied_by().map(ToString::to_string);
         let phase = match error.kind() {
             Kind::Denied => Phase::Denied,
             Kind::TimedOut => Phase::Expired,
@@ -86,7 +108,13 @@ impl Told {
             Kind::Revoked => Phase::Revoked,
             Kind::InDoubt => Phase::InDoubt,
             // The yes won, whatever became of it since.
-            Kind::Decided => Phase::Approved,
+            Kind::Decided => {
+                // Said in words: `it was approved by alice, and it is executing`.
+                let said = error.to_string();
+                let named = said.split_once("was approved by ");
+                by = named.and_then(|(_, rest)| Some(rest.split_once(',')?.0.to_owned()));
+                Phase::Approved
+            }
             Kind::AlreadyFinished if error.finished_before() == Some(true) => Phase::Succeeded,
             Kind::AlreadyFinished => Phase::Failed,
             // Said in words: `the request is executing: this needs approved`.
@@ -103,7 +131,7 @@ impl Told {
                 }
             }
         };
-        Self::Lost(phase)
+        Self::Lost(phase, by)
     }
 }
 
@@ -129,7 +157,8 @@ impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Won(phase) => write!(f, "won {phase}"),
-            Self::Lost(phase) => write!(f, "lost {phase}"),
+            Self::Lost(phase, None) => write!(f, "lost {phase}"),
+            Self::Lost(phase, Some(by)) => write!(f, "lost {phase} {by}"),
             Self::Odd(said) => write!(f, "odd {}", said.replace('\n', " ")),
         }
     }
@@ -141,7 +170,13 @@ impl FromStr for Told {
     fn from_str(text: &str) -> Result<Self, ()> {
         match text.split_once(' ') {
             Some(("won", name)) => phase(name).map(Self::Won).ok_or(()),
-            Some(("lost", name)) => phase(name).map(Self::Lost).ok_or(()),
+            Some(("lost", rest)) => {
+                let (name, by) = match rest.split_once(' ') {
+                    Some((name, by)) => (name, Some(by.to_owned())),
+                    None => (rest, None),
+                };
+                phase(name).map(|phase| Self::Lost(phase, by)).ok_or(())
+            }
             Some(("odd", said)) => Ok(Self::Odd(said.to_owned())),
             _ => Err(()),
         }

@@ -16,6 +16,11 @@ async fn survives(backend: Backend) {
     assert!(report.at_points > 0, "{report}");
     assert!(report.in_doubt > 0, "{report}");
     assert!(report.licences > 0, "{report}");
+    assert!(report.expired > 0, "{report}");
+    assert!(report.freezes > 0, "{report}");
+    assert!(report.opened > 0, "{report}");
+    assert!(report.granted > 0, "{report}");
+    assert!(report.withdrawn + report.revoked > 0, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,6 +71,11 @@ async fn a_required_sink_that_acknowledges_events_and_loses_them_is_caught() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_does_not_know_of_a_freeze_is_caught() {
+    assert_caught(Flaw::IgnoresFreeze, 100, &[Broken::RanFrozen]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_execution_that_nobody_finds_is_caught() {
     assert_caught(Flaw::NeverDue, 30, &[Broken::NotInDoubt]).await;
 }

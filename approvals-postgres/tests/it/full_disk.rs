@@ -1,29 +1,18 @@
 //! A server whose disk is full.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_core::memory::{Answer, InMemoryApprover, InMemoryDirectory};
 use approvals_core::review::{Limits, Record};
 use approvals_core::store::{Filter, Opened};
-use approvals_core::{
-    ApprovalError, Call, Gate, Kind, Phase, RedactionKey, RequestId, RequestStore, Requirement,
-    StoreError,
-};
+use approvals_core::{Phase, RequestStore, StoreError};
 use approvals_postgres::PostgresStore;
-use approvals_testing::SmallDisk;
 use approvals_testing::postgres::PrivateServer;
-use approvals_testing::sample::{REVIEWERS, Sample};
-
-use tokio::time::timeout;
+use approvals_testing::sample::Sample;
+use approvals_testing::{FullDisk, SmallDisk};
 
 use crate::support::{Place, ask, finished, sample, server_in, skip};
-
-/// How long a call waits for people that are never heard.
-const SOON: Duration = Duration::from_secs(5);
 
 fn plenty(sample: Sample) -> Sample {
     sample.limits(Limits {
@@ -91,7 +80,8 @@ async fn a_full_disk_is_a_clear_error_and_what_was_acknowledged_is_there_when_th
         "{error:?}"
     );
     acknowledged.push(before);
-    make_room(&ballast, server);
+    fs::remove_file(&ballast).unwrap();
+    restart(server);
     let store = place.store().await;
     for record in &acknowledged {
         let stands = store.read(record.id()).await.unwrap().unwrap();
@@ -110,8 +100,7 @@ async fn a_full_disk_is_a_clear_error_and_what_was_acknowledged_is_there_when_th
 }
 
 /// A server that could not write what it had to may have stopped.
-fn make_room(ballast: &Path, server: &PrivateServer) {
-    fs::remove_file(ballast).unwrap();
+fn restart(server: &PrivateServer) {
     server.crash().unwrap();
     server.restart().unwrap();
 }
@@ -127,65 +116,10 @@ async fn on_a_full_disk_nothing_runs_whose_start_is_not_stored() {
         place,
         store,
     } = &full;
-    let directory = InMemoryDirectory::new();
-    directory.person("alice", [REVIEWERS]).unwrap();
-    directory.person("bob", ["agents-owners"]).unwrap();
-    let approver = InMemoryApprover::new();
-    let gate = Gate::builder(Arc::<PostgresStore>::clone(store), Arc::new(directory))
-        .policy("sample", Requirement::one_of(REVIEWERS).unwrap())
-        .approver("memory", approver.connect())
-        .limits(Limits {
-            pending: 100_000,
-            asks_per_hour: 100_000,
-            ..Limits::default()
-        })
-        .redaction_key(RedactionKey::random().unwrap())
-        .build()
-        .await
-        .unwrap();
-    let about = sample(store).await;
-    let mut runs: BTreeMap<RequestId, usize> = BTreeMap::new();
-    // While there is room it runs.
-    approver.script([Answer::approve("alice")]);
-    let first = about.clone().table("full 0").call();
-    runs.insert(attempt(&gate, &first).await.unwrap(), 1);
-    let ballast = disk.fill().unwrap();
-    let mut refused = 0;
-    let mut calls = 0;
-    // The last of them are made when nothing can be written any more.
-    while refused < 5 {
-        calls += 1;
-        approver.script([Answer::approve("alice")]);
-        let call = about.clone().table(&format!("full {calls}")).call();
-        match timeout(SOON, attempt(&gate, &call)).await {
-            Ok(Ok(request)) => *runs.entry(request).or_default() += 1,
-            Ok(Err(error)) => {
-                assert_eq!(error.kind(), Kind::Unavailable, "{error}");
-                refused += 1;
-            }
-            // The vote could not be stored, so it waits for people.
-            Err(_) => refused += 1,
-        }
-    }
-    drop(gate);
-    make_room(&ballast, server);
+    let full = FullDisk::fill(Arc::<PostgresStore>::clone(store), disk).await;
+    let full = full.unwrap();
+    full.make_room().unwrap();
+    restart(server);
     let store = place.store().await;
-    for (request, times) in runs {
-        let stands = store.read(request).await.unwrap().unwrap().record;
-        let phase = stands.state.phase();
-        assert!(
-            matches!(phase, Phase::Succeeded | Phase::Executing | Phase::InDoubt),
-            "{request} ran and is {phase}"
-        );
-        assert_eq!(times, 1);
-    }
-}
-
-/// Runs a call, and says which request it ran under.
-async fn attempt(gate: &Gate, call: &Call) -> Result<RequestId, ApprovalError> {
-    let admitted = gate.authorize(call.clone()).await?;
-    let permit = admitted.start(call).await?;
-    let request = permit.request_id().unwrap();
-    permit.finish(true).await;
-    Ok(request)
+    full.has_every_start_in(store.as_ref()).await.unwrap();
 }

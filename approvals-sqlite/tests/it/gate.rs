@@ -1,23 +1,16 @@
 //! A gate on a file with which something goes wrong: nothing runs, and nothing is lost.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_core::memory::{Answer, InMemoryApprover, InMemoryDirectory};
+use approvals_core::memory::{InMemoryApprover, InMemoryDirectory};
 use approvals_core::review::Limits;
-use approvals_core::{
-    ApprovalError, Call, Gate, Kind, Phase, RedactionKey, RequestId, RequestStore, Requirement,
-};
+use approvals_core::{ApprovalError, Call, Gate, Kind, RedactionKey, RequestId, Requirement};
 use approvals_sqlite::SqliteStore;
-use approvals_testing::sample::{REVIEWERS, Sample};
-use approvals_testing::{ManualClock, SmallDisk};
-use tokio::time::timeout;
+use approvals_testing::sample::REVIEWERS;
+use approvals_testing::{FullDisk, ManualClock, SmallDisk};
 
 use crate::support::{House, events, sink};
-
-/// How long a call waits for people that are never heard.
-const SOON: Duration = Duration::from_secs(5);
 
 async fn gate(store: Arc<SqliteStore>) -> (Gate, InMemoryApprover) {
     let directory = InMemoryDirectory::new();
@@ -56,44 +49,12 @@ async fn on_a_full_disk_nothing_runs_whose_start_is_not_stored() {
     };
     let file = disk.path().join("requests.db");
     let store = Arc::new(SqliteStore::open(&file).await.unwrap());
-    let (gate, approver) = gate(Arc::clone(&store)).await;
-    let about = Sample::at(store.now().await.unwrap());
-    let mut ran: BTreeMap<RequestId, usize> = BTreeMap::new();
-    let mut ballast = None;
-    let (mut calls, mut refused) = (0, 0);
-    // The last of them are made when nothing can be written any more.
-    while refused < 5 {
-        calls += 1;
-        assert!(calls < 2_000, "the disk is never full");
-        approver.script([Answer::approve("alice")]);
-        let call = about.clone().table(&format!("full {calls}")).call();
-        match timeout(SOON, attempt(&gate, &call)).await {
-            Ok(Ok(request)) => *ran.entry(request).or_default() += 1,
-            Ok(Err(error)) => {
-                assert_eq!(error.kind(), Kind::Unavailable, "{error}");
-                refused += 1;
-            }
-            // The vote could not be stored, so it waits for people.
-            Err(_) => refused += 1,
-        }
-        if calls == 3 {
-            ballast = Some(disk.fill().unwrap());
-        }
-    }
-    assert!(ran.len() >= 3, "{ran:?}");
-    std::fs::remove_file(ballast.unwrap()).unwrap();
-    drop(gate);
+    let full = FullDisk::fill(Arc::<SqliteStore>::clone(&store), &disk).await;
+    let full = full.unwrap();
+    full.make_room().unwrap();
     store.close().await;
     let store = SqliteStore::open(&file).await.unwrap();
-    for (request, times) in ran {
-        let stands = store.read(request).await.unwrap().unwrap().record;
-        let phase = stands.state.phase();
-        assert!(
-            matches!(phase, Phase::Succeeded | Phase::Executing | Phase::InDoubt),
-            "{request} ran and is {phase}"
-        );
-        assert_eq!(times, 1);
-    }
+    full.has_every_start_in(&store).await.unwrap();
     store.close().await;
 }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use approvals_core::memory::{Answer, InMemoryApprover, MemoryStore, PendingRequest};
-use approvals_core::review::Asked;
+use approvals_core::review::{Asked, Record, State};
 use approvals_core::store::{Filter, RequestStore as _};
-use approvals_core::{ApprovalError, Gate, Kind, Phase, VoteError};
+use approvals_core::{ApprovalError, Choice, Gate, Kind, PersonId, Phase, VoteError};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::support::{Counts, Time, alive_tasks, call, gate, nth, run, until_none, until_tasks};
@@ -227,7 +227,10 @@ impl Course {
                 }
                 Some(Ok(())) => Phase::Approved,
                 Some(Err(error)) => match error.kind() {
-                    Kind::Denied => Phase::Denied,
+                    Kind::Denied => {
+                        assert_eq!(error.denied_by().map(PersonId::as_str), Some("carol"));
+                        Phase::Denied
+                    }
                     Kind::Withdrawn => Phase::Withdrawn,
                     Kind::TimedOut => Phase::Expired,
                     // Approved in time, and not started before the request's own deadline.
@@ -241,14 +244,17 @@ impl Course {
             assert_eq!(*decision, expected);
             assert_eq!(ran, u32::from(expected == Phase::Approved));
         }
-        let mut told = 0;
+        let (mut told, mut named) = (0, 0);
         for said in said {
             let (index, counted, error) = match said {
                 Said::Vote(index, "alice", Ok(_)) => (*index, Some(Phase::Approved), None),
                 Said::Vote(index, _, Ok(_)) => (*index, Some(Phase::Denied), None),
                 Said::Withdrawn(index, Ok(_)) => (*index, Some(Phase::Withdrawn), None),
                 Said::Vote(index, _, Err(error)) => (*index, None, Some(error)),
-                Said::Withdrawn(index, Err(_)) => (*index, None, None),
+                Said::Withdrawn(index, Err(error)) => {
+                    named += u32::from(told_who(error, decisions[*index]));
+                    (*index, None, None)
+                }
             };
             if let Some(counted) = counted {
                 assert_eq!(counted, decisions[index], "what counted is what stands");
@@ -257,6 +263,7 @@ impl Course {
                 Some(VoteError::Settled(record)) => {
                     told += 1;
                     assert_eq!(stood(record.state.phase()), decisions[index]);
+                    assert_eq!(who(record), person(decisions[index]));
                 }
                 // Long finished, and forgotten since.
                 None | Some(VoteError::UnknownRequest(_)) => {}
@@ -264,8 +271,55 @@ impl Course {
             }
         }
         assert!(told > 0, "nobody came second");
+        assert!(named > 0, "no withdrawal came after a person's word");
         tally
     }
+}
+
+/// Who decides so: Alice says yes and Carol no.
+fn person(decision: Phase) -> Option<&'static str> {
+    match decision {
+        Phase::Approved => Some("alice"),
+        Phase::Denied => Some("carol"),
+        _ => None,
+    }
+}
+
+/// Who decided, as whoever came second reads it.
+fn who(record: &Record) -> Option<&str> {
+    match &record.state {
+        State::Denied { by, .. } => Some(by.as_str()),
+        _ if stood(record.state.phase()) == Phase::Approved => {
+            let mut votes = record.votes.iter();
+            let yes = votes.find(|vote| vote.choice == Choice::Approve);
+            yes.map(|vote| vote.person.as_str())
+        }
+        _ => None,
+    }
+}
+
+/// Whether somebody whose withdrawal came too late was told whose word came first; what they were
+/// told is what stands.
+fn told_who(error: &ApprovalError, decision: Phase) -> bool {
+    let (stands, named) = match error.kind() {
+        Kind::Denied => (
+            Phase::Denied,
+            error.denied_by().is_some_and(|by| by.as_str() == "carol"),
+        ),
+        Kind::Decided | Kind::Lapsed | Kind::AlreadyFinished => (
+            Phase::Approved,
+            error.to_string().contains("approved by alice"),
+        ),
+        Kind::Withdrawn => (Phase::Withdrawn, false),
+        Kind::TimedOut => (Phase::Expired, false),
+        // Long finished, and forgotten since.
+        Kind::Invalid => return false,
+        _ => panic!("{decision} was told as {error}"),
+    };
+    assert_eq!(stands, decision, "{error}");
+    let by_a_person = matches!(error.kind(), Kind::Denied | Kind::Decided);
+    assert_eq!(named, by_a_person, "{error}");
+    named
 }
 
 /// The decision behind a phase.
