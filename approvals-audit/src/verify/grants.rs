@@ -46,7 +46,7 @@ pub(super) struct Terms {
 }
 
 /// What a request's yes grants, as far as its entry tells.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Granted {
     /// Nothing.
     Nothing,
@@ -170,7 +170,7 @@ struct Use {
 }
 
 /// The grants of a trail that are open, and the requests under them that have not started.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Grants {
     open: HashMap<RequestId, Grant>,
     uses: HashMap<RequestId, Use>,

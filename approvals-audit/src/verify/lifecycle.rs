@@ -31,7 +31,7 @@ struct Yes {
 }
 
 /// A request that is not over.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Life {
     stage: Stage,
     /// Whether somebody has said no to it.
@@ -46,7 +46,7 @@ struct Life {
 
 /// The requests of a trail, or of a part of it, that are not over, and the grants that are open.
 /// What is over is forgotten, so that memory does not grow with the trail.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Lives {
     open: HashMap<RequestId, Life>,
     grants: Grants,

@@ -1,5 +1,7 @@
 //! Verifying a log with nothing but its files and the public key.
 
+#[cfg(test)]
+mod damage;
 mod grants;
 mod lifecycle;
 mod own;

@@ -37,6 +37,7 @@ impl Said {
 }
 
 /// What one pass over a log remembers.
+#[derive(Clone)]
 pub(super) struct Reading<'a> {
     verifier: &'a Verifier,
     pub(super) directory: &'a Directory,
@@ -104,7 +105,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads a bundle, and compares it with the hashes that lie beside it.
-    fn bundle(&mut self, index: u64) -> Result<(), VerifyError> {
+    pub(super) fn bundle(&mut self, index: u64) -> Result<(), VerifyError> {
         let bytes = self.directory.bundle(index, self.size);
         let stored = self.directory.hashes(0, index, self.size);
         let bytes = match (bytes, &stored) {
@@ -113,9 +114,13 @@ impl<'a> Reading<'a> {
             (Err(error), Ok(hashes)) => return Err(self.first_that_differs(index, hashes, error)),
             (Err(error), Err(_)) => return Err(self.first_unsound(index, error)),
         };
-        let stored = stored?;
+        self.entries(&bytes, &stored?)
+    }
+
+    /// Judges entries, which come next, and compares them with their hashes.
+    pub(super) fn entries(&mut self, bytes: &[u8], stored: &[Hash]) -> Result<(), VerifyError> {
         let mut hashes = stored.iter();
-        for entry in Entries::of(&bytes) {
+        for entry in Entries::of(bytes) {
             let at = self.tree.size();
             let hash = Hash::of_leaf(entry);
             if hashes.next() != Some(&hash) {
