@@ -8,6 +8,7 @@
 )]
 
 mod attack;
+mod commands;
 mod crash;
 mod damage;
 mod delivery;
@@ -30,6 +31,7 @@ mod proofs;
 mod questions;
 mod refusing;
 mod schema;
+mod secrets;
 mod sensitive;
 mod shared;
 mod stories;
