@@ -33,7 +33,7 @@ pub struct Verifier {
 }
 
 /// How much is followed in one reading: requests that are open at one time, what they grant, and
-/// votes. A verifier takes less than 64 MiB with it, however long the log is.
+/// every second of their votes. By the sizes of what is kept of each that is well below 64 MiB.
 const MOST_OPEN: usize = 200_000;
 
 /// A log that is as it was signed.
