@@ -118,7 +118,9 @@ fn midnight(day: &str) -> Result<Timestamp, String> {
     let [year @ 1970..=9999, month @ 1..=12, date @ 1..=31] = parts[..] else {
         return Err(format!("`{day}` is no day: write it as 2026-01-31"));
     };
-    let is_leap = |year: u64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let length = |month| match month {
         2 if is_leap(year) => 29,
         2 => 28,
