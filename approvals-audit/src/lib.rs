@@ -43,6 +43,16 @@
 //! from needs `open/` and `head` too, unless it is made after [`AuditLog::publish`] or
 //! [`AuditLog::close`] and before anything more is recorded.
 
+#[cfg(test)]
+extern crate self as approvals_audit;
+#[cfg(test)]
+#[path = "../tests/it/support.rs"]
+#[expect(
+    dead_code,
+    reason = "the tests of the whole crate have it, and need more"
+)]
+mod support;
+
 mod checkpoint;
 mod durable;
 #[cfg(feature = "https")]

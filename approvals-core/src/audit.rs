@@ -1,5 +1,7 @@
 //! The trail: what happened, and who receives it.
 
+mod words;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -251,23 +253,23 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// An event about no request.
+    /// An event about no request. What looks like a secret in what somebody says is masked.
     #[must_use]
     pub fn new(what: What) -> Self {
         Self {
             id: EventId::new(),
             about: None,
-            what,
+            what: what.masked(),
         }
     }
 
-    /// An event about a request.
+    /// An event about a request. What looks like a secret in what somebody says is masked.
     #[must_use]
     pub fn about(request: RequestId, revision: u64, what: What) -> Self {
         Self {
             id: EventId::new(),
             about: Some((request, revision)),
-            what,
+            what: what.masked(),
         }
     }
 }

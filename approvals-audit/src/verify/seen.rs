@@ -1,5 +1,7 @@
 //! What a verifier needs to see of an entry.
 
+use std::borrow::Cow;
+
 use approvals_core::{EventId, RequestId, Timestamp};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -19,6 +21,10 @@ pub(super) struct Seen<'a> {
     #[serde(borrow)]
     pub(super) vote: Option<Vote<'a>>,
     pub(super) repeats: Option<u64>,
+    /// Who, or which request.
+    pub(super) by: Option<String>,
+    pub(super) uses_left: Option<u32>,
+    pub(super) granted_by: Option<RequestId>,
     #[serde(borrow)]
     pub(super) asked: Option<Asked<'a>>,
     /// Whether it has commitments in the place of values.
@@ -31,12 +37,34 @@ pub(super) struct Seen<'a> {
 pub(super) struct Asked<'a> {
     #[serde(borrow)]
     pub(super) shown: &'a str,
+    tracks: Vec<Track>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Track {
+    reuse: Option<IgnoredAny>,
+}
+
+impl Asked<'_> {
+    /// Whether every requirement lets a yes cover further runs.
+    pub(super) fn offers_reuse(&self) -> bool {
+        !self.tracks.is_empty() && self.tracks.iter().all(|track| track.reuse.is_some())
+    }
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Vote<'a> {
     #[serde(borrow)]
     pub(super) choice: &'a str,
+    #[serde(borrow, default)]
+    person: Cow<'a, str>,
+}
+
+impl Vote<'_> {
+    /// Whose it is; an abridged entry does not say.
+    pub(super) fn person(&self) -> Option<&str> {
+        Some(&*self.person).filter(|person| !person.is_empty())
+    }
 }
 
 /// Where an event lies that is too long for an entry.

@@ -1,6 +1,7 @@
 //! Which entry of a bundle that is not whole is the first that is wrong.
 
-use super::{Finding, Reading, VerifyError, found};
+use super::reading::Reading;
+use super::{Finding, VerifyError, found};
 use crate::log::LogError;
 use crate::tile::{Entries, WIDTH};
 use crate::tree::Hash;

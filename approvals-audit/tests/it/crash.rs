@@ -8,9 +8,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_audit::{AuditLog, Ed25519Signer, Signer, Verifier};
+use approvals_audit::{
+    AuditLog, Checkpoint, Ed25519Signer, SignedLog, Signer, Told, Verifier, VerifierKey,
+};
 use approvals_core::{AuditSink, Event};
 
+use crate::stories::Dice;
 use crate::support::*;
 
 const VARIABLE: &str = "APPROVALS_AUDIT_CRASHING_IN";
@@ -42,9 +45,9 @@ fn appends_until_it_is_killed() {
                         while log.record(some).await.is_err() {
                             tokio::task::yield_now().await;
                         }
-                        let last = some.last().unwrap().number;
+                        let [first, last] = [some.first(), some.last()].map(|e| e.unwrap().number);
                         let mut out = std::io::stdout().lock();
-                        writeln!(out, "kept {last}").unwrap();
+                        writeln!(out, "kept {first} {last}").unwrap();
                         out.flush().unwrap();
                     }
                 })
@@ -56,8 +59,17 @@ fn appends_until_it_is_killed() {
     });
 }
 
-/// Starts the process, and kills it after a while. The highest number that it acknowledged.
-fn killed_after(place: &Path, while_it_runs: Duration) -> u64 {
+/// When a process is killed.
+#[derive(Debug, Clone, Copy)]
+enum When {
+    /// So long after it acknowledged an event that the log did not have before.
+    Acknowledging(Duration),
+    /// So long after it was started: while it opens the log, or before it has done anything.
+    Opening(Duration),
+}
+
+/// Starts the process, and kills it. The numbers of all events that it acknowledged.
+fn killed(place: &Path, had: u64, when: When) -> BTreeSet<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -73,71 +85,173 @@ fn killed_after(place: &Path, while_it_runs: Duration) -> u64 {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (sender, begun) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
-        let kept = lines.map_while(Result::ok).filter_map(|line| {
-            let number = line.strip_prefix("kept ")?.parse::<u64>().ok()?;
-            // Whoever waits for the first one only.
-            let _ = sender.send(());
-            Some(number)
-        });
-        kept.max().unwrap_or(0)
+        let mut all = BTreeSet::new();
+        for line in lines.map_while(Result::ok) {
+            let Some(kept) = line.strip_prefix("kept ") else {
+                continue;
+            };
+            // A line may have been cut short by the kill.
+            let numbers: Vec<u64> = kept.split(' ').filter_map(|n| n.parse().ok()).collect();
+            let [first, last] = numbers[..] else {
+                continue;
+            };
+            all.extend(first..=last);
+            if last > had {
+                let _ = sender.send(());
+            }
+        }
+        all
     });
-    // From the first acknowledgement on, or while it opens the log.
-    let _ = begun.recv_timeout(while_it_runs.max(Duration::from_millis(40)));
-    std::thread::park_timeout(while_it_runs);
+    let wait = match when {
+        When::Acknowledging(wait) => {
+            // Not a bound on anything but a log that is never written.
+            begun.recv_timeout(Duration::from_secs(60)).unwrap();
+            wait
+        }
+        When::Opening(wait) => wait,
+    };
+    std::thread::park_timeout(wait);
     child.kill().unwrap();
     child.wait().unwrap();
     reader.join().unwrap()
 }
 
+/// What became of the rounds.
+#[derive(Debug, Default)]
+struct Rounds {
+    /// Something new had been acknowledged when it was killed.
+    useful: u64,
+    /// Nothing had, or all that there is was there before.
+    others: u64,
+    /// Events that were acknowledged, each counted once.
+    acknowledged: u64,
+    /// Entries that nobody was told of, and are there all the same.
+    unacknowledged: u64,
+    /// How many bundles were open.
+    torn: BTreeSet<usize>,
+}
+
+/// That the log has every acknowledged event, in its place and provably so, and no other than those
+/// of the trail, in their order.
+/// What it had the last time was compared then, and is under the checkpoint that is remembered.
+fn holds(
+    log: &Path,
+    key: &VerifierKey,
+    (trail, had): (&[Event], u64),
+    acknowledged: &BTreeSet<u64>,
+) -> u64 {
+    let keys = std::slice::from_ref(key);
+    let signed = SignedLog::open(log, keys).unwrap();
+    let size = signed.checkpoint().size;
+    let last = acknowledged.last().copied().unwrap_or(0);
+    assert!(size >= last, "{size} entries, and {last} was acknowledged");
+    let mut next = had;
+    let new = trail.iter().skip(usize::try_from(had).unwrap());
+    for (entry, event) in signed.entries(had).zip(new) {
+        let entry = entry.unwrap();
+        assert_eq!((entry.number, entry.id), (event.number, event.id));
+        assert_eq!(entry.told, Told::Whole(Box::new(event.clone())));
+        if acknowledged.contains(&entry.number) {
+            let proof = signed.proof(entry.index).unwrap();
+            let shown = proof.verify(entry.entry.as_bytes(), keys).unwrap();
+            assert_eq!(shown.size, size);
+        }
+        next += 1;
+    }
+    assert_eq!(next, size);
+    size
+}
+
 #[test]
 fn whatever_was_acknowledged_before_a_kill_is_there_after_it() {
-    let kills: u64 = match std::env::var("APPROVALS_AUDIT_KILLS") {
-        Ok(number) => number.parse().unwrap(),
-        Err(_) => 500,
-    };
-    let mut remembered = Vec::new();
-    let mut torn = BTreeSet::new();
-    let (mut place, mut key) = begin();
-    for round in 0..kills {
-        let wait = Duration::from_micros((round * 7919) % 60_000);
-        let acknowledged = killed_after(place.path(), wait);
-        let log = place.path().join("log");
-        if !log.join("checkpoint").exists() {
-            assert_eq!(acknowledged, 0);
-            continue;
-        }
-        torn.insert(open_files(&log));
-        // As it was left: whoever only reads it, before anybody opens it for writing.
-        let mut verifier = Verifier::new(&log, [key.key().clone()]);
-        if let Some(seen) = remembered.last() {
-            verifier = verifier.remembering(Clone::clone(seen));
-        }
-        let left = verifier.run().unwrap();
-        assert!(
-            left.entries >= acknowledged,
-            "{} of {acknowledged}",
-            left.entries
-        );
-        // And once the next writer has opened it.
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let reopened = AuditLog::at(&log, key.clone()).open();
-        runtime.block_on(async { reopened.await.unwrap().close().await });
-        let report = verifier.run().unwrap();
-        assert_eq!(report.entries, left.entries);
-        remembered.push(report.checkpoint);
-        if report.entries == EVENTS {
-            (place, key) = begin();
-            remembered.clear();
+    let number = |variable: &str| std::env::var(variable).ok()?.parse::<u64>().ok();
+    let kills = number("APPROVALS_AUDIT_KILLS").unwrap_or(500);
+    let by_clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = number("APPROVALS_AUDIT_KILLS_SEED");
+    let seed = seed.unwrap_or_else(|| by_clock().unwrap().subsec_nanos().into());
+    println!("APPROVALS_AUDIT_KILLS_SEED={seed}");
+    let mut dice = Dice::new(seed);
+    let mut rounds = Rounds::default();
+    let mut house = House::new();
+    while rounds.useful < kills {
+        assert!(rounds.others < kills.max(20), "{rounds:?}");
+        let when = match dice.below(10) {
+            0 => When::Opening(Duration::from_micros(dice.below(30_000))),
+            _ => When::Acknowledging(Duration::from_micros(dice.below(30_000))),
+        };
+        house.round(when, &mut rounds);
+        if house.size == EVENTS {
+            house = House::new();
         }
     }
-    println!("{kills} kills; bundles that were open: {torn:?}");
+    println!("{rounds:?}");
+}
+
+/// A log that is killed again and again.
+struct House {
+    place: tempfile::TempDir,
+    key: Arc<Ed25519Signer>,
+    trail: Vec<Event>,
+    /// How many entries it had when it was last looked at.
+    size: u64,
+    remembered: Option<Checkpoint>,
+}
+
+impl House {
+    fn new() -> Self {
+        let (place, key, trail) = begin();
+        Self {
+            place,
+            key,
+            trail,
+            size: 0,
+            remembered: None,
+        }
+    }
+
+    fn round(&mut self, when: When, rounds: &mut Rounds) {
+        let mut acknowledged = killed(self.place.path(), self.size, when);
+        let had = self.size;
+        // What had been acknowledged before is acknowledged at once, and was looked at then.
+        acknowledged.retain(|number| *number > had);
+        let told = acknowledged.len() as u64;
+        if told > 0 {
+            rounds.useful += 1;
+        } else {
+            rounds.others += 1;
+        }
+        rounds.acknowledged += told;
+        let log = self.place.path().join("log");
+        if !log.join("checkpoint").exists() {
+            assert_eq!(told, 0);
+            return;
+        }
+        rounds.torn.insert(open_files(&log));
+        // As it was left: whoever only reads it, before anybody opens it for writing.
+        let mut verifier = Verifier::new(&log, [self.key.key().clone()]);
+        if let Some(seen) = &self.remembered {
+            verifier = verifier.remembering(seen.clone());
+        }
+        let left = verifier.run().unwrap();
+        let size = holds(&log, self.key.key(), (&self.trail, had), &acknowledged);
+        assert_eq!(size, left.entries);
+        // And once the next writer has opened it.
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let reopened = AuditLog::at(&log, self.key.clone()).open();
+        let close = async { reopened.await.unwrap().close().await };
+        runtime.unwrap().block_on(close);
+        let report = verifier.run().unwrap();
+        assert_eq!(report.checkpoint, left.checkpoint);
+        let new = report.entries - had;
+        rounds.unacknowledged += new - told;
+        self.size = report.entries;
+        self.remembered = Some(report.checkpoint);
+    }
 }
 
 const EVENTS: u64 = 3000;
 
-fn begin() -> (tempfile::TempDir, Arc<Ed25519Signer>) {
+fn begin() -> (tempfile::TempDir, Arc<Ed25519Signer>, Vec<Event>) {
     let place = tempfile::tempdir().unwrap();
     let key = key();
     let path = place.path().join("key");
@@ -147,9 +261,10 @@ fn begin() -> (tempfile::TempDir, Arc<Ed25519Signer>) {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let trail = serde_json::to_vec(&trail(EVENTS)).unwrap();
-    fs::write(place.path().join("trail"), trail).unwrap();
-    (place, key)
+    let trail = trail(EVENTS);
+    let text = serde_json::to_vec(&trail).unwrap();
+    fs::write(place.path().join("trail"), text).unwrap();
+    (place, key, trail)
 }
 
 fn open_files(log: &Path) -> usize {

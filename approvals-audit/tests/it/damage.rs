@@ -1,4 +1,5 @@
-//! Whatever is changed in a log is found, at the right entry.
+//! Whatever is changed in a log is found, at the right entry: by the verifier as it is called, for some
+//! changes. Beside it, in `src/verify/damage.rs`, its reading is held against all of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ async fn a_changed_bit_of_any_entry_is_found_at_that_entry() {
     let place = tempfile::tempdir().unwrap();
     let (_, key) = log_of(place.path(), EVENTS).await;
     // Every place in a bundle is hit; which bit is another one each time, the length included.
-    for entry in (0..EVENTS).step_by(7) {
+    for entry in (0..EVENTS).step_by(41) {
         let (file, at, length) = place_of(place.path(), entry, EVENTS);
         let bit = (entry as usize * 7919) % ((2 + length) * 8);
         changed(
@@ -66,7 +67,7 @@ async fn every_byte_of_one_entry_counts() {
     let (_, key) = log_of(place.path(), 260).await;
     for (entry, events) in [(1, 260), (258, 260)] {
         let (file, at, length) = place_of(place.path(), entry, events);
-        for bit in (0..(2 + length) * 8).step_by(7) {
+        for bit in (0..(2 + length) * 8).step_by(31) {
             changed(
                 &file,
                 |bytes| bytes[at + bit / 8] ^= 1 << (bit % 8),
@@ -133,31 +134,6 @@ async fn changed_hashes_are_found_where_they_are_of() {
         |bytes| bytes[3 * 32] ^= 1,
         || assert_eq!(found(place.path(), &key), 3 * 256),
     );
-}
-
-#[tokio::test]
-async fn a_changed_bit_of_any_byte_of_a_checkpoint_is_found() {
-    let place = tempfile::tempdir().unwrap();
-    let (_, key) = log_of(place.path(), 300).await;
-    let file = place.path().join("checkpoint");
-    let length = fs::read(&file).unwrap().len();
-    for bit in (0..length * 8).step_by(5) {
-        changed(
-            &file,
-            |bytes| bytes[bit / 8] ^= 1 << (bit % 8),
-            || {
-                let error = verify(place.path(), &key).unwrap_err();
-                assert!(matches!(error, VerifyError::Checkpoint(_)), "{error}");
-            },
-        );
-    }
-    for cut in 0..length {
-        changed(
-            &file,
-            |bytes| bytes.truncate(cut),
-            || drop(verify(place.path(), &key).unwrap_err()),
-        );
-    }
 }
 
 /// Whoever has the key can write another log: only a checkpoint that was seen before tells.

@@ -8,12 +8,17 @@
 )]
 
 mod attack;
+mod commands;
 mod crash;
 mod damage;
 mod delivery;
 mod every;
 mod evidence;
 mod exports;
+mod forged;
+mod forged_entries;
+mod forged_grants;
+mod forging;
 mod head;
 mod keys;
 mod kinds;
@@ -26,6 +31,7 @@ mod proofs;
 mod questions;
 mod refusing;
 mod schema;
+mod secrets;
 mod sensitive;
 mod shared;
 mod stories;

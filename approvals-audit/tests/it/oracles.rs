@@ -1,9 +1,11 @@
 //! The same trees, proofs, notes and tiles by libraries that nobody here wrote.
 
 use approvals_audit::{
-    Directory, Frontier, Hash, Note, Signer, consistency_proof, inclusion_proof, root_of,
-    verify_consistency, verify_inclusion,
+    Cosigner, Directory, Frontier, Hash, Note, Signer, Tile, VerifierKey, consistency_proof,
+    inclusion_proof, root_of, verify_consistency, verify_inclusion,
 };
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use sha2::Sha256;
 use signed_note::{StandardSigner, StandardVerifier, VerifierList};
@@ -135,4 +137,108 @@ async fn tiles_are_read_by_another_library() {
             tlog_tiles::check_record(&proof, events, *theirs.hash(), index, hash).unwrap();
         }
     }
+}
+
+#[test]
+fn paths_of_tiles_are_those_of_another_library_also_above_999() {
+    let indices = [
+        0, 1, 9, 99, 255, 256, 999, 1000, 1001, 1234, 67_891, 999_999,
+    ];
+    let more = [
+        1_000_000,
+        1_234_067,
+        999_999_999,
+        1_000_000_000,
+        1_234_567_890,
+    ];
+    for index in indices.into_iter().chain(more) {
+        for level in [0_u8, 1, 5] {
+            for width in [1_u64, 17, 255, 256] {
+                let ours = Tile::hashes(level, index).of_width(width).to_string();
+                let width = u32::try_from(width).unwrap();
+                let theirs = tlog_tiles::Tile::new(8, level, index, width, false);
+                // The library writes the height into the path, the specification leaves 8 out.
+                let path = theirs.path();
+                assert_eq!(ours, path.replacen("tile/8/", "tile/", 1));
+                assert_eq!(tlog_tiles::Tile::from_path(&path).unwrap(), theirs);
+            }
+        }
+        let ours = Tile::bundle(index).to_string();
+        let theirs = tlog_tiles::Tile::new(8, 0, index, 256, true).path();
+        let theirs = theirs.replacen("tile/8/data/", "tile/entries/", 1);
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(
+        Tile::bundle(1_234_067).to_string(),
+        "tile/entries/x001/x234/067"
+    );
+}
+
+/// A witness's key by the other library: it knows Ed25519 and notes, and leaves what is signed to
+/// whoever adds a kind of signature.
+struct Witness {
+    name: String,
+    id: u32,
+    key: StandardVerifier,
+}
+
+impl Witness {
+    fn of(key: &VerifierKey) -> Self {
+        let text = key.to_string();
+        let bytes = BASE64_STANDARD.decode(text.splitn(3, '+').last().unwrap());
+        let bytes = bytes.unwrap();
+        assert_eq!(bytes[0], 0x04, "the kind that C2SP gives cosignatures");
+        // The same key as one of a log, which the library reads.
+        let bare = [&[0x01], &bytes[1..]].concat();
+        let of_log = format!(
+            "{}+{:08x}+{}",
+            key.name(),
+            signed_note::key_id(key.name(), &bare),
+            BASE64_STANDARD.encode(&bare)
+        );
+        Self {
+            name: key.name().to_owned(),
+            id: signed_note::key_id(key.name(), &bytes),
+            key: StandardVerifier::new(&of_log).unwrap(),
+        }
+    }
+}
+
+impl signed_note::Verifier for Witness {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn key_id(&self) -> u32 {
+        self.id
+    }
+
+    fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
+        let (time, signature) = signature.split_at(8);
+        let time = u64::from_be_bytes(time.try_into().unwrap());
+        let signed = [format!("cosignature/v1\ntime {time}\n").as_bytes(), text].concat();
+        self.key.verify(&signed, signature)
+    }
+}
+
+#[test]
+fn cosignatures_are_verified_by_another_library() {
+    let (log, witness) = (key(), Cosigner::generate("witness.example/w1").unwrap());
+    let mut note = Note::signed("example.com/log\n1\nAAAA\n", [&*log as &dyn Signer]).unwrap();
+    let line = witness.line(&note, 1_700_000_123);
+    note.cosign(&line, std::slice::from_ref(witness.key()))
+        .unwrap();
+    let verified = |text: &str| {
+        let of_log = StandardVerifier::new(&log.key().to_string()).unwrap();
+        let of_witness = Witness::of(witness.key());
+        let list = VerifierList::new(vec![Box::new(of_log), Box::new(of_witness)]);
+        let theirs = signed_note::Note::from_bytes(text.as_bytes()).unwrap();
+        theirs.verify(&list).map(|(verified, _)| verified.len())
+    };
+    let text = note.to_string();
+    assert_eq!(verified(&text).unwrap(), 2);
+    // Of another time, or of another text.
+    let other = Cosigner::line(&witness, &note, 1_700_000_124);
+    assert_ne!(line, other);
+    assert!(verified(&text.replacen("AAAA", "AAAB", 1)).is_err());
 }

@@ -294,6 +294,54 @@ async fn entries_have_the_shape_that_is_published_for_their_version() {
     );
 }
 
+#[tokio::test]
+async fn a_validator_that_nobody_here_wrote_takes_entries_of_every_kind_and_no_others() {
+    let published = std::fs::read_to_string(place()).unwrap();
+    let published: Value = serde_json::from_str(&published).unwrap();
+    let validator = jsonschema::draft202012::new(&published).unwrap();
+    let (mut kinds, mut mutated) = (BTreeSet::new(), 0);
+    for entry in entries().await {
+        let said: Vec<String> = validator
+            .iter_errors(&entry)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(said.is_empty(), "{entry}: {said:?}");
+        kinds.insert(entry["what"].as_str().unwrap().to_owned());
+        // What was changed is noticed.
+        let mut changes = vec![
+            ("schema", json!(SCHEMA + 1)),
+            ("number", json!("1")),
+            ("at", json!(null)),
+            ("revision", json!(-1)),
+            ("stranger", json!(1)),
+        ];
+        // Of what is too long for an entry any kind is taken.
+        if entry.get("payload").is_none() {
+            changes.push(("what", json!("waved_through")));
+        }
+        let without = [
+            "what", "schema", "number", "at", "id", "request", "revision",
+        ];
+        let removed = without.map(|name| {
+            let mut entry = entry.clone();
+            entry.as_object_mut().unwrap().remove(name).unwrap();
+            entry
+        });
+        let changed = changes.into_iter().map(|(name, value)| {
+            let mut entry = entry.clone();
+            entry[name] = value;
+            entry
+        });
+        for entry in removed.into_iter().chain(changed) {
+            assert!(!validator.is_valid(&entry), "{entry}");
+            mutated += 1;
+        }
+    }
+    // Every kind of event, and the one that repeats another.
+    assert_eq!(kinds.len(), crate::every::KINDS + 1, "{kinds:?}");
+    println!("{} kinds; {mutated} entries that are none", kinds.len());
+}
+
 /// The SHA-256 of what was published for each version. A line is added with a version, and none is
 /// ever changed.
 const PUBLISHED: [&str; SCHEMA as usize] = [

@@ -37,6 +37,9 @@ impl Buffered {
     /// The event as it may be stored.
     pub(super) fn into_event(self) -> NewEvent {
         let Self { mut event, raw } = self;
+        if let What::Allowed { reasons, .. } = &mut event.what {
+            *reasons = reasons.clone().masked();
+        }
         if let What::Allowed { call, .. } | What::Refused { call, .. } = &mut event.what
             && raw
         {

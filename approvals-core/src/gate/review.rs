@@ -318,7 +318,7 @@ impl Gate {
             requester: Some(asked.call.requester().clone()),
             kind: error.kind(),
             why: error.to_string().into(),
-            reasons: asked.reasons.clone().masked(),
+            reasons: asked.reasons.clone(),
             call: Some(Arc::clone(&asked.call)),
             policy_version: asked.policy_version.clone(),
         }))
@@ -356,7 +356,7 @@ impl Gate {
             root: call.requester().root().clone(),
             call: Arc::new(call),
             tracks,
-            reasons,
+            reasons: reasons.masked(),
             policy_version,
             risk,
             principals: principals.clone(),

@@ -127,6 +127,66 @@ fn makes_calls_until_it_is_killed() {
     });
 }
 
+/// Numbers that look random and are the same for the same seed.
+struct Random(u64);
+
+impl Random {
+    const fn below(&mut self, end: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// The process that holds the log's lock, as the system says.
+fn holder_of(log: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = std::fs::metadata(log.join("lock")).ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().find_map(|line| {
+        // `1: FLOCK  ADVISORY  WRITE 4711 fe:01:123456 0 EOF`
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", process, file, ..] = words[..] else {
+            return None;
+        };
+        let of_log = file.rsplit(':').next() == Some(&inode.to_string());
+        of_log.then(|| process.parse().ok()).flatten()
+    })
+}
+
+fn signal(process: u32, signal: &str) {
+    let sent = Command::new("kill")
+        .args([signal, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// The replica that holds the log, stopped while it does.
+fn stopped_holder(running: &[Running], log: &Path) -> usize {
+    let begun = Instant::now();
+    loop {
+        let holder = holder_of(log);
+        let found = running
+            .iter()
+            .position(|one| Some(one.child.id()) == holder);
+        if let (Some(found), Some(holder)) = (found, holder) {
+            signal(holder, "-STOP");
+            if holder_of(log) == Some(holder) {
+                return found;
+            }
+            // It let go of it in between.
+            signal(holder, "-CONT");
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nobody holds the log"
+        );
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
 struct Running {
     child: Child,
     reader: JoinHandle<()>,
@@ -213,12 +273,24 @@ fn replicas_that_are_killed_hand_one_log_over_without_gap_duplicate_or_fork() {
     let mut running: Vec<Running> = (0..REPLICAS)
         .map(|n| start(&place, format!("r{n}"), &said))
         .collect();
-    let mut remembered = Vec::new();
+    let by_clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = std::env::var("APPROVALS_CRASH_LOG_SEED").map(|seed| seed.parse().unwrap());
+    let seed = seed.unwrap_or_else(|_| u64::from(by_clock().unwrap().subsec_nanos()));
+    println!("APPROVALS_CRASH_LOG_SEED={seed}");
+    let mut random = Random(seed);
+    let (mut remembered, mut holders) = (Vec::new(), 0);
     for kill in 0..kills {
-        let pseudo = kill.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let more = usize::try_from(pseudo >> 60).unwrap();
-        wait_for_runs(&said, count(&said, "ran") + 1 + more);
-        let victim = usize::try_from((pseudo >> 32) % REPLICAS as u64).unwrap();
+        // A log in use, at any moment of it.
+        wait_for_runs(&said, count(&said, "ran") + 1);
+        std::thread::park_timeout(Duration::from_micros(random.below(50_000)));
+        // Now and then somebody who waits for the log, or is about to take it.
+        let victim = match random.below(5) {
+            0 => usize::try_from(random.below(REPLICAS as u64)).unwrap(),
+            _ => {
+                holders += 1;
+                stopped_holder(&running, &files.log)
+            }
+        };
         running.swap_remove(victim).kill();
         // As it was left, and whatever the others have made of it since.
         let mut verifier = Verifier::new(&files.log, [key.key().clone()]);
@@ -262,6 +334,7 @@ fn replicas_that_are_killed_hand_one_log_over_without_gap_duplicate_or_fork() {
     assert!(report.entries >= stored, "{} of {stored}", report.entries);
     let directory = Directory::at(&files.log);
     let mut ids = std::collections::HashSet::new();
+    let mut claimed = std::collections::HashSet::new();
     for index in 0..report.entries {
         let entry = directory.entry(index, report.entries).unwrap();
         let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
@@ -270,14 +343,22 @@ fn replicas_that_are_killed_hand_one_log_over_without_gap_duplicate_or_fork() {
             ids.insert(entry["id"].as_str().unwrap().to_owned()),
             "{entry}"
         );
+        if entry["what"] == "claimed" {
+            claimed.insert(entry["request"].as_str().unwrap().to_owned());
+        }
     }
     let (ran, loose, refused) = (
         count(&said, "ran"),
         count(&said, "LOOSE"),
         count(&said, "refused"),
     );
+    for line in said.lock().unwrap().iter() {
+        if let Some(request) = line.strip_prefix("ran ") {
+            assert!(claimed.contains(request), "{request} ran, and is not there");
+        }
+    }
     println!(
-        "{kills} kills, {ran} bodies, {refused} refusals, {} entries",
+        "{kills} kills, {holders} of them of the process that held the log, {ran} bodies, {refused} refusals, {} entries",
         report.entries
     );
     assert_eq!(loose, 0, "bodies ran whose claim was not in the log");

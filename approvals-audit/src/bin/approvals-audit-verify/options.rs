@@ -34,7 +34,8 @@ usage: approvals-audit-verify --key KEY [options] DIRECTORY
       --entry FILE     the entry that a proof is of, byte for byte
       --disclosure FILE
                        a value that the entry has a commitment to
-      --open N         how many requests that are open at one time are followed
+      --open N         how many requests that are open at one time are followed in
+                       one reading of the log
   -q, --quiet          say nothing when all is well
   -h, --help           this text
       --version        the version
