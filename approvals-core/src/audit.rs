@@ -1,11 +1,14 @@
 //! The trail: what happened, and who receives it.
 
+mod entry;
+
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::entry::Text;
 use crate::call::Call;
 use crate::digest::Digest;
 use crate::error::Kind;

@@ -140,7 +140,8 @@ impl Writer {
 
     /// Appends entries, in the order of their numbers. When this returns they are kept.
     pub(super) fn append(&mut self, entries: &[Entry]) -> Result<(), LogError> {
-        let mut buffer = Vec::new();
+        let length = |entry: &Entry| 2 + entry.bytes.len();
+        let mut buffer = Vec::with_capacity(entries.iter().map(length).sum());
         for payload in entries.iter().filter_map(|entry| entry.payload.as_ref()) {
             self.files.keep_payload(&payload.name, &payload.bytes)?;
         }
@@ -154,7 +155,7 @@ impl Writer {
             if !crate::tile::append(&mut buffer, &entry.bytes) {
                 return Err(too_long());
             }
-            let full = self.tail.push(&entry.bytes).ok_or_else(too_long)?;
+            let full = self.tail.push_hashed(&entry.bytes, entry.leaf).ok_or_else(too_long)?;
             self.full.extend(full);
             if let Some(presentation) = &entry.shown {
                 shown::append(&mut shown, presentation);

@@ -14,6 +14,7 @@ mod delivery;
 mod every;
 mod evidence;
 mod exports;
+mod form;
 mod head;
 mod keys;
 mod kinds;
