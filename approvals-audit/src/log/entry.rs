@@ -144,11 +144,7 @@ struct Made {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(
-        sensitive: &'a BTreeSet<String>,
-        files: &'a Files,
-        has_values: bool,
-    ) -> Self {
+    pub(super) fn new(sensitive: &'a BTreeSet<String>, files: &'a Files, has_values: bool) -> Self {
         Self {
             sensitive,
             files,

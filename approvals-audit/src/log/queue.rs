@@ -127,7 +127,9 @@ impl Queue {
             let told = outcome.as_ref().copied();
             told.map_err(|error| AuditError(error.to_string()))
         };
-        let woken = waiting.into_iter().filter_map(|done| done.answer.tell(told()));
+        let woken = waiting
+            .into_iter()
+            .filter_map(|done| done.answer.tell(told()));
         self.waking.add(woken);
         self.waking.wake_each();
     }
@@ -276,4 +278,112 @@ impl Waking {
 /// Nothing that panics is done under a lock here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// How often somebody was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    type Recording<'a> = Pin<Box<dyn Future<Output = Result<(), AuditError>> + 'a>>;
+
+    /// So many who wait for one commit.
+    fn waiting(queue: &Arc<Queue>, count: usize) -> Vec<(Recording<'_>, Arc<Woken>)> {
+        let all = (0..count).map(|_| {
+            let mut recording: Recording<'_> = Box::pin(queue.record(Vec::new()));
+            let woken = Arc::new(Woken::default());
+            assert!(poll(recording.as_mut(), &woken).is_pending());
+            (recording, woken)
+        });
+        all.collect()
+    }
+
+    fn poll(
+        recording: Pin<&mut (dyn Future<Output = Result<(), AuditError>> + '_)>,
+        woken: &Arc<Woken>,
+    ) -> Poll<Result<(), AuditError>> {
+        let waker = Waker::from(Arc::clone(woken));
+        recording.poll(&mut Context::from_waker(&waker))
+    }
+
+    fn taken(queue: &Queue) -> Vec<Done> {
+        let mut jobs = Vec::new();
+        queue.take(&mut jobs);
+        let done = jobs.into_iter().map(|job| match job {
+            Job::Record { done, .. } => done,
+            Job::Publish(_) => panic!("nobody waits for that"),
+        });
+        done.collect()
+    }
+
+    #[test]
+    fn everybody_whom_a_commit_answers_is_woken_once() {
+        let queue = Arc::new(Queue::default());
+        let mut all = waiting(&queue, 5);
+        // Who does not wait any more is in nobody's way.
+        drop(all.remove(0));
+        queue.tell(taken(&queue), &Ok(()));
+        for (recording, woken) in &mut all {
+            assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+            assert!(matches!(
+                poll(recording.as_mut(), woken),
+                Poll::Ready(Ok(()))
+            ));
+        }
+    }
+
+    #[test]
+    fn whoever_runs_first_wakes_all_others() {
+        let queue = Arc::new(Queue::default());
+        let mut all = waiting(&queue, 5);
+        let wakers: Vec<Waker> = taken(&queue)
+            .iter()
+            .filter_map(|done| done.answer.tell(Ok(())))
+            .collect();
+        // The writer has answered them, and woken nobody yet.
+        queue.waking.add(wakers);
+        let (first, woken) = &mut all[2];
+        assert!(poll(first.as_mut(), woken).is_ready());
+        for (_, woken) in &all {
+            assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        }
+        queue.waking.wake_each();
+        assert_eq!(all[0].1.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn whoever_waits_is_told_when_nobody_will_do_it() {
+        let queue = Arc::new(Queue::default());
+        let exit = Exit(Arc::clone(&queue));
+        let mut all = waiting(&queue, 2);
+        // One was taken up, and forgotten by a panic.
+        drop(taken(&queue));
+        all.extend(waiting(&queue, 1));
+        drop(exit);
+        for (recording, woken) in &mut all {
+            assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+            assert!(matches!(
+                poll(recording.as_mut(), woken),
+                Poll::Ready(Err(_))
+            ));
+        }
+        let mut late = pin!(queue.record(Vec::new()));
+        assert!(matches!(
+            poll(late.as_mut(), &Arc::default()),
+            Poll::Ready(Err(_))
+        ));
+    }
 }

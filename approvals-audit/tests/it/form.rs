@@ -48,7 +48,12 @@ fn an_entry_written_in_one_pass_is_the_canonical_form_of_every_kind_of_event() {
 
 #[test]
 fn texts_that_have_to_be_escaped_are_escaped_alike() {
-    for text in ["", "\"\\/\u{8}\t\n\u{c}\r\u{1}\u{7f}", "né 💾 \u{202e}", "\u{fffd}\u{10ffff}"] {
+    for text in [
+        "",
+        "\"\\/\u{8}\t\n\u{c}\r\u{1}\u{7f}",
+        "né 💾 \u{202e}",
+        "\u{fffd}\u{10ffff}",
+    ] {
         let mut event = event(1, Timestamp::from_millis(1), None, 1, What::Expired);
         for what in [
             What::Withdrawn { why: text.into() },

@@ -70,7 +70,11 @@ impl<'a, 'o> Entry<'a, 'o> {
 
     fn begin(&mut self) {
         // An entry begins with a brace, and names no member "{".
-        let separator = if self.text.out.ends_with('{') { "" } else { "," };
+        let separator = if self.text.out.ends_with('{') {
+            ""
+        } else {
+            ","
+        };
         self.text.put(separator);
     }
 
@@ -91,7 +95,9 @@ impl<'a, 'o> Entry<'a, 'o> {
             "at" => self.text.time(*at),
             "id" => self.text.printed(&id.text()),
             "number" => self.text.number(*number),
-            "request" => self.text.optional(request.as_ref(), |text, id| text.printed(&id.text())),
+            "request" => self
+                .text
+                .optional(request.as_ref(), |text, id| text.printed(&id.text())),
             "revision" => self.text.number(*revision),
             "schema" => self.text.number(self.schema.into()),
             _ => self.text.plain(what.name()),

@@ -121,7 +121,11 @@ impl Text<'_> {
             self.span(after);
         }
         if let Some(every) = every {
-            self.put(if after.is_some() { ",\"every\":" } else { "\"every\":" });
+            self.put(if after.is_some() {
+                ",\"every\":"
+            } else {
+                "\"every\":"
+            });
             self.span(every);
         }
         self.put("}");
