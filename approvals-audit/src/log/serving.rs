@@ -92,6 +92,10 @@ impl Serving {
             None => self.take().map(|writer| self.writer = Some(writer)),
         };
         let failed = first.is_err();
+        if failed {
+            // Before whoever opens it is told, who may do so again at once.
+            self.let_go();
+        }
         if opened.send(first).is_err() || failed {
             return;
         }
