@@ -1,9 +1,12 @@
 //! An ordered map for very many small entries that mostly arrive in order.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 
 /// Entries that stand together in memory.
 const CHUNK: usize = 32;
+
+type Chunks<K, V> = BTreeMap<K, Vec<(K, V)>>;
 
 /// An ordered map whose entries stand in chunks that are full when they arrive in order.
 ///
@@ -13,7 +16,7 @@ const CHUNK: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Packed<K, V> {
     /// Each under a key that is not above its entries, and above those of the chunk before.
-    chunks: BTreeMap<K, Vec<(K, V)>>,
+    chunks: Chunks<K, V>,
     len: usize,
 }
 
@@ -26,6 +29,13 @@ impl<K, V> Default for Packed<K, V> {
     }
 }
 
+/// Whether a key is in the last chunk, or after it. What is busy is what came last, and the end of a
+/// tree is found without comparing.
+fn is_last<K: Ord, V>(chunks: &Chunks<K, V>, key: &K) -> bool {
+    let last = chunks.last_key_value();
+    last.is_some_and(|(low, _)| low <= key)
+}
+
 impl<K: Ord + Copy, V> Packed<K, V> {
     pub(crate) const fn len(&self) -> usize {
         self.len
@@ -36,15 +46,35 @@ impl<K: Ord + Copy, V> Packed<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        let (_, chunk) = self.chunks.range(..=key).next_back()?;
+        let chunk = self.chunk(key)?;
         let place = chunk.binary_search_by_key(key, |(k, _)| *k).ok()?;
         chunk.get(place).map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let (_, chunk) = self.chunks.range_mut(..=key).next_back()?;
+        let (_, chunk) = Self::chunk_mut(&mut self.chunks, key)?;
         let place = chunk.binary_search_by_key(key, |(k, _)| *k).ok()?;
         chunk.get_mut(place).map(|(_, value)| value)
+    }
+
+    /// The chunk in which a key would be.
+    fn chunk(&self, key: &K) -> Option<&Vec<(K, V)>> {
+        let found = match self.chunks.last_key_value() {
+            Some((low, chunk)) if low <= key => Some((low, chunk)),
+            Some(_) => self.chunks.range(..=key).next_back(),
+            None => None,
+        };
+        found.map(|(_, chunk)| chunk)
+    }
+
+    /// The chunk in which a key would be, under its own key.
+    fn chunk_mut<'a>(chunks: &'a mut Chunks<K, V>, key: &K) -> Option<(K, &'a mut Vec<(K, V)>)> {
+        if is_last(chunks, key) {
+            let last = chunks.last_entry()?;
+            return Some((*last.key(), last.into_mut()));
+        }
+        let (&low, chunk) = chunks.range_mut(..=key).next_back()?;
+        Some((low, chunk))
     }
 
     pub(crate) fn contains(&self, key: &K) -> bool {
@@ -53,13 +83,13 @@ impl<K: Ord + Copy, V> Packed<K, V> {
 
     /// Puts a value under a key, in place of the one that is there.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.chunks.range(..=key).next_back().is_none() {
+        if self.chunk(&key).is_none() {
             // Below everything: the first chunk begins with it from now on.
             let first = self.chunks.pop_first().map(|(_, chunk)| chunk);
             self.chunks
                 .insert(key, first.unwrap_or_else(|| Vec::with_capacity(CHUNK)));
         }
-        let Some((_, chunk)) = self.chunks.range_mut(..=key).next_back() else {
+        let Some((_, chunk)) = Self::chunk_mut(&mut self.chunks, &key) else {
             return;
         };
         let place = match chunk.binary_search_by_key(&key, |(k, _)| *k) {
@@ -95,7 +125,7 @@ impl<K: Ord + Copy, V> Packed<K, V> {
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let (&low, chunk) = self.chunks.range_mut(..=key).next_back()?;
+        let (low, chunk) = Self::chunk_mut(&mut self.chunks, key)?;
         let place = chunk.binary_search_by_key(key, |(k, _)| *k).ok()?;
         let (_, value) = chunk.remove(place);
         self.len -= 1;
@@ -136,8 +166,13 @@ impl<K: Ord + Copy, V> Packed<K, V> {
 
     /// The entries in order, beginning with this key or what comes after it.
     pub(crate) fn starting_at(&self, first: K) -> impl Iterator<Item = (&K, &V)> {
-        let low = self.low(first);
-        self.chunks.range(low..).flat_map(move |(_, chunk)| {
+        let (last, chunks) = if is_last(&self.chunks, &first) {
+            (self.chunks.last_key_value(), None)
+        } else {
+            (None, Some(self.chunks.range(self.low(first)..)))
+        };
+        let chunks = last.into_iter().chain(chunks.into_iter().flatten());
+        chunks.flat_map(move |(_, chunk)| {
             let before = chunk.partition_point(|(k, _)| *k < first);
             chunk.iter().skip(before).map(|(k, v)| (k, v))
         })
@@ -145,8 +180,14 @@ impl<K: Ord + Copy, V> Packed<K, V> {
 
     /// The entries in order, beginning with this key or what comes after it.
     pub(crate) fn starting_at_mut(&mut self, first: K) -> impl Iterator<Item = (&K, &mut V)> {
-        let low = self.low(first);
-        self.chunks.range_mut(low..).flat_map(move |(_, chunk)| {
+        let (last, chunks) = if is_last(&self.chunks, &first) {
+            (self.chunks.last_entry().map(OccupiedEntry::into_mut), None)
+        } else {
+            let low = self.low(first);
+            (None, Some(self.chunks.range_mut(low..)))
+        };
+        let chunks = chunks.into_iter().flatten().map(|(_, chunk)| chunk);
+        last.into_iter().chain(chunks).flat_map(move |chunk| {
             let before = chunk.partition_point(|(k, _)| *k < first);
             chunk.iter_mut().skip(before).map(|(k, v)| (&*k, v))
         })

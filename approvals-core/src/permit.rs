@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::audit::{NewEvent, What};
+use crate::error::ApprovalError;
 use crate::gate::Gate;
 use crate::id::RequestId;
 use crate::review::{Command, Record};
@@ -85,6 +86,15 @@ impl Permit {
                 .take();
             started.finish(succeeded, said).await;
         }
+    }
+
+    /// What would run under it is not what people agreed to.
+    pub(crate) async fn changed(self) -> Option<ApprovalError> {
+        let started = self.0.as_ref()?;
+        let (gate, record) = (started.gate.clone(), Arc::clone(&started.record));
+        self.not_run("its arguments changed while it was started")
+            .await;
+        Some(gate.changed(&record).await)
     }
 
     /// The gate knows that the body was not run.

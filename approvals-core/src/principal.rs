@@ -77,6 +77,16 @@ impl PrincipalId {
         self.kind
     }
 
+    /// Its text, in parts.
+    pub(crate) fn parts(&self) -> [&str; 2] {
+        let kind = match self.kind {
+            PrincipalKind::Person => "person:",
+            PrincipalKind::Agent => "agent:",
+            PrincipalKind::Service => "service:",
+        };
+        [kind, self.name.as_str()]
+    }
+
     /// Its name without the kind.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -95,14 +105,9 @@ impl PrincipalId {
 
 impl fmt::Display for PrincipalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            PrincipalKind::Person => "person",
-            PrincipalKind::Agent => "agent",
-            PrincipalKind::Service => "service",
-        };
-        f.write_str(kind)?;
-        f.write_str(":")?;
-        f.write_str(self.name.as_str())
+        self.parts()
+            .into_iter()
+            .try_for_each(|part| f.write_str(part))
     }
 }
 

@@ -12,7 +12,7 @@ pub use crate::registry::{GuardedAction, Registered};
 
 use crate::call::{CallBuilder, Capturing};
 use crate::error::{ApprovalError, Kind};
-use crate::gate::{Admitted as Started, Asker, AtOnce, Decided, Gate, Step};
+use crate::gate::{Admitted as Started, Asker, AtOnce, Comparison, Decided, Gate, Step};
 use crate::gate::{current_gate, current_requester, no_gate};
 use crate::permit::Permit;
 use crate::policy::Verdict;
@@ -227,7 +227,7 @@ impl Future for Authorizing {
                 Progress::Told => Err(told()),
             };
             self.progress = Progress::Told;
-            return Poll::Ready(started.map(Admitted));
+            return Poll::Ready(started.map(|admitted| Admitted(Stage::Ready(admitted))));
         }
     }
 }
@@ -314,59 +314,126 @@ fn begin(
 }
 
 /// A call that may run, once its arguments are found unchanged.
-pub struct Admitted(Started);
+pub struct Admitted(Stage);
+
+enum Stage {
+    Ready(Started),
+    /// It was started, which took a while.
+    Begun(Box<(Permit, Comparison)>),
+}
+
+/// What comes of a start.
+pub enum Began {
+    /// The body runs now.
+    Runs(Permit),
+    /// Its arguments may have changed while the start was stored: they are compared once more, and
+    /// nothing is waited for after that.
+    Again(Admitted),
+}
 
 impl Admitted {
     /// Whether the arguments are to be captured again.
     #[must_use]
     pub fn wants_arguments(&self) -> bool {
-        self.0.was_reviewed()
+        self.comparison().is_some()
+    }
+
+    fn comparison(&self) -> Option<&Comparison> {
+        match &self.0 {
+            Stage::Ready(admitted) => admitted.comparison(),
+            Stage::Begun(begun) => Some(&begun.1),
+        }
     }
 
     /// An empty capture.
     #[must_use]
     pub fn capture(&self) -> Capture {
-        let arguments = self.0.capture();
+        let arguments = self.comparison().map(Comparison::capture);
         Capture(arguments.map_or(Captured::Nothing, Captured::Arguments))
     }
 
     /// Starts the execution.
     pub fn start(self, capture: Option<Capture>) -> Starting {
-        let started = match self.0.start_now() {
-            Ok(permit) => return Starting(Some(Ok(permit)), None),
-            Err(started) => started,
+        let unchanged = match (self.comparison(), capture) {
+            (Some(comparison), Some(Capture(Captured::Arguments(arguments)))) => {
+                let again = arguments.finish().map_err(ApprovalError::invalid);
+                again.map(|again| comparison.is_with(&again))
+            }
+            (Some(_) | None, _) => Ok(false),
         };
-        let unchanged = match capture {
-            Some(Capture(Captured::Arguments(arguments))) => match arguments.finish() {
-                Ok(again) => started.is_with(&again),
-                Err(error) => return Starting(Some(Err(ApprovalError::invalid(error))), None),
+        match self.0 {
+            Stage::Ready(admitted) => match (admitted.start_now(), unchanged) {
+                (Ok(permit), _) => Starting::done(Ok(permit)),
+                (Err(_), Err(error)) => Starting::done(Err(error)),
+                (Err(admitted), Ok(unchanged)) => Starting {
+                    comparison: admitted.comparison().cloned(),
+                    ..Starting::slow(admitted.start_with(unchanged))
+                },
             },
-            Some(Capture(Captured::Call(_) | Captured::Nothing)) | None => false,
-        };
-        Starting(None, Some(Box::pin(started.start_with(unchanged))))
+            Stage::Begun(begun) => match unchanged {
+                Ok(true) => Starting::done(Ok(begun.0)),
+                // What cannot be captured any more is not what it was.
+                Ok(false) | Err(_) => {
+                    Starting::slow(async move { Err(begun.0.changed().await.unwrap_or_else(told)) })
+                }
+            },
+        }
     }
 }
 
 /// An execution that is being started.
 #[must_use = "a call starts when it is awaited"]
-pub struct Starting(
-    Option<Result<Permit, ApprovalError>>,
-    Option<BoxFuture<Permit>>,
-);
+pub struct Starting {
+    done: Option<Result<Permit, ApprovalError>>,
+    slow: Option<BoxFuture<Permit>>,
+    /// What is compared once more, if the start takes a while.
+    comparison: Option<Comparison>,
+    waited: bool,
+}
+
+impl Starting {
+    const fn done(done: Result<Permit, ApprovalError>) -> Self {
+        Self {
+            done: Some(done),
+            slow: None,
+            comparison: None,
+            waited: false,
+        }
+    }
+
+    fn slow(start: impl Future<Output = Result<Permit, ApprovalError>> + Send + 'static) -> Self {
+        Self {
+            done: None,
+            slow: Some(Box::pin(start)),
+            comparison: None,
+            waited: false,
+        }
+    }
+}
 
 impl Future for Starting {
-    type Output = Result<Permit, ApprovalError>;
+    type Output = Result<Began, ApprovalError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(done) = self.0.take() {
-            return Poll::Ready(done);
+        if let Some(done) = self.done.take() {
+            return Poll::Ready(done.map(Began::Runs));
         }
-        let Some(slow) = &mut self.1 else {
+        let Some(slow) = &mut self.slow else {
             return Poll::Ready(Err(told()));
         };
-        let done = ready!(slow.as_mut().poll(context));
-        self.1 = None;
-        Poll::Ready(done)
+        let Poll::Ready(done) = slow.as_mut().poll(context) else {
+            self.waited = true;
+            return Poll::Pending;
+        };
+        self.slow = None;
+        // Where nothing was waited for, nothing but the store ran since they were compared.
+        let comparison = self.comparison.take().filter(|_| self.waited);
+        Poll::Ready(done.map(|permit| match comparison {
+            Some(comparison) => {
+                Began::Again(Admitted(Stage::Begun(Box::new((permit, comparison)))))
+            }
+            None => Began::Runs(permit),
+        }))
     }
 }
 

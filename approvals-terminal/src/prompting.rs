@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use approvals_core::review::{Refused, Vote};
 use approvals_core::{CastVote, ChannelDesk, Choice, Notice, Phase, Record, RequestId, VoteError};
@@ -133,7 +134,7 @@ fn ask(shared: &Shared, notice: &Notice, runtime: &Handle, later: &mut HashMap<R
     later.remove(&request);
     for identity in &shared.identities {
         // Looked at after `begin`, so that no decision slips in between unseen.
-        let record = match runtime.block_on(shared.desk.look(request)) {
+        let record = match insist(shared, runtime, &recall, || shared.desk.look(request)) {
             Ok(record) => record,
             Err(error) => {
                 say(shared, &format!("The request cannot be looked at: {error}"));
@@ -162,7 +163,7 @@ fn ask(shared: &Shared, notice: &Notice, runtime: &Handle, later: &mut HashMap<R
             break;
         };
         let cast = cast(notice, &record, identity, choice, comment);
-        match runtime.block_on(shared.desk.vote(cast)) {
+        match insist(shared, runtime, &recall, || shared.desk.vote(cast.clone())) {
             Ok(record) => say(shared, &render::counted(identity, choice, &record)),
             Err(error) => {
                 if matches!(error, VoteError::Refused(Refused::NotAsked(_))) {
@@ -173,6 +174,37 @@ fn ask(shared: &Shared, notice: &Notice, runtime: &Handle, later: &mut HashMap<R
         }
     }
     shared.end();
+}
+
+/// How long to wait before the first repetition, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Does it until somebody answers. What a person typed is not lost because the store or the directory
+/// was away; a vote that was counted already is told so.
+fn insist<T, F: Future<Output = Result<T, VoteError>>>(
+    shared: &Shared,
+    runtime: &Handle,
+    recall: &Recall,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, VoteError> {
+    let (mut pause, longest) = PAUSES;
+    loop {
+        let error = match runtime.block_on(attempt()) {
+            Err(error @ (VoteError::Store(_) | VoteError::Directory(_))) => error,
+            done => return done,
+        };
+        if recall.is_recalled() {
+            return Err(error);
+        }
+        if pause == PAUSES.0 {
+            say(
+                shared,
+                &format!("No answer yet: {error}. It is tried again."),
+            );
+        }
+        runtime.block_on(tokio::time::sleep(pause));
+        pause = pause.saturating_mul(2).min(longest);
+    }
 }
 
 fn is_here(shared: &Shared, vote: &Vote) -> bool {

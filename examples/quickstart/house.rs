@@ -60,7 +60,7 @@ pub(crate) async fn gate(settings: &Settings, trail: &Trail) -> Result<Gate, Err
         .environment("production")
         .policy("company-data", policy()?)
         .approver("terminal", terminal.connect())
-        // Required: nothing runs before the trail has the event that licenses it.
+        // Required: nothing that people are asked about runs before the trail has what licenses it.
         .required_audit_sink("trail", Arc::new(trail.clone()))
         .build()
         .await?;

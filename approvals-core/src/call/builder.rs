@@ -51,6 +51,9 @@ pub enum CallError {
     /// The idempotency key or the environment is malformed.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The idempotency key would be stored and shown, and looks like a secret.
+    #[error("the idempotency key looks like a secret ({0}): name the call by a run or step id")]
+    SecretKey(&'static str),
     /// A template is too long.
     #[error("the {what} has more than {limit} bytes: shorten it")]
     TooLong {
@@ -321,6 +324,10 @@ impl CallBuilder {
 
     pub(crate) fn capture_key(&mut self, value: &dyn Display) {
         if let Some(text) = self.text("key", value) {
+            // A key that was masked would name another call.
+            if let Some(found) = crate::secrets::find(&text).first() {
+                return self.fail(CallError::SecretKey(found.kind));
+            }
             match IdempotencyKey::new(&text) {
                 Ok(key) => self.more().key = Some(key),
                 Err(error) => self.fail(error.into()),

@@ -1,7 +1,5 @@
 //! What the digest is taken over: canonical JSON (RFC 8785) of everything that decides.
 
-use std::fmt::Write as _;
-
 use super::{Arguments, Bound, Call};
 use crate::canonical::write_str;
 
@@ -32,8 +30,9 @@ pub(super) fn write(call: &Call, out: &mut String) {
     out.push_str(",\"requester\":[");
     for (index, principal) in call.requester.chain().enumerate() {
         // Principal ids are ASCII without quotes or backslashes.
-        let comma = if index == 0 { "" } else { "," };
-        let _ = write!(out, "{comma}\"{principal}\"");
+        out.push_str(if index == 0 { "\"" } else { ",\"" });
+        out.extend(principal.parts());
+        out.push('"');
     }
     out.push(']');
     if let Some(resource) = call.resource() {
@@ -57,7 +56,9 @@ pub(super) fn write(call: &Call, out: &mut String) {
     }
     out.push_str(",\"signature\":");
     write_str(&declaration.signature, out);
-    let _ = write!(out, ",\"version\":{}}}", declaration.version);
+    out.push_str(",\"version\":");
+    out.push_str(itoa::Buffer::new().format(declaration.version));
+    out.push('}');
 }
 
 /// Each argument is `[name, how, payload…]`, so that no value can pass for another kind of one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::call::{Arguments, Call};
+use crate::call::{Arguments, Call, Capturing, RedactionKey};
 use crate::digest::Digest;
 
 /// The arguments that people are asked about, as the digest binds them.
@@ -60,10 +60,33 @@ impl Agreed {
     }
 }
 
+/// What arguments are captured again and compared by.
+#[derive(Debug, Clone)]
+pub(crate) struct Comparison {
+    pub(super) redaction: Arc<RedactionKey>,
+    pub(super) agreed: Agreed,
+}
+
+impl Comparison {
+    /// An empty capture of the same arguments.
+    pub(crate) fn capture(&self) -> Capturing {
+        let redaction = Some(Arc::clone(&self.redaction));
+        match self.agreed.first() {
+            Some(first) => Capturing::again(redaction, first),
+            None => Capturing::new(redaction),
+        }
+    }
+
+    /// Whether these are the arguments that people agreed to.
+    pub(crate) fn is_with(&self, again: &Arguments) -> bool {
+        self.agreed.is(again)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{Capturing, Declaration, RedactionKey, Risk};
+    use crate::call::{Declaration, Risk};
     use crate::id::{ActionName, PolicyName};
     use crate::principal::Requester;
 

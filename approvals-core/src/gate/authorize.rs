@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::Gate;
+use super::agreed::Comparison;
 use super::current::is_detached;
 use super::detached::still_pending;
 use super::errors::of_chain;
@@ -13,7 +14,8 @@ use super::review::{Asker, Ticket};
 use super::run::{Agreement, Approved};
 use super::shared::Named;
 use crate::audit::{NewEvent, What};
-use crate::call::{Arguments, Call, Capturing};
+use crate::call::Call;
+use crate::digest::Digest;
 use crate::directory::{memberships, people_behind};
 use crate::error::{ApprovalError, Kind};
 use crate::id::{Environment, GroupId};
@@ -37,7 +39,8 @@ pub struct Admitted(pub(super) Ready);
 
 #[derive(Debug)]
 pub(super) enum Ready {
-    Allowed,
+    /// What was allowed, where whoever starts it says again what it is.
+    Allowed(Option<Box<(Gate, Digest)>>),
     Approved(Box<Approved>),
 }
 
@@ -64,7 +67,7 @@ impl Admitted {
     #[must_use]
     pub fn was_reviewed(&self) -> bool {
         match &self.0 {
-            Ready::Allowed => false,
+            Ready::Allowed(_) => false,
             Ready::Approved(_) => true,
         }
     }
@@ -75,13 +78,27 @@ impl Admitted {
     /// tells it, as [`Gate::authorize`] does; after [`Gate::resume`] it does not wait.
     ///
     /// # Errors
-    /// [`ApprovalError`] when it is not the call that was approved, or it may not run any more.
+    /// [`ApprovalError`] when it is not the call that was allowed or approved, or it may not run any
+    /// more.
     pub async fn start(self, again: &Call) -> Result<Permit, ApprovalError> {
         // Invariant 3: the same arguments for something else are another call.
         let unchanged = match &self.0 {
-            Ready::Allowed => true,
+            Ready::Allowed(None) => true,
+            Ready::Allowed(Some(allowed)) => {
+                let (gate, digest) = &**allowed;
+                let anew = again.clone().judged_anew();
+                if !anew.is_ok_and(|again| again.digest() == *digest) {
+                    let error = ApprovalError::new(
+                        Kind::Changed,
+                        "what is started is not the call that was allowed",
+                    );
+                    gate.refused(again.clone(), &error).await;
+                    return Err(error.action(again.action()));
+                }
+                true
+            }
             Ready::Approved(approved) => {
-                approved.is_for(again) && approved.is_with(again.arguments())
+                approved.is_for(again) && approved.comparison.is_with(again.arguments())
             }
         };
         self.start_with(unchanged).await
@@ -90,30 +107,22 @@ impl Admitted {
     /// The permit of a call that policy allowed: there is nothing to wait for.
     pub(crate) fn start_now(self) -> Result<Permit, Self> {
         match self.0 {
-            Ready::Allowed => Ok(Permit::allowed()),
+            Ready::Allowed(_) => Ok(Permit::allowed()),
             Ready::Approved(_) => Err(self),
         }
     }
 
-    /// An empty capture of the arguments that people agreed to; `None` where nobody was asked.
-    pub(crate) fn capture(&self) -> Option<Capturing> {
+    /// What its arguments are compared by; `None` where nobody was asked.
+    pub(crate) fn comparison(&self) -> Option<&Comparison> {
         match &self.0 {
-            Ready::Allowed => None,
-            Ready::Approved(approved) => Some(approved.capture()),
-        }
-    }
-
-    /// Whether people agreed to a call with these arguments.
-    pub(crate) fn is_with(&self, again: &Arguments) -> bool {
-        match &self.0 {
-            Ready::Allowed => false,
-            Ready::Approved(approved) => approved.is_with(again),
+            Ready::Allowed(_) => None,
+            Ready::Approved(approved) => Some(&approved.comparison),
         }
     }
 
     pub(crate) async fn start_with(self, unchanged: bool) -> Result<Permit, ApprovalError> {
         match self.0 {
-            Ready::Allowed => Ok(Permit::allowed()),
+            Ready::Allowed(_) => Ok(Permit::allowed()),
             Ready::Approved(approved) => approved.start(unchanged).await,
         }
     }
@@ -158,7 +167,12 @@ impl Gate {
         let action = call.action().clone();
         let authorized = async {
             let call = call.judged_anew().map_err(ApprovalError::invalid)?;
+            let digest = call.digest();
             match self.decide_or_ask(call, None).await? {
+                Step::Admitted(Admitted(Ready::Allowed(_))) => {
+                    let allowed = Box::new((self.clone(), digest));
+                    Ok(Admitted(Ready::Allowed(Some(allowed))))
+                }
                 Step::Admitted(admitted) => Ok(admitted),
                 Step::Asked(ticket) => ticket.when_agreed().await,
             }
@@ -173,7 +187,7 @@ impl Gate {
             Some(Verdict::Allow(reasons)) => match self.record_allowed_now(call, reasons) {
                 Ok(()) => {
                     observe::allowed();
-                    AtOnce::Admitted(Admitted(Ready::Allowed))
+                    AtOnce::Admitted(Admitted(Ready::Allowed(None)))
                 }
                 Err(blocked) => {
                     let (call, reasons) = *blocked;
@@ -235,7 +249,7 @@ impl Gate {
                     self.shared().refuse_if_frozen().await?;
                 }
                 observe::allowed();
-                Ok(Step::Admitted(Admitted(Ready::Allowed)))
+                Ok(Step::Admitted(Admitted(Ready::Allowed(None))))
             }
             Verdict::Deny(reasons) => {
                 let error = denied_by_policy(reasons);

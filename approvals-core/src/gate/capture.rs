@@ -126,7 +126,7 @@ impl Gate {
             policy_version: self.policy_version(declaration.policy.as_str()),
         })));
         observe::allowed();
-        Decided::Now(Admitted(Ready::Allowed))
+        Decided::Now(Admitted(Ready::Allowed(None)))
     }
 
     /// Carries out what policy said about an action.
@@ -171,7 +171,7 @@ impl Gate {
         // Recording may have taken a while.
         self.shared().refuse_if_frozen().await?;
         observe::allowed();
-        Ok(Admitted(Ready::Allowed))
+        Ok(Admitted(Ready::Allowed(None)))
     }
 
     async fn refuse(

@@ -141,6 +141,7 @@ pub(super) fn from_refused(refused: &Refused, record: &Record) -> ApprovalError 
         Refused::Frozen => Kind::Frozen,
         Refused::Late(_) => Kind::Lapsed,
         Refused::EqualInDoubt(_) => Kind::InDoubt,
+        Refused::EqualDenied(_) => Kind::NoLongerApproved,
         Refused::GrantClosed => Kind::Revoked,
         Refused::PolicyDenies(_) | Refused::PolicyAsksMore | Refused::NoLongerMet { .. } => {
             Kind::NoLongerApproved

@@ -28,6 +28,7 @@ mod worker;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use agreed::Comparison;
 use allow::Buffered;
 pub use authorize::Admitted;
 pub(crate) use authorize::{AtOnce, Step};

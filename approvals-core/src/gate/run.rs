@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::agreed::Agreed;
+use super::agreed::Comparison;
 use super::current::is_detached;
 use super::detached::still_pending;
 use super::errors::{from_refused, of_chain};
 use super::review::{Look, Ticket};
 use super::{Gate, Job};
 use crate::audit::{NewEvent, What};
-use crate::call::{Arguments, Call, Capturing};
+use crate::call::Call;
 use crate::directory::{ChainError, Whom};
 use crate::error::{ApprovalError, Kind};
 use crate::id::RequestId;
@@ -28,7 +28,7 @@ use crate::store::{Outcome, Snapshot, StoreError, carry_out};
 pub(super) struct Approved {
     gate: Gate,
     request: RequestId,
-    agreed: Agreed,
+    pub(super) comparison: Comparison,
     snapshot: Snapshot,
     /// When the snapshot was asked for: a lease that counts from its time has run since then.
     read_at: Instant,
@@ -120,7 +120,10 @@ impl Gate {
             let mut approved = Approved {
                 gate: self.clone(),
                 request: ticket.request,
-                agreed: ticket.agreed.clone(),
+                comparison: Comparison {
+                    redaction: Arc::clone(&self.shared().redaction),
+                    agreed: ticket.agreed.clone(),
+                },
                 snapshot,
                 read_at,
                 judged_at: Instant::now(),
@@ -212,20 +215,6 @@ impl Approved {
         anew.is_ok_and(|call| self.snapshot.record.asked.digest == call.digest())
     }
 
-    /// An empty capture of the same arguments.
-    pub(super) fn capture(&self) -> Capturing {
-        let redaction = Some(Arc::clone(&self.gate.shared().redaction));
-        match self.agreed.first() {
-            Some(first) => Capturing::again(redaction, first),
-            None => Capturing::new(redaction),
-        }
-    }
-
-    /// Whether these are the arguments that people agreed to.
-    pub(super) fn is_with(&self, again: &Arguments) -> bool {
-        self.agreed.is(again)
-    }
-
     /// Does not wait for somebody else who was first.
     pub(super) fn without_waiting(mut self) -> Self {
         self.waits = false;
@@ -308,7 +297,8 @@ impl Approved {
     pub(super) async fn start(mut self, unchanged: bool) -> Result<Permit, ApprovalError> {
         // Invariant 3: what was shown is what runs.
         if !unchanged {
-            return Err(Box::pin(self.changed()).await);
+            let changed = self.gate.changed(&self.snapshot.record);
+            return Err(Box::pin(changed).await);
         }
         let claim = match std::mem::replace(&mut self.hold, Hold::Nothing) {
             Hold::Nothing => None,
@@ -440,15 +430,16 @@ impl Approved {
             }
         }
     }
+}
 
+impl Gate {
     /// What would run is something else: that is told, and stands on the trail.
-    async fn changed(&self) -> ApprovalError {
+    pub(crate) async fn changed(&self, record: &Record) -> ApprovalError {
         let error = ApprovalError::new(
             Kind::Changed,
             "its arguments changed while people were asked: what would run is not what they approved",
         )
-        .request(self.request);
-        let record = &self.snapshot.record;
+        .request(record.id());
         let what = What::Refused {
             action: record.asked.call.action().clone(),
             requester: Some(record.asked.call.requester().clone()),
@@ -459,8 +450,8 @@ impl Approved {
             policy_version: record.asked.policy_version.clone(),
         };
         observe::refused(error.kind());
-        let event = NewEvent::about(self.request, record.revision, what);
-        self.gate.record_refused(event).await;
+        let event = NewEvent::about(record.id(), record.revision, what);
+        self.record_refused(event).await;
         error
     }
 }

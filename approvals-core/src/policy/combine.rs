@@ -13,12 +13,15 @@ use crate::policy::Requirement;
 #[derive(Debug)]
 pub struct Strictest {
     policies: NonEmpty<Box<dyn Policy>>,
+    /// See [`Policy::version`]: those of all, in their order.
+    version: Option<String>,
 }
 
 impl Strictest {
     /// Starts with this policy.
     pub fn of(policy: impl Policy + 'static) -> Self {
         Self {
+            version: policy.version().map(str::to_owned),
             policies: NonEmpty::of(Box::new(policy)),
         }
     }
@@ -27,6 +30,11 @@ impl Strictest {
     #[must_use]
     pub fn and(mut self, policy: impl Policy + 'static) -> Self {
         self.policies = self.policies.and(Box::new(policy));
+        let versions: Vec<_> = self.policies.iter().map(|each| each.version()).collect();
+        let any = versions.iter().any(Option::is_some);
+        // What has no version keeps its place: two of three are not the first two.
+        let named = versions.into_iter().map(|version| version.unwrap_or("-"));
+        self.version = any.then(|| named.collect::<Vec<_>>().join(" + "));
         self
     }
 }
@@ -92,6 +100,10 @@ impl Policy for Strictest {
             return Some(denied.clone());
         }
         strictest(verdicts.into_iter().collect::<Option<Vec<_>>>()?)
+    }
+
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     fn mentions(&self) -> Mentions {

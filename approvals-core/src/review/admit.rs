@@ -222,7 +222,8 @@ fn in_doubt(standing: &Standing, now: Timestamp) -> Option<&Arc<Record>> {
 /// the request whose grant it uses.
 ///
 /// # Errors
-/// [`Refused`] when an equal call may have run meanwhile (invariant 7), or the grant is closed.
+/// [`Refused`] when an equal call may have run meanwhile (invariant 7), when one was denied while this
+/// one was pending or waited to run under a grant, or when the grant is closed.
 pub fn stands(
     record: &Record,
     same_digest: &[Arc<Record>],
@@ -237,11 +238,29 @@ pub fn stands(
     {
         return Err(Refused::EqualInDoubt(other.id()));
     }
+    // Whoever said no shared it with every equal request that was pending; this one may have been
+    // missed, by a crash between the two.
+    let agreed_at = agreed_at(record);
+    let denied = same_digest.iter().find(|other| {
+        matches!(other.state, State::Denied { at, .. } if at >= record.asked.asked_at && agreed_at.is_none_or(|agreed| at <= agreed))
+    });
+    if let Some(other) = denied {
+        return Err(Refused::EqualDenied(other.id()));
+    }
     let open = |grantor: &Record| grantor.grant.is_some_and(|grant| !grant.closed);
     if record.granted_by.is_some() && !grantor.is_some_and(open) {
         return Err(Refused::GrantClosed);
     }
     Ok(())
+}
+
+/// When the last of those who agreed did; `None` under a grant, where nobody was asked.
+fn agreed_at(record: &Record) -> Option<Timestamp> {
+    let agreed = record.votes.iter().filter(|vote| match vote.choice {
+        Choice::Approve | Choice::Confirm | Choice::BreakGlass => true,
+        Choice::Deny | Choice::Withdrawn => false,
+    });
+    agreed.map(|vote| vote.at).max()
 }
 
 /// Whether a record may have run, and nobody knows: also when its lease has run out and nobody has

@@ -121,15 +121,12 @@ fn columns() -> Vec<Column> {
             P::Approve,
             Refused(Kind::Changed),
         ),
-        Column {
-            after_comparison: true,
-            ..column(
-                "arguments changed after the claim",
-                H::Change(claimed),
-                P::Approve,
-                Refused(Kind::Changed),
-            )
-        },
+        column(
+            "arguments changed after the claim",
+            H::Change(claimed),
+            P::Approve,
+            Refused(Kind::Changed),
+        ),
         column(
             "frozen before the call",
             H::None,
@@ -192,8 +189,6 @@ struct Column {
     harm: Harm,
     people: People,
     told: Told,
-    /// Whether it happens after the arguments were compared where one commit claims and starts.
-    after_comparison: bool,
 }
 
 const fn column(name: &'static str, harm: Harm, people: People, told: Told) -> Column {
@@ -202,7 +197,6 @@ const fn column(name: &'static str, harm: Harm, people: People, told: Told) -> C
         harm,
         people,
         told,
-        after_comparison: false,
     }
 }
 
@@ -273,14 +267,14 @@ fn exists(column: &Column, shape: &Shape) -> bool {
 }
 
 /// Whether this can happen where one commit claims and starts: a request is never claimed without
-/// being started, no sink is waited for, and what changes as the start commits was compared before.
+/// being started, and no sink is waited for.
 const fn exists_in_one_commit(column: &Column) -> bool {
     !matches!(
         column.harm,
         Harm::SwapFails(Phase::Claimed)
             | Harm::SwapFailsAfterwards(Phase::Claimed)
             | Harm::SinkFails(_)
-    ) && !column.after_comparison
+    )
 }
 
 async fn play_all(columns: &[Column], way: Way) {

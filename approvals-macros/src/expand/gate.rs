@@ -80,23 +80,29 @@ impl Guarded {
                 };
                 #private::Attempt::authorize(#attempt, #capture)
             };
-            let #starting = {
-                let #admitted = match #authorizing.await {
+            let #permit = {
+                let mut #admitted = match #authorizing.await {
                     ::core::result::Result::Ok(#admitted) => #admitted,
                     ::core::result::Result::Err(#error) => return #refusal,
                 };
-                let #capture = if #private::Admitted::wants_arguments(&#admitted) {
-                    let mut #capture = #private::Admitted::capture(&#admitted);
-                    #arguments
-                    ::core::option::Option::Some(#capture)
-                } else {
-                    ::core::option::Option::None
-                };
-                #private::Admitted::start(#admitted, #capture)
-            };
-            let #permit = match #starting.await {
-                ::core::result::Result::Ok(#permit) => #permit,
-                ::core::result::Result::Err(#error) => return #refusal,
+                // Once, and once more where the start took a while.
+                loop {
+                    let #starting = {
+                        let #capture = if #private::Admitted::wants_arguments(&#admitted) {
+                            let mut #capture = #private::Admitted::capture(&#admitted);
+                            #arguments
+                            ::core::option::Option::Some(#capture)
+                        } else {
+                            ::core::option::Option::None
+                        };
+                        #private::Admitted::start(#admitted, #capture)
+                    };
+                    match #starting.await {
+                        ::core::result::Result::Ok(#private::Began::Runs(#permit)) => break #permit,
+                        ::core::result::Result::Ok(#private::Began::Again(#capture)) => #admitted = #capture,
+                        ::core::result::Result::Err(#error) => return #refusal,
+                    }
+                }
             };
             #shown_permit
             let #outcome: #output = #body.await;

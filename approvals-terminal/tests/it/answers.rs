@@ -35,6 +35,26 @@ async fn a_denial_carries_its_reason_to_the_agent() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_took_for_a_while_is_not_lost() {
+    let script = Script::of([Step::TypeLater("deny"), Step::Type("not today")]);
+    let house = House::alone(script.clone(), one_lead()).await;
+    let meanwhile = async {
+        script.asked().await;
+        house.directory.fail(Some("no answer"));
+        script.types_now();
+        script.shows("It is tried again.").await;
+        house.directory.fail(None);
+    };
+    let (told, ()) = tokio::join!(house.touch(), meanwhile);
+    let error = told.unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied);
+    assert_eq!(error.comment(), Some("not today"));
+    let asked = script.questions().len();
+    assert_eq!(asked, 2, "nobody types it again");
+    assert_eq!(house.ran(), 0);
+}
+
+#[tokio::test]
 async fn end_of_input_is_a_denial_at_every_question() {
     let ended = Some("input ended before an answer");
     denied(Script::of([Step::EndOfInput]), one_lead(), ended).await;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore};
@@ -17,6 +17,8 @@ pub(crate) enum Step {
     TypeCode,
     CtrlC,
     EndOfInput,
+    /// Types when the test says so.
+    TypeLater(&'static str),
     /// Says nothing until the prompt is taken back.
     WaitForRecall,
     Fail,
@@ -34,6 +36,7 @@ struct Inner {
     questions: Mutex<Vec<Question>>,
     not_ready: Mutex<Option<String>>,
     blind: Mutex<bool>,
+    later: AtomicBool,
     asked: tokio::sync::Notify,
     showed: tokio::sync::Notify,
 }
@@ -81,6 +84,11 @@ impl Script {
         }
     }
 
+    /// Now is the time for [`Step::TypeLater`].
+    pub(crate) fn types_now(&self) {
+        self.0.later.store(true, Ordering::SeqCst);
+    }
+
     fn code(&self) -> String {
         let screen = self.screen();
         let line = screen.lines().rev().find(|l| l.starts_with("digest"));
@@ -117,6 +125,12 @@ impl Console for Script {
             Some(Step::EndOfInput) | None => Reply::Ended,
             Some(Step::Fail) => return Err(io::Error::other("the line is cut")),
             Some(Step::Panic) => panic!("a console that panics"),
+            Some(Step::TypeLater(line)) => {
+                while !self.0.later.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+                Reply::Typed(line.to_owned())
+            }
             Some(Step::WaitForRecall) => {
                 while !recall.is_recalled() {
                     std::thread::yield_now();
@@ -143,6 +157,7 @@ pub(crate) async fn critical(runs: &AtomicU32) -> Result<(), ApprovalError> {
 /// A gate with the scripted terminal, and with another channel beside it where asked for.
 pub(crate) struct House {
     pub(crate) gate: Gate,
+    pub(crate) directory: Arc<InMemoryDirectory>,
     pub(crate) elsewhere: InMemoryApprover,
     pub(crate) script: Script,
     pub(crate) runs: AtomicU32,
@@ -161,13 +176,13 @@ impl House {
         policy: impl Policy + 'static,
         beside: bool,
     ) -> Self {
-        let directory = InMemoryDirectory::new();
+        let directory = Arc::new(InMemoryDirectory::new());
         directory.person("alice", ["leads"]).unwrap();
         directory.person("bob", ["leads", "engineers"]).unwrap();
         directory.person("dana", ["leads"]).unwrap();
         let elsewhere = InMemoryApprover::new();
         let terminal = terminal.on(Arc::new(script.clone()));
-        let mut gate = Gate::builder(Arc::new(MemoryStore::new()), Arc::new(directory))
+        let mut gate = Gate::builder(Arc::new(MemoryStore::new()), directory.clone())
             .policy("policy", policy)
             .approver("terminal", terminal.connect());
         if beside {
@@ -175,6 +190,7 @@ impl House {
         }
         Self {
             gate: gate.build().await.unwrap(),
+            directory,
             elsewhere,
             script,
             runs: AtomicU32::new(0),

@@ -51,6 +51,10 @@ fn a_value_without_a_canonical_form_says_where_and_what_to_do() {
             "the idempotency key \"run 42\" has the character ' ': use ASCII letters, digits and `_-.:/@#=+`, such as `run-42/step-3`",
         ),
         (
+            exporter().key(format!("ghp_{}", "aB3".repeat(12))),
+            "the idempotency key looks like a secret (GitHub token): name the call by a run or step id",
+        ),
+        (
             exporter().environment("Prod uction"),
             "the environment \"Prod uction\" has the character ' ': use ASCII letters, digits and `_-.`, such as `production`",
         ),

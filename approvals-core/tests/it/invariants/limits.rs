@@ -145,6 +145,41 @@ async fn equal_pending_calls_share_a_denial_and_never_a_yes() {
     assert_eq!(world.bodies(), 1);
 }
 
+/// A crash or a store that is away between the denial and the sharing.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_missed_a_denial_of_its_equal_does_not_run() {
+    let world = world(a_senior()).await;
+    let (first, one) = world.ask(export("orders", 1)).await;
+    let (second, two) = world.ask(export("orders", 1)).await;
+    tokio::time::sleep(seconds(1)).await;
+    world.store.fail("pending_with");
+    one.deny_as("carol", "once is enough").await.unwrap();
+    world.store.recover();
+    assert_eq!(refusal(first.await.unwrap()).kind(), Kind::Denied);
+    assert_eq!(world.phase(two.id()).await, Phase::Pending, "it was missed");
+    tokio::time::sleep(seconds(1)).await;
+    two.approve_as("alice").await.unwrap();
+    let error = refusal(second.await.unwrap());
+    assert_eq!(error.kind(), Kind::NoLongerApproved);
+    assert!(error.to_string().contains("denied meanwhile"), "{error}");
+    assert_eq!(world.bodies(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_yes_that_was_said_before_an_equal_call_was_denied_stands() {
+    let world = world_in_one_commit(a_senior()).await;
+    let (first, one) = world.ask(export("orders", 1)).await;
+    let (second, two) = world.ask(export("orders", 1)).await;
+    world.store.before(Phase::Executing, async move {
+        tokio::time::sleep(seconds(1)).await;
+        two.deny_as("carol", "once is enough").await.unwrap();
+    });
+    one.approve_as("alice").await.unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(refusal(second.await.unwrap()).kind(), Kind::Denied);
+    assert_eq!(world.bodies(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_denial_that_three_calls_share_is_one_denial() {
     let world = world(a_senior()).await;

@@ -98,6 +98,30 @@ async fn arguments_that_changed_are_never_claimed_and_stand_on_the_trail() {
     assert!(trail.iter().any(refused), "{trail:?}");
 }
 
+/// They were compared, and the store took its time with the start.
+#[tokio::test(start_paused = true)]
+async fn arguments_that_change_while_the_start_is_stored_do_not_run() {
+    let world = world_in_one_commit(a_senior()).await;
+    let rows = std::sync::Arc::new(AtomicU64::new(10));
+    let behind = std::sync::Arc::clone(&rows);
+    world.store.before(Phase::Executing, async move {
+        tokio::task::yield_now().await;
+        behind.store(999_999, Ordering::SeqCst);
+    });
+    let vote = async {
+        let request = world.approver.next().await;
+        request.approve_as("alice").await.unwrap();
+        request.id()
+    };
+    let (ran, id) = tokio::join!(world.run(shared(&rows)), vote);
+    assert_eq!(refusal(ran).kind(), Kind::Changed);
+    assert_eq!(world.bodies(), 0);
+    assert_eq!(world.phase(id).await, Phase::Failed);
+    let trail = world.trail(id).await;
+    let last: Vec<_> = names(&trail).into_iter().rev().take(3).collect();
+    assert_eq!(last, ["refused", "finished", "started"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_two_equal_keyed_calls_one_starts_and_the_other_is_told_its_outcome() {
     let world = world_in_one_commit(a_senior()).await;

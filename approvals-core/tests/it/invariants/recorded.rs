@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use approvals_core::memory::{InMemoryApprover, InMemoryAuditSink};
-use approvals_core::{AllowRecording, Gate, Kind, Phase, Rules, What};
+use approvals_core::{AllowRecording, Gate, Kind, Phase, Rules, Strictest, What};
 
 use crate::support::adapters::{Log, LoggingApprover, LoggingSink, PickySink};
 use crate::support::*;
@@ -196,6 +196,16 @@ async fn every_verdict_is_recorded_with_the_version_of_its_policy() {
     world.gate.flush().await;
     // Requested and claimed.
     assert_eq!(versions(&world.sink), [seventh(), seventh()]);
+    // Of several policies, those of all, in their order.
+    let asks = |rule| Rules::new().review("it.export", rule, a_senior()).unwrap();
+    let several = Strictest::of(asks("exports").versioned("7"))
+        .and(a_senior())
+        .and(asks("hours").versioned("8"));
+    let world = crate::support::world(several).await;
+    world.approved("alice", export("orders", 1)).await.unwrap();
+    world.gate.flush().await;
+    let all = || Some("7 + - + 8".to_owned());
+    assert_eq!(versions(&world.sink), [all(), all()]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,6 +54,25 @@ async fn a_grant_is_shown_to_the_reviewer_and_its_uses_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_use_that_was_opened_before_a_denial_does_not_start_after_it() {
+    let world = world_in_one_commit(three_uses()).await;
+    let (second, two) = {
+        let (first, one) = world.ask(export("orders", 1)).await;
+        let equal = world.ask(export("orders", 1)).await;
+        one.approve_as("alice").await.unwrap();
+        first.await.unwrap().unwrap();
+        equal
+    };
+    world.store.before(Phase::Executing, async move {
+        two.deny_as("carol", "once is enough").await.unwrap();
+    });
+    let error = refusal(world.run(export("orders", 1)).await);
+    assert_eq!(error.kind(), Kind::NoLongerApproved);
+    assert_eq!(refusal(second.await.unwrap()).kind(), Kind::Denied);
+    assert_eq!(world.bodies(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_use_is_a_request_of_its_own_that_nobody_was_asked() {
     let world = world(three_uses()).await;
     let grantor = granted(&world).await;

@@ -95,6 +95,22 @@ async fn a_vote_from_a_channel_that_was_not_given_the_request_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_policy_allowed_starts_nothing_else() {
+    let rules = approvals_core::Rules::new().allow("it.manual", "manual");
+    let world = world(rules.unwrap()).await;
+    let admitted = world.gate.authorize(by_hand(1)).await.unwrap();
+    let error = admitted.start(&by_hand(2)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Changed);
+    let admitted = world.gate.authorize(by_hand(1)).await.unwrap();
+    let permit = admitted.start(&by_hand(1)).await.unwrap();
+    assert_eq!(permit.request_id(), None);
+    world.gate.flush().await;
+    let told = world.sink.events().into_iter().map(|event| event.what);
+    let told = names(&told.collect::<Vec<_>>());
+    assert_eq!(told, ["allowed", "refused", "allowed"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn arguments_that_changed_while_people_were_asked_do_not_run() {
     let world = world(a_senior()).await;
     let rows = AtomicU64::new(10);

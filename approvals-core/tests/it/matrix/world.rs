@@ -193,7 +193,11 @@ impl Hand {
             Harm::ReviewerLeaves(moment) if moment(what) => {
                 self.directory.remove(&PersonId::new("alice").unwrap());
             }
-            Harm::Change(moment) if moment(what) => self.probe.change(),
+            Harm::Change(moment) if moment(what) => {
+                self.probe.change();
+                // As a store does that is asked over a network.
+                tokio::task::yield_now().await;
+            }
             _ => {}
         }
     }
