@@ -261,7 +261,7 @@ impl ChannelDesk {
             groups: voter.groups,
             excluded,
             choice: cast.choice,
-            comment: cast.comment.as_deref().map(Arc::from),
+            comment: cast.comment.as_deref().map(crate::secrets::masked),
             proposal: cast.proposal.clone().map(Arc::new),
             digest: cast.digest,
             shown: cast.shown,

@@ -68,10 +68,10 @@ impl Permit {
         self.0.as_ref().map(|started| started.record.fence)
     }
 
-    /// Has a line about the outcome recorded with it: `exported 512 rows`. Write no secrets.
+    /// Has a line about the outcome recorded with it: `exported 512 rows`. What looks like a secret is masked.
     pub fn summarise(&self, summary: impl fmt::Display) {
         if let Some(started) = &self.0 {
-            let text = Arc::from(summary.to_string());
+            let text = crate::secrets::masked(&summary.to_string());
             *started.summary.lock().unwrap_or_else(|e| e.into_inner()) = Some(text);
         }
     }

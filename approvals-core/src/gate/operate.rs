@@ -237,5 +237,5 @@ fn given(reason: &str) -> Result<Arc<str>, ApprovalError> {
             "a reason is required: say why",
         ));
     }
-    Ok(reason.into())
+    Ok(crate::secrets::masked(reason))
 }

@@ -18,6 +18,7 @@ mod tests;
 mod tokens;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A stretch of text that looks like a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,14 @@ pub fn find(text: &str) -> Vec<Found> {
 #[must_use]
 pub fn mask(text: &str) -> Option<(String, Vec<&'static str>)> {
     replace(text, find(text))
+}
+
+/// A text that a person wrote, as it may be stored: without what looks like a secret.
+pub(crate) fn masked(text: &str) -> Arc<str> {
+    match mask(text) {
+        Some((masked, _)) => masked.into(),
+        None => text.into(),
+    }
 }
 
 /// The same for a value in canonical JSON that has a name, which may announce what it is:

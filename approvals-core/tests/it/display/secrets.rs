@@ -6,6 +6,7 @@ use approvals_core::call::CallBuilder;
 use approvals_core::{Call, Kind, Presentation, RedactionKey};
 
 use super::fixture::{Fixture, agent, asked, exporter, with_action};
+use crate::support::{a_senior, by_hand, export, person, refusal, world};
 
 /// Put together here, so that no scanner mistakes this file for a leak.
 fn github() -> String {
@@ -104,6 +105,38 @@ async fn a_secret_that_is_not_redacted_is_refused_at_once_and_nowhere_to_be_read
             assert!(!text.contains(&secret), "{what} shows {secret}: {text}");
         }
     }
+}
+
+/// Comments, reasons of operators and what a body says of its outcome.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_a_person_writes_is_masked_before_anybody_reads_it() {
+    let secret = github();
+    let said = format!("use {secret} instead");
+    let masked = "use [masked: GitHub token] instead";
+    let world = world(a_senior()).await;
+    let (denied, request) = world.ask(export("orders", 1)).await;
+    request.deny_as("alice", &said).await.unwrap();
+    let error = refusal(denied.await.unwrap());
+    assert_eq!(error.comment(), Some(masked));
+    let olga = person("olga");
+    world.gate.freeze(&olga, &said).await.unwrap();
+    world.gate.thaw(&olga, &said).await.unwrap();
+    let revoked = world.gate.ask(by_hand(1)).await.unwrap().unwrap();
+    let request = world.approver.next().await;
+    request.approve_as("alice").await.unwrap();
+    world.gate.revoke(revoked, &olga, &said).await.unwrap();
+    let run = world.gate.ask(by_hand(2)).await.unwrap().unwrap();
+    let request = world.approver.next().await;
+    request.approve_as("alice").await.unwrap();
+    let admitted = world.gate.resume(run, by_hand(2)).await.unwrap();
+    let permit = admitted.start(&by_hand(2)).await.unwrap();
+    permit.summarise(&said);
+    permit.finish(true).await;
+    world.gate.flush().await;
+    let events = serde_json::to_string(&world.sink.events()).unwrap();
+    assert!(!events.contains(&secret), "{events}");
+    // The vote and the denial, the freeze and its end, the revocation, the outcome.
+    assert_eq!(events.matches(masked).count(), 6, "{events}");
 }
 
 #[test]
