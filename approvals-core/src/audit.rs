@@ -1,5 +1,6 @@
 //! The trail: what happened, and who receives it.
 
+mod entry;
 mod words;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::entry::Text;
 use crate::call::Call;
 use crate::digest::Digest;
 use crate::error::Kind;

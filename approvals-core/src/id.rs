@@ -247,6 +247,17 @@ macro_rules! identifier {
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
+
+            /// What it prints as, in ASCII.
+            pub(crate) fn text(self) -> [u8; $prefix.len() + 32] {
+                let mut text = [0; $prefix.len() + 32];
+                let (prefix, digits) = text.split_at_mut($prefix.len());
+                prefix.copy_from_slice($prefix.as_bytes());
+                for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+                    *pair = hex_pair(byte);
+                }
+                text
+            }
         }
 
         impl Ord for $name {
@@ -264,12 +275,7 @@ macro_rules! identifier {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut digits = [0; 32];
-                for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
-                    *pair = hex_pair(byte);
-                }
-                f.write_str($prefix)?;
-                f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
+                f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
             }
         }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use super::queue::{Job, Queue};
 
 /// After so long without another one nobody is waited for, or after an eighth of what a commit takes
 /// where that is longer: a second commit would take all of it.
@@ -12,34 +12,32 @@ const SHARE: u32 = 8;
 /// What is too short to sleep.
 const MOMENT: Duration = Duration::from_micros(300);
 
-/// Over how many commits it is seen who comes.
-const SPAN: u32 = 32;
+/// How slowly it is forgotten who came together: by such a part with each commit.
+const FORGET: usize = 16;
 
 /// Who came together of late.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
-    /// The most that were served by a commit or waited at its end, of the present span.
-    most: usize,
-    /// The same of the span before.
-    before: usize,
-    commits: u32,
+    /// The most that a commit served or that waited at its end, of late.
+    usual: usize,
     /// How long the last commit took.
     took: Duration,
 }
 
 impl Crowd {
-    /// Waits for those who came with others of late and were not taken from the queue yet, of which
-    /// there are so many. They are encoding what they record; a commit without them would have them
-    /// wait for the next one. Whoever comes alone is not waited for.
-    pub(super) fn wait<T>(&self, taken: usize, queue: &mpsc::Receiver<T>) {
-        let usual = self.most.max(self.before);
+    /// Takes what is queued, and waits for those who came with others of late. They are encoding
+    /// what they record; a commit without them would have them wait for the next one. Whoever comes
+    /// alone is not waited for.
+    pub(super) fn gather(&self, queue: &Queue, jobs: &mut Vec<Job>) {
+        queue.take(jobs);
         let (begun, gap) = (Instant::now(), GAP.max(self.took / SHARE));
-        let (mut here, mut last) = (taken + queue.len(), begun);
-        while here < usual && !queue.is_closed() {
+        let mut last = begun;
+        while jobs.len() < self.usual {
+            let here = jobs.len();
+            queue.take(jobs);
             let now = Instant::now();
-            let come = taken + queue.len();
-            if come > here {
-                (here, last) = (come, now);
+            if jobs.len() > here {
+                last = now;
             } else if now - last > gap || now - begun > self.took / 2 {
                 return;
             }
@@ -53,11 +51,8 @@ impl Crowd {
 
     /// Notes a commit: how many it served, and how many had come by its end.
     pub(super) fn served(&mut self, jobs: usize, waiting: usize, took: Duration) {
-        self.most = self.most.max(jobs + waiting);
+        let less = self.usual - self.usual.div_ceil(FORGET);
+        self.usual = less.max(jobs + waiting);
         self.took = took;
-        self.commits += 1;
-        if self.commits == SPAN {
-            (self.before, self.most, self.commits) = (self.most, 0, 0);
-        }
     }
 }

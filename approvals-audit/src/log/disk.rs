@@ -64,6 +64,18 @@ pub(super) fn open_to_append(path: &Path) -> Result<File, LogError> {
     file.map_err(LogError::disk("opening", path))
 }
 
+/// Appends to a file. When this returns, it is there after a crash.
+pub(super) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    file.write_all(bytes)
+        .map_err(LogError::disk("writing", path))?;
+    #[cfg(test)]
+    recording::note(recording::Did::Wrote, path);
+    file.sync_data().map_err(LogError::disk("flushing", path))?;
+    #[cfg(test)]
+    recording::note(recording::Did::Flushed, path);
+    Ok(())
+}
+
 /// Makes a log's directory, and those above it, which are there after a crash. Only its owner may
 /// enter it, until somebody decides otherwise.
 pub(super) fn make_directories(path: &Path) -> Result<(), LogError> {
@@ -176,4 +188,30 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), LogError> {
     directory
         .sync_all()
         .map_err(LogError::disk("flushing", path))
+}
+
+/// What was appended to and flushed, in order, by a test's thread.
+#[cfg(test)]
+pub(super) mod recording {
+    use std::cell::RefCell;
+    use std::path::{Path, PathBuf};
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(in crate::log) enum Did {
+        Wrote,
+        Flushed,
+    }
+
+    thread_local! {
+        static DONE: RefCell<Vec<(Did, PathBuf)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note(did: Did, path: &Path) {
+        DONE.with_borrow_mut(|done| done.push((did, path.to_owned())));
+    }
+
+    /// Everything since this was asked before.
+    pub(in crate::log) fn take() -> Vec<(Did, PathBuf)> {
+        DONE.take()
+    }
 }

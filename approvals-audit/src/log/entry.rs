@@ -11,12 +11,16 @@ use super::commitment::Disclosure;
 use super::committing::{Committed, Known, commit};
 use super::values::Beside;
 use super::{Files, LogError};
+use crate::tree::Hash;
 
 /// The version of what an entry says. A change of it is a change of this number.
 pub const SCHEMA: u32 = 2;
 
 /// The longest entry, in bytes: bundles give its length in 16 bits.
 const LONGEST: usize = u16::MAX as usize;
+
+/// Room for most events, in bytes.
+const USUAL: usize = 512;
 
 /// Events are far below; what is larger has been refused before.
 const LIMITS: Limits = Limits {
@@ -34,6 +38,8 @@ pub(super) struct Entry {
     revision: u64,
     /// Canonical JSON.
     pub(super) bytes: Vec<u8>,
+    /// The hash of these bytes in the tree.
+    pub(super) leaf: Hash,
     /// The whole event, where it is too long for an entry, which then has its hash.
     pub(super) payload: Option<Payload>,
     /// What reviewers are shown: its hash is in the event.
@@ -138,31 +144,33 @@ struct Made {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(sensitive: &'a BTreeSet<String>, files: &'a Files) -> Result<Self, LogError> {
-        Ok(Self {
+    pub(super) fn new(sensitive: &'a BTreeSet<String>, files: &'a Files, has_values: bool) -> Self {
+        Self {
             sensitive,
             files,
-            has_values: files.has_values()?,
+            has_values,
             made: HashMap::new(),
-        })
+        }
     }
 
     /// The entry of an event.
     pub(super) fn entry(&mut self, event: &Event) -> Result<Entry, LogError> {
         let shown = shown(event);
+        let mut marked = marked(&event.what);
+        let has_earlier = self.has_values || !self.made.is_empty();
+        if self.sensitive.is_empty() && marked.is_empty() && !has_earlier {
+            return Entry::plain(event, shown);
+        }
         let of = event
             .request
             .map_or_else(|| event.id.to_string(), |id| id.to_string());
-        let mut marked = marked(&event.what);
         let stored = match self.has_values {
             true => self.files.disclosures(&of)?,
             false => None,
         };
         let made = self.made.get(&of);
         if self.sensitive.is_empty() && marked.is_empty() && stored.is_none() && made.is_none() {
-            let mut entry = Entry::of(event, event, &BTreeMap::new())?;
-            entry.shown = shown;
-            return Ok(entry);
+            return Entry::plain(event, shown);
         }
         // The marks stand in the event that asked; what comes later is as sensitive.
         let is_first = !marked.is_empty();
@@ -240,6 +248,17 @@ fn unwritable(event: &Event, error: &dyn std::fmt::Display) -> LogError {
 }
 
 impl Entry {
+    /// Of an event that has nothing to be kept out.
+    fn plain(event: &Event, shown: Option<Vec<u8>>) -> Result<Self, LogError> {
+        let mut text = String::with_capacity(USUAL);
+        let mut entry = match event.write_entry(SCHEMA, &mut text) {
+            true => Self::written(event, text)?,
+            false => Self::of(event, event, &BTreeMap::new())?,
+        };
+        entry.shown = shown;
+        Ok(entry)
+    }
+
     /// Of an event that says this.
     fn of<T: Serialize>(
         event: &Event,
@@ -260,12 +279,19 @@ impl Entry {
             text.clear();
             canonical::write(&written, &mut text, &LIMITS).map_err(|e| unwritable(&e))?;
         }
+        Self::written(event, text)
+    }
+
+    /// Of an event whose canonical form this is.
+    fn written(event: &Event, text: String) -> Result<Self, LogError> {
+        let unwritable = |error: &dyn std::fmt::Display| unwritable(event, error);
         let whole = Self {
             number: event.number,
             id: event.id,
             at: event.at,
             request: event.request,
             revision: event.revision,
+            leaf: Hash::of_leaf(text.as_bytes()),
             bytes: text.into_bytes(),
             payload: None,
             shown: None,
@@ -298,6 +324,7 @@ impl Entry {
         let mut text = String::new();
         canonical::write(&abridged, &mut text, &LIMITS).map_err(|e| unwritable(&e))?;
         Ok(Self {
+            leaf: Hash::of_leaf(text.as_bytes()),
             bytes: text.into_bytes(),
             payload: Some(Payload {
                 name,
@@ -330,6 +357,7 @@ impl Entry {
             why: error.to_string(),
         })?;
         Ok(Self {
+            leaf: Hash::of_leaf(text.as_bytes()),
             bytes: text.into_bytes(),
             payload: None,
             shown: None,

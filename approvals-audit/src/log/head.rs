@@ -7,7 +7,7 @@
 //! checkpoint was changed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 
 use super::disk::{self, is_file};
@@ -79,10 +79,7 @@ impl Head {
         }
         let mut record = note.to_vec();
         record.resize(RECORD, 0);
-        let written = self.file.write_all(&record);
-        written.map_err(LogError::disk("writing", &self.path))?;
-        let flushed = self.file.sync_data();
-        flushed.map_err(LogError::disk("flushing", &self.path))?;
+        disk::append(&mut self.file, &self.path, &record)?;
         self.length += RECORD as u64;
         Ok(true)
     }

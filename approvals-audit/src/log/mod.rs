@@ -13,23 +13,24 @@ mod files;
 mod head;
 mod known;
 mod publishing;
+mod queue;
 mod recovery;
 mod seal;
 mod serving;
 mod shown;
 mod tail;
 mod values;
-mod waiting;
 mod writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use approvals_core::{AuditError, AuditSink, Event, RequestStore, SinkId, async_trait};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 pub use self::commitment::{Disclosure, DisclosureError};
 pub use self::directory::{AsOf, Directory};
@@ -39,13 +40,11 @@ pub(crate) use self::entry::hex;
 use self::entry::{Entry, Writing};
 pub use self::error::LogError;
 pub(crate) use self::files::Files;
+use self::queue::{Entrance, Exit, Job, Queue};
 use self::seal::Seals;
-use self::serving::{Job, Serving};
+use self::serving::Serving;
 use self::writer::Keys;
 use crate::note::{Signer, VerifierKey};
-
-/// How many calls of [`AuditLog::record`] wait for the writer before more are held back.
-const QUEUE: usize = 1024;
 
 /// How a log is opened.
 #[derive(Debug)]
@@ -156,21 +155,35 @@ impl AuditLogBuilder {
             sink,
             runtime: Handle::current(),
         });
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let is_shared = seals.is_some();
+        let has_values = Arc::new(AtomicBool::new(false));
+        let serving = Serving::new(
+            files.clone(),
+            keys,
+            seals,
+            self.lateness,
+            Arc::clone(&has_values),
+        );
+        let queue = Arc::new(Queue::default());
+        let jobs = Entrance::of(Arc::clone(&queue));
         let (opened, told) = oneshot::channel();
         let (closed, ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("approvals-audit".to_owned())
             .spawn(move || {
-                Serving::new(files, keys, seals, self.lateness).run(opened, queue);
+                // Dropped also when this panics.
+                let exit = Exit(queue);
+                serving.run(opened, &exit);
                 // Whoever waits may have gone.
                 let _ = closed.send(());
             })
             .map_err(LogError::disk("starting a thread for", &self.path))?;
         told.await.map_err(|_| LogError::Closed)??;
         Ok(AuditLog {
-            path: self.path,
+            files,
             sensitive: self.sensitive,
+            is_shared,
+            has_values,
             jobs,
             ended,
         })
@@ -184,9 +197,14 @@ impl AuditLogBuilder {
 /// drains the store's outbox does.
 #[derive(Debug)]
 pub struct AuditLog {
-    path: PathBuf,
+    files: Files,
     sensitive: BTreeSet<String>,
-    jobs: mpsc::Sender<Job>,
+    /// Whether other processes write it too.
+    is_shared: bool,
+    /// Whether anything lies beside the log that earlier events may have told, as far as this
+    /// process writes it.
+    has_values: Arc<AtomicBool>,
+    jobs: Entrance,
     ended: oneshot::Receiver<()>,
 }
 
@@ -211,15 +229,14 @@ impl AuditLog {
     /// nothing more is until they can.
     pub async fn publish(&self) -> Result<(), LogError> {
         let (done, told) = oneshot::channel();
-        let sent = self.jobs.send(Job::Publish(done)).await;
-        sent.map_err(|_| LogError::Closed)?;
+        self.jobs.queue().push(Job::Publish(done));
         told.await.map_err(|_| LogError::Closed)?
     }
 
     /// The log as others read it.
     #[must_use]
     pub fn directory(&self) -> Directory {
-        Directory::at(&self.path)
+        Directory::of(self.files.clone())
     }
 
     /// Stops writing, once everything that was recorded is kept and published. Another process may write the log
@@ -235,15 +252,13 @@ impl AuditLog {
 impl AuditSink for AuditLog {
     async fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         let failed = |error: LogError| AuditError(error.to_string());
-        let files = Files::of(&self.path);
-        let mut writing = Writing::new(&self.sensitive, &files).map_err(failed)?;
+        let has_values = match self.is_shared {
+            true => self.files.has_values().map_err(failed)?,
+            false => self.has_values.load(Ordering::Acquire),
+        };
+        let mut writing = Writing::new(&self.sensitive, &self.files, has_values);
         let entries = events.iter().map(|event| writing.entry(event));
         let entries: Result<Vec<Entry>, LogError> = entries.collect();
-        let (done, told) = oneshot::channel();
-        let entries = entries.map_err(failed)?;
-        let job = Job::Record { entries, done };
-        let sent = self.jobs.send(job).await;
-        sent.map_err(|_| failed(LogError::Closed))?;
-        told.await.map_err(|_| failed(LogError::Closed))?
+        self.jobs.queue().record(entries.map_err(failed)?).await
     }
 }

@@ -1,15 +1,18 @@
 //! The thread that writes a log: it commits whatever is queued, and tells whoever waits.
 
+use std::collections::HashMap;
 use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use approvals_core::AuditError;
-use tokio::sync::{mpsc, oneshot};
+use approvals_core::EventId;
+use tokio::sync::oneshot;
 
 use super::crowd::Crowd;
 use super::entry::Entry;
+use super::queue::{Done, Exit, Job, Next, Queue};
 use super::seal::Seals;
-use super::waiting::{self, Next};
 use super::writer::{Keys, Reached, Writer};
 use super::{Directory, Files, LogError};
 
@@ -36,17 +39,6 @@ const IDLE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Whoever waits for events to be kept.
-type Done = oneshot::Sender<Result<(), AuditError>>;
-
-/// What is to be done.
-pub(super) enum Job {
-    /// Events that somebody waits for.
-    Record { entries: Vec<Entry>, done: Done },
-    /// Somebody waits for the published files.
-    Publish(oneshot::Sender<Result<(), LogError>>),
-}
-
 /// A log that this process writes.
 pub(super) struct Serving {
     pub(super) files: Files,
@@ -55,6 +47,8 @@ pub(super) struct Serving {
     pub(super) seals: Option<Seals>,
     /// How late the published files may be.
     pub(super) lateness: Duration,
+    /// Whether anything lies beside the log that earlier events may have told.
+    has_values: Arc<AtomicBool>,
     lock: Option<File>,
     /// `None` when it has to be opened again.
     writer: Option<Writer>,
@@ -68,12 +62,19 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    pub(super) fn new(files: Files, keys: Keys, seals: Option<Seals>, lateness: Duration) -> Self {
+    pub(super) fn new(
+        files: Files,
+        keys: Keys,
+        seals: Option<Seals>,
+        lateness: Duration,
+        has_values: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             files,
             keys,
             seals,
             lateness,
+            has_values,
             lock: None,
             writer: None,
             reached: None,
@@ -85,30 +86,24 @@ impl Serving {
 
     /// Writes whatever is queued, until nobody can queue anything any more. A log of this process
     /// alone is opened first; one that is shared, when there is something to write.
-    pub(super) fn run(
-        mut self,
-        opened: oneshot::Sender<Result<(), LogError>>,
-        mut queue: mpsc::Receiver<Job>,
-    ) {
+    pub(super) fn run(mut self, opened: oneshot::Sender<Result<(), LogError>>, exit: &Exit) {
         let first = match &self.seals {
             Some(_) => Writer::judge(&self.files, &self.keys),
             None => self.take().map(|writer| self.writer = Some(writer)),
         };
         let failed = first.is_err();
+        if failed {
+            // Before whoever opens it is told, who may do so again at once.
+            self.let_go();
+        }
         if opened.send(first).is_err() || failed {
             return;
         }
-        let mut next = None;
-        while let Some(job) = next.take().or_else(|| self.next(&mut queue)) {
-            match job {
-                Job::Record { entries, done } => {
-                    next = self.record(entries, done, &mut queue);
-                }
-                Job::Publish(done) => {
-                    // Whoever waited may have gone.
-                    let _ = done.send(self.publish());
-                }
-            }
+        let queue = &*exit.0;
+        let mut jobs = Vec::new();
+        while self.wait(queue) {
+            self.crowd.gather(queue, &mut jobs);
+            self.work(queue, &mut jobs);
             if self.due.is_some_and(|due| due <= Instant::now()) {
                 self.publish_and_tell();
             }
@@ -116,37 +111,36 @@ impl Serving {
         self.publish_and_tell();
     }
 
-    /// Commits these entries with all that are queued, as far as there is room. What is to be done
-    /// next, if it was taken from the queue.
-    fn record(
-        &mut self,
-        entries: Vec<Entry>,
-        done: Done,
-        queue: &mut mpsc::Receiver<Job>,
-    ) -> Option<Job> {
-        self.crowd.wait(1, queue);
-        let mut count = entries.len();
-        let mut waiting = vec![(entries, done)];
-        let mut other = None;
-        while count < BATCH && other.is_none() {
-            match queue.try_recv() {
-                Ok(Job::Record { entries, done }) => {
+    /// Does all of these, in order, with as few commits as there is room for.
+    fn work(&mut self, queue: &Queue, jobs: &mut Vec<Job>) {
+        let (all, begun) = (jobs.len(), Instant::now());
+        let (mut waiting, mut count) = (Vec::with_capacity(all), 0);
+        for job in jobs.drain(..) {
+            match job {
+                Job::Record { entries, done } => {
                     count += entries.len();
                     waiting.push((entries, done));
+                    if count >= BATCH {
+                        self.commit(queue, std::mem::take(&mut waiting));
+                        count = 0;
+                    }
                 }
-                Ok(job) => other = Some(job),
-                Err(_) => break,
+                Job::Publish(done) => {
+                    self.commit(queue, std::mem::take(&mut waiting));
+                    count = 0;
+                    // Whoever waited may have gone.
+                    let _ = done.send(self.publish());
+                }
             }
         }
-        let (jobs, begun) = (waiting.len(), Instant::now());
-        self.commit(waiting);
-        self.crowd.served(jobs, queue.len(), begun.elapsed());
-        other
+        self.commit(queue, waiting);
+        self.crowd.served(all, queue.len(), begun.elapsed());
     }
 
-    /// The next job. What was acknowledged is published when there is none for a moment, and a log
-    /// that is shared is let go of when there is none for a while.
-    fn next(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    /// Waits for something to do; `false` when there never will be. What was acknowledged is
+    /// published when there is nothing for a moment, and a log that is shared is let go of when
+    /// there is nothing for a while.
+    fn wait(&mut self, queue: &Queue) -> bool {
         loop {
             let now = Instant::now();
             let idle = self.seals.is_some() && self.lock.is_some();
@@ -154,9 +148,9 @@ impl Serving {
                 Some(due) => Some(due.min(now + self.lateness / QUIET)),
                 None => idle.then(|| now + IDLE),
             };
-            match waiting::next(queue, until) {
-                Next::Queued(job) => return Some(job),
-                Next::Closed => return None,
+            match queue.wait(until) {
+                Next::Queued => return true,
+                Next::Closed => return false,
                 Next::Late if self.due.is_some() => self.publish_and_tell(),
                 Next::Late => self.let_go(),
             }
@@ -210,6 +204,8 @@ impl Serving {
                 let seals = self.seals.as_ref();
                 let writer = Writer::open(&self.files, &self.keys, self.reached, seals)?;
                 self.reached = Some(writer.reached());
+                let has_values = self.files.has_values()?;
+                self.has_values.store(has_values, Ordering::Release);
                 Ok(writer)
             }
         }
@@ -229,34 +225,42 @@ impl Serving {
     }
 
     /// Commits entries and tells whoever waits for them.
-    fn commit(&mut self, jobs: Vec<(Vec<Entry>, Done)>) {
+    fn commit(&mut self, queue: &Queue, jobs: Vec<(Vec<Entry>, Done)>) {
+        if jobs.is_empty() {
+            return;
+        }
         let mut writer = match self.take() {
             Ok(writer) => writer,
             Err(error) => {
                 self.failed();
-                return tell(jobs.into_iter().map(|(_, done)| done), &Err(error));
+                return queue.tell(jobs.into_iter().map(|(_, done)| done), &Err(error));
             }
         };
-        let mut fresh = Vec::new();
-        let mut waiting = Vec::new();
+        let mut fresh = Fresh::default();
+        let mut waiting = Vec::with_capacity(jobs.len());
         for (entries, done) in jobs {
-            match add_unknown(&mut fresh, &writer, &self.files, entries) {
+            match fresh.add_unknown(&writer, &self.files, entries) {
                 Ok(()) => waiting.push(done),
-                Err(error) => tell([done], &Err(error)),
+                Err(error) => queue.tell([done], &Err(error)),
             }
         }
+        let fresh = fresh.entries;
         if fresh.is_empty() {
-            tell(waiting, &Ok(()));
+            queue.tell(waiting, &Ok(()));
             self.writer = Some(writer);
             return;
+        }
+        if fresh.iter().any(|entry| !entry.values.is_empty()) {
+            // Before anybody is told, who may then tell of the same request.
+            self.has_values.store(true, Ordering::Release);
         }
         if let Err(error) = writer.append(&fresh) {
             tracing::error!(%error, "audit events could not be kept; the log is opened again");
             self.failed();
-            return tell(waiting, &Err(error));
+            return queue.tell(waiting, &Err(error));
         }
         self.reached = Some(writer.reached());
-        tell(waiting, &Ok(()));
+        queue.tell(waiting, &Ok(()));
         if !writer.is_published() {
             let late = self.lateness.max(self.publishing * SHARE);
             let soon = || Instant::now() + late;
@@ -273,58 +277,69 @@ impl Serving {
     }
 }
 
-/// Adds those of a job's entries that the log has not got. Events may be offered again; the numbers
-/// have no gap, and one number is one event.
-fn add_unknown(
-    fresh: &mut Vec<Entry>,
-    writer: &Writer,
-    files: &Files,
+/// What is to be appended.
+#[derive(Default)]
+struct Fresh {
     entries: Vec<Entry>,
-) -> Result<(), LogError> {
-    let before = fresh.len();
-    for entry in entries {
-        let newest = fresh
-            .last()
-            .map(|last: &Entry| last.number.saturating_add(1));
-        let next = newest.or_else(|| writer.known().next());
-        let judged = match next {
+    /// The numbers of the events.
+    ids: HashMap<EventId, u64>,
+}
+
+impl Fresh {
+    /// Adds those of a job's entries that the log has not got. Events may be offered again; the
+    /// numbers have no gap, and one number is one event.
+    fn add_unknown(
+        &mut self,
+        writer: &Writer,
+        files: &Files,
+        entries: Vec<Entry>,
+    ) -> Result<(), LogError> {
+        let before = self.entries.len();
+        for entry in entries {
+            if let Err(error) = self.add(writer, files, entry) {
+                for entry in self.entries.drain(before..) {
+                    // It may be one that another job has as well.
+                    if self.ids.get(&entry.id) == Some(&entry.number) {
+                        self.ids.remove(&entry.id);
+                    }
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, writer: &Writer, files: &Files, entry: Entry) -> Result<(), LogError> {
+        let newest = self.entries.last();
+        let newest = newest.map(|last| last.number.saturating_add(1));
+        match newest.or_else(|| writer.known().next()) {
             Some(next) if entry.number > next => Err(LogError::Gap {
                 expected: next,
                 found: entry.number,
             }),
             Some(next) if entry.number < next => {
-                match fresh.iter().find(|other| other.number == entry.number) {
+                let number = entry.number;
+                match self.entries.iter().find(|other| other.number == number) {
                     Some(other) if other.id == entry.id => Ok(()),
-                    Some(_) => Err(LogError::OtherTrail(entry.number)),
+                    Some(_) => Err(LogError::OtherTrail(number)),
                     None => {
-                        writer
-                            .known()
-                            .check(&Directory::of(files.clone()), writer.size(), &entry)
+                        let directory = Directory::of(files.clone());
+                        writer.known().check(&directory, writer.size(), &entry)
                     }
                 }
             }
             Some(_) | None => {
-                let same = fresh.iter().find(|other| other.id == entry.id);
-                let same = same.map(|other| other.number);
+                let same = self.ids.get(&entry.id).copied();
                 let entry = match same.or_else(|| writer.known().number_of(entry.id)) {
-                    Some(number) => entry.repeated(number),
-                    None => Ok(entry),
+                    Some(number) => entry.repeated(number)?,
+                    None => {
+                        self.ids.insert(entry.id, entry.number);
+                        entry
+                    }
                 };
-                entry.map(|entry| fresh.push(entry))
+                self.entries.push(entry);
+                Ok(())
             }
-        };
-        if let Err(error) = judged {
-            fresh.truncate(before);
-            return Err(error);
         }
-    }
-    Ok(())
-}
-
-fn tell(waiting: impl IntoIterator<Item = Done>, outcome: &Result<(), LogError>) {
-    for done in waiting {
-        let told = outcome.as_ref().copied();
-        // Whoever waited may have gone.
-        let _ = done.send(told.map_err(|error| AuditError(error.to_string())));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::PathBuf;
 
 use approvals_core::Digest;
@@ -57,10 +57,7 @@ impl Presentations {
                 file
             }
         };
-        file.write_all(lines)
-            .map_err(LogError::disk("writing", &path))?;
-        file.sync_data()
-            .map_err(LogError::disk("flushing", &path))?;
+        disk::append(&mut file, &path, lines)?;
         lines.clear();
         self.open = Some((bundle, file));
         Ok(())

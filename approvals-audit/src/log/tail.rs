@@ -47,10 +47,14 @@ impl Tail {
     /// Appends an entry, and returns the tiles of hashes that it made full. `None`, and nothing
     /// appended, when it is too long.
     pub(super) fn push(&mut self, entry: &[u8]) -> Option<Vec<Full>> {
+        self.push_hashed(entry, Hash::of_leaf(entry))
+    }
+
+    /// The same, of an entry whose hash is known.
+    pub(super) fn push_hashed(&mut self, entry: &[u8], mut hash: Hash) -> Option<Vec<Full>> {
         if !tile::append(&mut self.bundle, entry) {
             return None;
         }
-        let mut hash = Hash::of_leaf(entry);
         self.frontier.push(hash);
         if self.size().is_multiple_of(WIDTH) {
             self.bundle.clear();

@@ -1,9 +1,9 @@
 //! Appending: entries and then a signed checkpoint are on the disk before anybody is told.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::sync::Arc;
 
+use super::disk;
 use super::entry::Entry;
 use super::head::Head;
 use super::known::Known;
@@ -140,7 +140,8 @@ impl Writer {
 
     /// Appends entries, in the order of their numbers. When this returns they are kept.
     pub(super) fn append(&mut self, entries: &[Entry]) -> Result<(), LogError> {
-        let mut buffer = Vec::new();
+        let length = |entry: &Entry| 2 + entry.bytes.len();
+        let mut buffer = Vec::with_capacity(entries.iter().map(length).sum());
         for payload in entries.iter().filter_map(|entry| entry.payload.as_ref()) {
             self.files.keep_payload(&payload.name, &payload.bytes)?;
         }
@@ -154,7 +155,10 @@ impl Writer {
             if !crate::tile::append(&mut buffer, &entry.bytes) {
                 return Err(too_long());
             }
-            let full = self.tail.push(&entry.bytes).ok_or_else(too_long)?;
+            let full = self
+                .tail
+                .push_hashed(&entry.bytes, entry.leaf)
+                .ok_or_else(too_long)?;
             self.full.extend(full);
             if let Some(presentation) = &entry.shown {
                 shown::append(&mut shown, presentation);
@@ -191,10 +195,7 @@ impl Writer {
             Some(file) => file,
             None => self.files.append_to(bundle)?,
         };
-        file.write_all(buffer)
-            .map_err(LogError::disk("writing", &path))?;
-        file.sync_data()
-            .map_err(LogError::disk("flushing", &path))?;
+        disk::append(&mut file, &path, buffer)?;
         self.file = Some(file);
         buffer.clear();
         Ok(())
@@ -232,5 +233,65 @@ impl Writer {
         let signers = self.keys.signers.iter().map(AsRef::as_ref);
         let note = Note::signed(&checkpoint.text(), signers)?;
         Ok(note.to_string().into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use approvals_core::{Event, Timestamp, What};
+    use approvals_testing::sample::Sample;
+
+    use super::super::disk::recording::{self, Did};
+    use super::super::entry::Writing;
+    use super::*;
+    use crate::note::Ed25519Signer;
+
+    fn event(number: u64, what: What) -> Event {
+        Event {
+            number,
+            id: approvals_core::EventId::new(),
+            at: Timestamp::from_millis(number),
+            request: None,
+            revision: 1,
+            what,
+        }
+    }
+
+    #[test]
+    fn entries_are_flushed_before_their_checkpoint_is_written_and_that_before_anybody_is_told() {
+        let place = tempfile::tempdir().unwrap();
+        let signer = Arc::new(Ed25519Signer::generate("example.com/log").unwrap());
+        let keys = Keys {
+            origin: "example.com/log".to_owned(),
+            trusted: vec![signer.key().clone()],
+            signers: vec![signer],
+        };
+        let files = Files::of(place.path());
+        let _lock = files.lock().unwrap();
+        let mut writer = Writer::open(&files, &keys, None, None).unwrap();
+        let nothing = BTreeSet::new();
+        let mut writing = Writing::new(&nothing, &files, false);
+        let asked = Sample::at(Timestamp::from_millis(1)).opening().asked;
+        let entries = (1..=300).map(|number| {
+            let what = match number {
+                1 | 260 => What::Requested {
+                    asked: Arc::clone(&asked),
+                },
+                _ => What::Expired,
+            };
+            writing.entry(&event(number, what)).unwrap()
+        });
+        let entries: Vec<Entry> = entries.collect();
+        recording::take();
+        writer.append(&entries).unwrap();
+        // Whoever waits is told when this has returned.
+        let in_order = ["shown/0", "open/0", "shown/1", "open/1", "head"];
+        let expected = in_order.map(|name| {
+            let path = place.path().join(name);
+            [(Did::Wrote, path.clone()), (Did::Flushed, path)]
+        });
+        assert_eq!(recording::take(), expected.concat());
     }
 }

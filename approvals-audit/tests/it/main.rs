@@ -19,6 +19,7 @@ mod forged;
 mod forged_entries;
 mod forged_grants;
 mod forging;
+mod form;
 mod head;
 mod keys;
 mod kinds;

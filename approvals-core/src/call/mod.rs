@@ -3,6 +3,7 @@
 mod arguments;
 mod builder;
 mod capturing;
+mod entry;
 mod more;
 mod preimage;
 mod redaction;

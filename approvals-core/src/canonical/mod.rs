@@ -32,9 +32,10 @@ mod writer;
 use serde::Serialize;
 
 pub use self::error::CanonicalError;
+pub(crate) use self::string::write_escaped;
 pub use self::string::write_str;
 use self::writer::Writer;
-pub(crate) use self::writer::write_unsigned;
+pub(crate) use self::writer::{MAX_SAFE, write_unsigned};
 
 /// How large a canonical form may become. Judged while writing.
 #[derive(Debug, Clone, PartialEq, Eq)]

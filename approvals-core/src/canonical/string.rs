@@ -12,7 +12,7 @@ pub fn write_str(s: &str, out: &mut String) {
 }
 
 /// Appends the inside of the JSON string, without quotes.
-pub(super) fn write_escaped(s: &str, out: &mut String) {
+pub(crate) fn write_escaped(s: &str, out: &mut String) {
     let mut rest = s;
     while let Some(at) = rest.bytes().position(is_escaped) {
         let Some((plain, tail)) = rest.split_at_checked(at) else {

@@ -9,7 +9,7 @@ use super::string::{escaped_len, needs_escape, write_escaped};
 use super::{BigIntegers, Limits};
 
 /// The largest integer that every reader of JSON numbers keeps exactly (RFC 7493 §2.2).
-const MAX_SAFE: u64 = (1 << 53) - 1;
+pub(crate) const MAX_SAFE: u64 = (1 << 53) - 1;
 
 /// Appends a whole number as the canonical form carries it: as text where readers may round it.
 pub(crate) fn write_unsigned(value: u64, out: &mut String) {

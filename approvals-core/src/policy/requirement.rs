@@ -1,5 +1,7 @@
 //! Requirements: who must agree before a call may run.
 
+mod entry;
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::time::Duration;

@@ -30,6 +30,19 @@ pub enum Choice {
     Withdrawn,
 }
 
+impl Choice {
+    /// What it is called in the trail.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+            Self::Confirm => "confirm",
+            Self::BreakGlass => "break_glass",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// A vote as it reaches the engine: the person is resolved, nothing is believed of the channel but
 /// what its desk verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
