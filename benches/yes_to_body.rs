@@ -168,7 +168,8 @@ fn where_it_goes(rounds: usize, arguments: &Arc<Arguments>) -> Result<(), Failur
         let call = vote_to_body(Arc::clone(&bench), Arc::clone(arguments), || store.forget());
         let (cast, body) = place.block_on(call)?;
         let noted = store.stages(cast, body).ok_or("a stage was not noted")?;
-        for (place, (name, took)) in noted.into_iter().enumerate() {
+        let whole = ("all of these, in the same run", body - cast);
+        for (place, (name, took)) in noted.into_iter().chain([whole]).enumerate() {
             let (_, all) = stages.entry(place).or_insert((name, Vec::new()));
             all.push(took.as_secs_f64() * 1e9);
         }
