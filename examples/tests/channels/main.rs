@@ -2,6 +2,7 @@
 //! is, has to know the policy of every guarded function that the program holds.
 #![expect(clippy::unwrap_used, reason = "tests stop at what they did not expect")]
 
+mod people_of_a_file;
 mod two_channels;
 
 #[path = "../../../approvals-slack/tests/stand_in/mod.rs"]
