@@ -17,6 +17,7 @@ use crate::destination::Routes;
 use crate::id::{AppId, TenantId};
 use crate::keys::Keys;
 use crate::people::People;
+use crate::unheard::Unheard;
 
 /// The Teams channel. Made by [`TeamsBuilder`](crate::TeamsBuilder); cheap to clone, and all clones
 /// are one channel.
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: Arc<People>,
     pub(crate) memory: Memory,
+    pub(crate) unheard: Unheard,
     /// By the id that Teams names them by.
     pub(crate) links_tried: Attempts<Option<String>>,
     /// What goes on after an answer: so much at a time.
