@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use approvals_channel::{Attempts, Memory, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
-    Receipt, Record,
+    Receipt, Record, RequestId,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -16,6 +16,7 @@ use crate::conversations::Conversations;
 use crate::destination::Routes;
 use crate::id::{AppId, TenantId};
 use crate::keys::Keys;
+use crate::pace::Line;
 use crate::people::People;
 use crate::unheard::Unheard;
 
@@ -40,7 +41,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: Arc<People>,
     pub(crate) memory: Memory,
-    pub(crate) unheard: Unheard,
+    /// By request and conversation.
+    pub(crate) unheard: Unheard<(RequestId, Line)>,
     /// By the id that Teams names them by.
     pub(crate) links_tried: Attempts<Option<String>>,
     /// What goes on after an answer: so much at a time.

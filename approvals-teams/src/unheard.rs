@@ -5,11 +5,12 @@
 //! out, and not without end where it goes on answering everything else.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use approvals_channel::latest;
-use approvals_core::{Phase, Record, RequestId};
+use approvals_core::{Phase, Record};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,29 +30,33 @@ const SELDOM: Duration = Duration::from_secs(3_600);
 /// How many are remembered. Without it, more copies are made.
 const MOST: usize = 50_000;
 
-/// Which request, and in which conversation.
-type Where = (RequestId, Line);
+/// What this process posted and heard nothing of, by whatever it counts by.
+#[derive(Debug)]
+pub(crate) struct Unheard<K>(Mutex<HashMap<K, Posts>>);
 
-/// What this process posted and heard nothing of.
-#[derive(Debug, Default)]
-pub(crate) struct Unheard(Mutex<HashMap<Where, Posts>>);
-
+/// How often, and when last.
 #[derive(Debug, Clone, Copy)]
 struct Posts {
     count: usize,
     last: Instant,
 }
 
-impl Unheard {
-    fn all(&self) -> MutexGuard<'_, HashMap<Where, Posts>> {
+impl<K> Default for Unheard<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Unheard<K> {
+    fn all(&self) -> MutexGuard<'_, HashMap<K, Posts>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of(&self, place: &Where) -> Option<Posts> {
+    fn of(&self, place: &K) -> Option<Posts> {
         self.all().get(place).copied()
     }
 
-    fn one_more(&self, place: Where) {
+    pub(crate) fn one_more(&self, place: K) -> usize {
         let mut all = self.all();
         if all.len() >= MOST {
             all.retain(|_, posts| posts.last.elapsed() < SELDOM);
@@ -65,9 +70,10 @@ impl Unheard {
             count: posts.count.saturating_add(1),
             last,
         };
+        posts.count
     }
 
-    fn heard(&self, place: &Where) {
+    pub(crate) fn heard(&self, place: &K) {
         self.all().remove(place);
     }
 }
