@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
+use std::thread;
 
 use super::LogError;
 
@@ -66,13 +67,42 @@ pub(super) fn open_to_append(path: &Path) -> Result<File, LogError> {
 
 /// Appends to a file. When this returns, it is there after a crash.
 pub(super) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    add(file, path, bytes)?;
+    flush(&[(&*file, path)])
+}
+
+/// Appends to a file that is flushed later.
+pub(super) fn add(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     file.write_all(bytes)
         .map_err(LogError::disk("writing", path))?;
     #[cfg(test)]
     recording::note(recording::Did::Wrote, path);
-    file.sync_data().map_err(LogError::disk("flushing", path))?;
+    Ok(())
+}
+
+/// Flushes one or two files at the same time: the disk is waited for once. When this returns, what was
+/// added to them is there after a crash.
+pub(super) fn flush(files: &[(&File, &Path)]) -> Result<(), LogError> {
+    let one = |(file, path): &(&File, &Path)| {
+        let flushed = file.sync_data();
+        flushed.map_err(LogError::disk("flushing", path))
+    };
+    match files {
+        [first, second] => thread::scope(|scope| {
+            let beside = thread::Builder::new().spawn_scoped(scope, || one(second));
+            one(first)?;
+            match beside.map(thread::ScopedJoinHandle::join) {
+                Ok(Ok(flushed)) => flushed,
+                // There was no thread to be had, or none came back.
+                Ok(Err(_)) | Err(_) => one(second),
+            }
+        }),
+        files => files.iter().try_for_each(one),
+    }?;
     #[cfg(test)]
-    recording::note(recording::Did::Flushed, path);
+    for (_, path) in files {
+        recording::note(recording::Did::Flushed, path);
+    }
     Ok(())
 }
 

@@ -34,15 +34,16 @@ pub(super) struct Presentations {
 }
 
 impl Presentations {
-    /// Keeps lines of this bundle. When this returns they are there after a crash.
-    pub(super) fn keep(
+    /// Adds lines of this bundle, and returns the file that is to be flushed then; `None` where
+    /// there are no lines.
+    pub(super) fn add(
         &mut self,
         files: &Files,
         bundle: u64,
         lines: &mut Vec<u8>,
-    ) -> Result<(), LogError> {
+    ) -> Result<Option<(&File, PathBuf)>, LogError> {
         if lines.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let path = files.shown(bundle);
         let mut file = match self.open.take() {
@@ -57,10 +58,10 @@ impl Presentations {
                 file
             }
         };
-        disk::append(&mut file, &path, lines)?;
+        disk::add(&mut file, &path, lines)?;
         lines.clear();
-        self.open = Some((bundle, file));
-        Ok(())
+        let (_, file) = self.open.insert((bundle, file));
+        Ok(Some((file, path)))
     }
 }
 

@@ -164,16 +164,14 @@ impl Writer {
                 shown::append(&mut shown, presentation);
             }
             if self.tail.bundle() > bundle {
-                self.presentations.keep(&self.files, bundle, &mut shown)?;
-                self.write(bundle, &mut buffer)?;
+                self.write(bundle, &mut buffer, &mut shown)?;
                 self.file = None;
                 self.bundles.push(bundle);
             }
         }
         let bundle = self.tail.bundle();
-        self.presentations.keep(&self.files, bundle, &mut shown)?;
         if !buffer.is_empty() {
-            self.write(bundle, &mut buffer)?;
+            self.write(bundle, &mut buffer, &mut shown)?;
         }
         self.seal()?;
         self.refuse_changed()?;
@@ -188,14 +186,24 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends to a bundle's file, and flushes it.
-    fn write(&mut self, bundle: u64, buffer: &mut Vec<u8>) -> Result<(), LogError> {
+    /// Appends entries to a bundle's file, and what was shown to the one beside it, and flushes both.
+    fn write(
+        &mut self,
+        bundle: u64,
+        buffer: &mut Vec<u8>,
+        lines: &mut Vec<u8>,
+    ) -> Result<(), LogError> {
         let path = self.files.open(bundle);
         let mut file = match self.file.take() {
             Some(file) => file,
             None => self.files.append_to(bundle)?,
         };
-        disk::append(&mut file, &path, buffer)?;
+        let shown = self.presentations.add(&self.files, bundle, lines)?;
+        disk::add(&mut file, &path, buffer)?;
+        match &shown {
+            Some((shown, beside)) => disk::flush(&[(&file, &path), (shown, beside)])?,
+            None => disk::flush(&[(&file, &path)])?,
+        }
         self.file = Some(file);
         buffer.clear();
         Ok(())
@@ -287,11 +295,19 @@ mod tests {
         recording::take();
         writer.append(&entries).unwrap();
         // Whoever waits is told when this has returned.
-        let in_order = ["shown/0", "open/0", "shown/1", "open/1", "head"];
-        let expected = in_order.map(|name| {
-            let path = place.path().join(name);
-            [(Did::Wrote, path.clone()), (Did::Flushed, path)]
-        });
-        assert_eq!(recording::take(), expected.concat());
+        let in_order = [
+            (Did::Wrote, "shown/0"),
+            (Did::Wrote, "open/0"),
+            (Did::Flushed, "open/0"),
+            (Did::Flushed, "shown/0"),
+            (Did::Wrote, "shown/1"),
+            (Did::Wrote, "open/1"),
+            (Did::Flushed, "open/1"),
+            (Did::Flushed, "shown/1"),
+            (Did::Wrote, "head"),
+            (Did::Flushed, "head"),
+        ];
+        let expected = in_order.map(|(did, name)| (did, place.path().join(name)));
+        assert_eq!(recording::take(), expected);
     }
 }

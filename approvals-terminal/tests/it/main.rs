@@ -10,3 +10,4 @@ mod house;
 mod queue;
 mod shown;
 mod stages;
+mod tty;
