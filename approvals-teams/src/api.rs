@@ -17,7 +17,7 @@ use crate::error::{ApiError, Class};
 use crate::pace::{Connector, Line};
 
 /// How often one call is made again that Teams found too early. Then whoever made it decides.
-const AGAIN: usize = 5;
+pub(crate) const AGAIN: usize = 5;
 
 #[derive(Debug)]
 pub(crate) struct Api {

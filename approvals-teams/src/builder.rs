@@ -19,6 +19,7 @@ use crate::destination::{Destination, Place, Routes};
 use crate::id::{AppId, TenantId};
 use crate::keys::Keys;
 use crate::people::People;
+use crate::unheard::Unheard;
 
 /// What Teams publishes for one app in one tenant.
 const CALLS_PER_SECOND: usize = 30;
@@ -253,6 +254,7 @@ impl TeamsBuilder {
             clock,
             people,
             memory: Memory::default(),
+            unheard: Unheard::default(),
             links_tried: linking::attempts(),
             asides: Arc::new(Semaphore::new(MOST_ASIDES)),
         })))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use approvals_channel::{Attempts, Memory, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
-    Receipt, Record,
+    Receipt, Record, RequestId,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -16,7 +16,9 @@ use crate::conversations::Conversations;
 use crate::destination::Routes;
 use crate::id::{AppId, TenantId};
 use crate::keys::Keys;
+use crate::pace::Line;
 use crate::people::People;
+use crate::unheard::Unheard;
 
 /// The Teams channel. Made by [`TeamsBuilder`](crate::TeamsBuilder); cheap to clone, and all clones
 /// are one channel.
@@ -39,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: Arc<People>,
     pub(crate) memory: Memory,
+    /// By request and conversation.
+    pub(crate) unheard: Unheard<(RequestId, Line)>,
     /// By the id that Teams names them by.
     pub(crate) links_tried: Attempts<Option<String>>,
     /// What goes on after an answer: so much at a time.

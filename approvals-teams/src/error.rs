@@ -38,14 +38,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// How long to wait where it does not say.
 const USUAL_PAUSE: u64 = 2;
 
+/// How long to leave it alone that asks for so many seconds.
+pub(crate) fn believed(seconds: u64) -> Duration {
+    Duration::from_secs(seconds.max(1)).min(LONGEST_PAUSE)
+}
+
 impl Class {
     /// What a status and a code mean.
     pub(crate) fn of(status: u16, code: &str, pause: Option<u64>) -> Self {
         match (status, code) {
-            (429 | 412, _) => {
-                let pause = Duration::from_secs(pause.unwrap_or(USUAL_PAUSE).max(1));
-                Self::Limited(pause.min(LONGEST_PAUSE))
-            }
+            (429 | 412, _) => Self::Limited(believed(pause.unwrap_or(USUAL_PAUSE))),
             (401, "BotNotRegistered") => Self::Credential,
             (401, _) => Self::Token,
             // Something between Teams and here answered.

@@ -41,6 +41,7 @@ mod posting;
 mod reach;
 mod service;
 mod token;
+mod unheard;
 mod verified;
 mod weight;
 mod workflow;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_channel::{Copy, Memory, Posts, Rank, Saying, Target, Targets, Unposted, latest};
-use approvals_core::{ApproverError, ChannelDesk, Phase, Record};
+use approvals_core::{ApproverError, ChannelDesk, Record};
 use async_trait::async_trait;
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -138,7 +138,7 @@ impl Posts for Inner {
     }
 }
 
-fn rank(record: &Record) -> Rank {
+pub(crate) fn rank(record: &Record) -> Rank {
     Rank::of(record.asked.risk, record.asked.asked_at)
 }
 
@@ -198,8 +198,7 @@ impl Inner {
             },
             activity: self.message(record, &target.calls),
         };
-        let line = Line::say(channel);
-        let made = self.when_its_turn_comes::<Made, _>(record, &line, &call, body);
+        let made = self.when_its_turn_comes::<Made, _>(record, channel, &call, body);
         let made = made.await?;
         let Some(Made { id, activity_id }) = made else {
             return Ok(None);
@@ -226,8 +225,7 @@ impl Inner {
             patience: PATIENCE,
         };
         let body = |record: &Record| self.message(record, &target.calls);
-        let line = Line::say(chat);
-        let posted = self.when_its_turn_comes::<Posted, _>(record, &line, &call, body);
+        let posted = self.when_its_turn_comes::<Posted, _>(record, chat, &call, body);
         let posted = posted.await;
         match posted {
             Ok(None) => Ok(None),
@@ -240,29 +238,6 @@ impl Inner {
                     tracing::error!(%error, "a conversation that is gone was not forgotten");
                 }
                 Err(error.into())
-            }
-        }
-    }
-
-    /// Makes a call when its turn comes, about the request as it stands by then; `None` where it is
-    /// over.
-    async fn when_its_turn_comes<A: serde::de::DeserializeOwned, B: Serialize + Send + Sync>(
-        &self,
-        record: &Arc<Record>,
-        line: &Line,
-        call: &Call<'_>,
-        body: impl Fn(&Record) -> B + Send + Sync,
-    ) -> Result<Option<A>, ApiError> {
-        loop {
-            self.api.turn(line, rank(record)).await;
-            let record = latest(&self.desk, record).await;
-            if record.state.phase() != Phase::Pending {
-                return Ok(None);
-            }
-            let body = body(&record);
-            match self.api.call_now::<A>(line, call, Some(&body)).await {
-                Err(error) if matches!(error.class, Class::Limited(_)) => {}
-                done => return done.map(Some),
             }
         }
     }

@@ -5,8 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use approvals_channel::{Http, LinkError, PageLink, retry_after, send_within};
-use approvals_core::{Approver, ApproverError, Coverage, Notice, Phase, Presentation, Receipt};
+use approvals_channel::{
+    Http, LinkError, Pace, PageLink, Rank, Schedule, Window, retry_after, send_within,
+};
+use approvals_core::{
+    Approver, ApproverError, Coverage, Notice, Phase, Presentation, Receipt, Record, RequestId,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Uri, header};
@@ -14,10 +18,19 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::card::{Face, USUAL, telling};
-use crate::error::Class;
+use crate::error::{Class, believed};
 use crate::message::Attachment;
+use crate::unheard::Unheard;
 
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a notice waits for its turn. Past it the gate tries again later, with the request as it
+/// stands by then, so that nothing is told of what is long over.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// How many attempts to tell of one request go without an answer: the last comes about 20 minutes
+/// after the first, as the gate tries again. Each may have told of it.
+const MOST_TRIES: usize = 12;
+/// More requests a second are answered with 429.
+const NOTICES_PER_SECOND: usize = 4;
 /// The ends of the hosts that workflows are reached at.
 const HOSTS: [&str; 2] = [".logic.azure.com", ".environment.api.powerplatform.com"];
 
@@ -41,6 +54,24 @@ pub struct Workflow {
     http: Arc<dyn Http>,
     address: SecretString,
     face: Face,
+    schedule: Schedule<Trigger>,
+    unheard: Unheard<RequestId>,
+}
+
+/// How often a workflow may be started. It has one line: what is urgent or old comes first.
+#[derive(Debug)]
+struct Trigger;
+
+impl Pace for Trigger {
+    type Line = ();
+    type Limit = ();
+    type Pause = ();
+
+    fn limits(&self, (): &()) -> impl Iterator<Item = ((), Window)> {
+        std::iter::once(((), Window::of(NOTICES_PER_SECOND, 1)))
+    }
+
+    fn pause(&self, (): &()) {}
 }
 
 impl fmt::Debug for Workflow {
@@ -69,7 +100,65 @@ impl Workflow {
             http,
             address,
             face,
+            schedule: Schedule::new(Trigger),
+            unheard: Unheard::default(),
         })
+    }
+
+    /// Starts the workflow with a message, when its turn has come.
+    async fn start(&self, record: &Record) -> Result<(), ApproverError> {
+        let rank = Rank::of(record.asked.risk, record.asked.asked_at);
+        let turn = tokio::time::timeout(LONGEST_TURN, self.schedule.turn((), rank));
+        turn.await.map_err(|_| {
+            ApproverError::new(
+                "the workflow is to be told of more than it takes: its turn did not come",
+            )
+        })?;
+        let attachment = Attachment::of(telling(record, &self.face));
+        let message = json!({"type": "message", "attachments": [attachment]});
+        let request = Request::post(self.address.expose_secret())
+            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+            .body(Bytes::from(message.to_string()))
+            // The address is a secret, and is not told.
+            .map_err(|_| ApproverError::for_good("the workflow's address is none"))?;
+        let answer = send_within(self.http.as_ref(), PATIENCE, request).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            // The reason may name the address.
+            Err(_) => return Err(self.later(record, "the workflow did not answer".to_owned())),
+        };
+        let status = answer.status();
+        if status.is_success() {
+            self.unheard.heard(&record.id());
+            return Ok(());
+        }
+        let asked = retry_after(answer.headers());
+        let class = Class::of(status.as_u16(), "Workflow", asked);
+        // For all notices: each of them would be refused like this one.
+        if let Class::Limited(pause) = class {
+            self.schedule.pause((), pause);
+        } else if let (Class::Later, Some(seconds)) = (class, asked) {
+            self.schedule.pause((), believed(seconds));
+        }
+        let why = format!("the workflow answered with status {status}");
+        match class {
+            Class::Limited(_) => Err(ApproverError::new(why)),
+            Class::Later => Err(self.later(record, why)),
+            Class::Token
+            | Class::Credential
+            | Class::Destination
+            | Class::Message
+            | Class::Refused => Err(ApproverError::for_good(why)),
+        }
+    }
+
+    /// What may be better later, while that was not tried too often.
+    fn later(&self, record: &Record, why: String) -> ApproverError {
+        if self.unheard.one_more(record.id()) < MOST_TRIES {
+            return ApproverError::new(why);
+        }
+        self.unheard.heard(&record.id());
+        ApproverError::for_good(format!("{why}, for the {MOST_TRIES}th time"))
     }
 }
 
@@ -101,28 +190,13 @@ impl Approver for Workflow {
         if record.state.phase() != Phase::Pending {
             return Ok(Receipt::none());
         }
-        let attachment = Attachment::of(telling(record, &self.face));
-        let message = json!({"type": "message", "attachments": [attachment]});
-        let request = Request::post(self.address.expose_secret())
-            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-            .body(Bytes::from(message.to_string()))
-            // The address is a secret, and is not told.
-            .map_err(|_| ApproverError::for_good("the workflow's address is none"))?;
-        let answer = send_within(self.http.as_ref(), PATIENCE, request).await;
-        let answer = answer.map_err(|_| ApproverError::new("the workflow did not answer"))?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(Receipt::none());
+        let told = self.start(record).await;
+        if let Err(error) = &told
+            && error.is_for_good()
+        {
+            tracing::error!(request = %record.id(), %error, "nobody is told of a request by the workflow");
         }
-        let why = format!("the workflow answered with status {status}");
-        match Class::of(status.as_u16(), "Workflow", retry_after(answer.headers())) {
-            Class::Limited(_) | Class::Later => Err(ApproverError::new(why)),
-            Class::Token
-            | Class::Credential
-            | Class::Destination
-            | Class::Message
-            | Class::Refused => Err(ApproverError::for_good(why)),
-        }
+        told.map(|()| Receipt::none())
     }
 
     /// There is nothing to change: a workflow gives no message back.

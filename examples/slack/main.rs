@@ -5,6 +5,7 @@
 //! runs against the real one; see `approvals-slack/README.md` for the set-up. `-- --judged DIR`
 //! serves callbacks until standard input ends, for whoever judges them, with a click in DIR.
 
+mod failing;
 mod house;
 mod real;
 mod rehearsal;

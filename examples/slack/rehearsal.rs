@@ -17,12 +17,13 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::Error;
+use crate::failing;
 use crate::house::House;
 use crate::serving;
 use crate::stand_in::serve::serve;
 use crate::stand_in::{APP, Fault, Message, SECRET, TEAM, TOKEN, Workspace};
 
-const ALICE: &str = "U0ALICE";
+pub(crate) const ALICE: &str = "U0ALICE";
 
 /// Nobody's account is known yet.
 const PEOPLE: &str = "
@@ -32,11 +33,11 @@ groups.senior-engineers.people = ['alice']
 ";
 
 /// Slack and this program, both on this machine.
-struct Rehearsal {
-    workspace: Workspace,
+pub(crate) struct Rehearsal {
+    pub(crate) workspace: Workspace,
     directory: FileDirectory,
     folder: PathBuf,
-    house: Arc<House>,
+    pub(crate) house: Arc<House>,
     /// Where Slack sends callbacks to.
     callbacks: String,
     http: Https,
@@ -81,7 +82,7 @@ impl Rehearsal {
     }
 
     /// Has the agent ask, in a task of its own, and returns the message when it is there.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         rows: u64,
     ) -> Result<(tokio::task::JoinHandle<Result<String, Error>>, Message), Error> {
@@ -112,7 +113,7 @@ impl Rehearsal {
     }
 
     /// Sends what somebody did, as Slack does: signed, over the network.
-    async fn send(&self, payload: &Value) -> Result<(), Error> {
+    pub(crate) async fn send(&self, payload: &Value) -> Result<(), Error> {
         self.hand_over(self.workspace.callback(payload)).await
     }
 
@@ -197,7 +198,7 @@ pub(crate) async fn run() -> Result<(), Error> {
         Err(refused) => println!("The agent: {refused}\n"),
     }
     println!("{}", indented(&rehearsal.shown(&message).await));
-    Ok(())
+    failing::rehearse(&rehearsal).await
 }
 
 /// Serves callbacks for a judge, with one request that waits for a click.

@@ -1,15 +1,25 @@
 //! The house: one guarded function, one policy, and people as the directory knows them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use approvals_core::audit::What;
 use approvals_core::memory::{InMemoryDirectory, MemoryStore};
+use approvals_core::store::RequestStore;
 use approvals_core::{
     ApprovalError, ChannelId, ChannelIdentity, Desk, Directory, Gate, Requester, Requirement,
-    requires_approval,
+    SinkId, requires_approval,
 };
 use approvals_teams::{Teams, TeamsBuilder};
 
 use crate::Error;
+
+/// How often the guarded body ran.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+pub(crate) fn runs() -> usize {
+    RUNS.load(Ordering::SeqCst)
+}
 
 #[requires_approval(
     policy = "prod-db",
@@ -19,6 +29,7 @@ use crate::Error;
     justification = "the weekly report needs it"
 )]
 pub(crate) async fn export(database: &str, rows: u64) -> Result<String, ApprovalError> {
+    RUNS.fetch_add(1, Ordering::SeqCst);
     Ok(format!("exported {rows} rows of {database}"))
 }
 
@@ -26,6 +37,17 @@ pub(crate) async fn export(database: &str, rows: u64) -> Result<String, Approval
 pub(crate) struct House {
     pub(crate) gate: Gate,
     pub(crate) teams: Teams,
+    store: Arc<MemoryStore>,
+}
+
+/// How much of what is in the trail.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) requests: usize,
+    pub(crate) votes: usize,
+    pub(crate) approved: usize,
+    pub(crate) denied: usize,
+    pub(crate) started: usize,
 }
 
 impl House {
@@ -36,7 +58,9 @@ impl House {
         let channel = ChannelId::new("teams")?;
         // The desk comes first, so that a click after a restart finds one. A program that is to
         // outlive a restart takes a durable store here.
-        let desk = Desk::new(Arc::new(MemoryStore::new()), directory);
+        let store = Arc::new(MemoryStore::new());
+        store.register_sink(&SinkId::new("tally")?).await?;
+        let desk = Desk::new(store.clone(), directory);
         let teams = settings.build(desk.channel(channel))?;
         teams.check().await?;
         let approver = teams.clone();
@@ -48,7 +72,7 @@ impl House {
             .approver("teams", |_| Arc::new(approver))
             .build()
             .await?;
-        Ok(Self { gate, teams })
+        Ok(Self { gate, teams, store })
     }
 
     /// People as they are set in code, with the Teams identity of `alice`: tenant and object id.
@@ -66,5 +90,21 @@ impl House {
         let agent = Requester::agent("exporter")?.acting_for("person:bob")?;
         let asked = agent.scope(export("customers", rows));
         Ok(self.gate.scope(asked).await?)
+    }
+
+    /// What the trail has of each kind, in all.
+    pub(crate) async fn tally(&self) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        for event in self.store.events(&SinkId::new("tally")?, 10_000).await? {
+            match event.what {
+                What::Requested { .. } => tally.requests += 1,
+                What::Voted { .. } => tally.votes += 1,
+                What::Approved => tally.approved += 1,
+                What::Denied { .. } | What::DeniedWith { .. } => tally.denied += 1,
+                What::Started { .. } => tally.started += 1,
+                _ => {}
+            }
+        }
+        Ok(tally)
     }
 }

@@ -6,6 +6,7 @@
 //! hands each token of `DIR/tokens.json` in over the network, and fails where one is judged otherwise
 //! than it says there.
 
+mod failing;
 mod house;
 mod judged;
 mod real;

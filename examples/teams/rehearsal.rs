@@ -16,12 +16,13 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::Error;
+use crate::failing;
 use crate::house::House;
 use crate::serve::serve;
 use crate::serving;
 use crate::stand_in::{APP, Fault, Message, Microsoft, OPS, SECRET, TENANT};
 
-const ALICE: &str = "a11ce000-0000-0000-0000-000000000000";
+pub(crate) const ALICE: &str = "a11ce000-0000-0000-0000-000000000000";
 const MALLORY: &str = "3a110123-0000-0000-0000-000000000000";
 
 /// Nobody's account is known yet.
@@ -32,10 +33,10 @@ groups.senior-engineers.people = ['alice']
 ";
 
 /// Microsoft and this program, both on this machine.
-struct Rehearsal {
-    microsoft: Microsoft,
+pub(crate) struct Rehearsal {
+    pub(crate) microsoft: Microsoft,
     directory: FileDirectory,
-    house: Arc<House>,
+    pub(crate) house: Arc<House>,
     /// Where callbacks are sent to.
     callbacks: String,
     http: Https,
@@ -76,7 +77,7 @@ impl Rehearsal {
     }
 
     /// Has the agent ask, in a task of its own, and returns the message when it is there.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         rows: u64,
     ) -> Result<(tokio::task::JoinHandle<Result<String, Error>>, Message), Error> {
@@ -101,7 +102,7 @@ impl Rehearsal {
     }
 
     /// Sends what somebody did, as the Bot Framework does: with a token, over the network.
-    async fn send(&self, activity: &Value) -> Result<Value, Error> {
+    pub(crate) async fn send(&self, activity: &Value) -> Result<Value, Error> {
         let mut request: Request<Bytes> = self.microsoft.callback(activity);
         *request.uri_mut() = self.callbacks.parse::<uri::Uri>()?;
         let answer = self.http.send(request).await?;
@@ -192,7 +193,7 @@ async fn rehearse(folder: &Path) -> Result<(), Error> {
         Err(refused) => println!("The agent: {refused}\n"),
     }
     println!("{}", indented(&rehearsal.shown(&message).await));
-    Ok(())
+    failing::rehearse(&rehearsal).await
 }
 
 fn indented(text: &str) -> String {

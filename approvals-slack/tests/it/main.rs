@@ -24,6 +24,7 @@ mod pace;
 mod partly;
 mod reach;
 mod room;
+mod routes;
 #[cfg(feature = "socket-mode")]
 mod socket_mode;
 mod two_channels;

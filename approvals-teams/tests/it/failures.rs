@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use approvals_core::{Kind, Phase, Quorum, Requirement, Stage};
-use approvals_teams::{Http, HttpError};
+use approvals_teams::{Destination, Http, HttpError, Route, Routes};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::room::{Room, one, told};
+use crate::room::{Room, id, one, told};
 use crate::stand_in::{Fault, Microsoft, OPS};
 
 #[tokio::test(start_paused = true)]
@@ -69,6 +69,86 @@ async fn copies_after_a_lost_answer_answer_the_same_request_and_each_tells_what_
             assert_eq!(Microsoft::button(&room.now(copy), "Approve"), None);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_is_never_heard_of_makes_no_more_copies_than_a_few_an_hour() {
+    let long = Duration::from_secs(3 * 3_600);
+    let stage = Stage::of(Quorum::of(1, ["reviewers"]).unwrap());
+    let requirement = Requirement::review(stage.decide_within(long).unwrap());
+    let requirement = requirement.deadline(long).unwrap();
+    for fault in [Fault::Lost, Fault::FailedAfterActing, Fault::Torn] {
+        let room = Room::with(requirement.clone(), |settings| settings).await;
+        room.microsoft.fail("make", &[fault; 64]);
+        let asking = room.asking("ten");
+        tokio::time::sleep(Duration::from_secs(3_500)).await;
+        let copies = room.microsoft.messages();
+        assert_eq!(copies.len(), 5, "{fault:?}");
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(room.microsoft.messages().len(), 6, "{fault:?}");
+        // Each comes later than the one before, and not at once.
+        let calls = room.microsoft.calls("make");
+        let waits = calls.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(waits.clone().all(|wait| wait >= Duration::from_millis(500)));
+        // Any of them answers, and what runs, runs once.
+        room.press(&copies[2], "alice", "Approve").await;
+        assert!(asking.await.unwrap().is_ok(), "{fault:?}");
+        tokio::time::sleep(Duration::from_secs(7_200)).await;
+        assert_eq!(room.microsoft.messages().len(), 6, "{fault:?}");
+        let late = room.press(&copies[0], "carol", "Deny").await;
+        assert!(!late.is_null());
+        let records = room.gate.requests(&Default::default(), None, 9).await;
+        let records = records.unwrap();
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].state.phase(), Phase::Succeeded);
+        assert_eq!(records[0].votes.len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_teams_answers_nothing_no_thread_is_begun_again() {
+    let room = Room::new().await;
+    room.microsoft.fail("make", &[Fault::FailedAfterActing]);
+    room.microsoft.fail("members", &[Fault::Unavailable; 6]);
+    let asking = room.asking("ten");
+    room.until(|| room.microsoft.calls("members").len() == 6)
+        .await;
+    assert_eq!(room.microsoft.calls("make").len(), 1);
+    // It is back.
+    room.until(|| room.microsoft.messages().len() == 2).await;
+    let message = room.microsoft.messages().remove(1);
+    room.press(&message, "alice", "Approve").await;
+    assert!(asking.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_whose_beginning_was_not_heard_of_is_begun_once() {
+    for fault in [Fault::Lost, Fault::FailedAfterActing, Fault::Torn] {
+        let room = Room::with(one(), |settings| {
+            let alice = Destination::user(&id("alice")).unwrap();
+            settings.routes(Routes::new().to(Route::all(), [alice]))
+        })
+        .await;
+        room.microsoft.fail("make", &[fault]);
+        let (asking, message) = room.ask("ten").await;
+        assert_eq!(room.microsoft.calls("make").len(), 2, "{fault:?}");
+        assert_eq!(room.microsoft.messages().len(), 1, "{fault:?}");
+        assert_eq!(message.conversation, format!("a:{}", id("alice")));
+        room.press(&message, "alice", "Approve").await;
+        assert!(asking.await.unwrap().is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_is_always_too_busy_is_asked_ever_more_seldom() {
+    let room = Room::new().await;
+    room.microsoft.fail("make", &[Fault::Limited(1); 400]);
+    let _asking = room.asking("ten");
+    tokio::time::sleep(Duration::from_secs(1_500)).await;
+    let tried = room.microsoft.calls("make").len();
+    // Five tries in a row, and then later each time: every second would be 1,500.
+    assert!((5..=100).contains(&tried), "{tried}");
+    assert!(room.microsoft.messages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

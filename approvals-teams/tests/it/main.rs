@@ -23,6 +23,7 @@ mod pace;
 mod package;
 mod reach;
 mod room;
+mod routes;
 #[path = "../../../approvals-slack/tests/stand_in/serve.rs"]
 mod serve;
 mod strays;

@@ -32,6 +32,9 @@ impl Microsoft {
                 ("change", *at)
             }
             (&Method::GET, ["teams", "v3", "conversations", at, "members", _]) => ("member", *at),
+            (&Method::GET, ["teams", "v3", "conversations", at, "pagedmembers"]) => {
+                ("members", *at)
+            }
             _ => {
                 state.refused.push(format!("{} {path}", request.method()));
                 return Ok(error(404, "NotFound", "no such address"));
@@ -66,7 +69,7 @@ impl Microsoft {
                     } else {
                         at.to_owned()
                     };
-                    if let Some(wait) = state.limits.too_early(kind == "member", &place) {
+                    if let Some(wait) = state.limits.too_early(kind.starts_with("member"), &place) {
                         return Ok(limited(wait));
                     }
                     let last = parts.last().copied().unwrap_or_default();
@@ -181,6 +184,11 @@ impl State {
                 let member =
                     member.ok_or_else(|| (404, "MemberNotFoundInConversation", last.to_owned()))?;
                 Ok(member.clone())
+            }
+            "members" => {
+                self.known(at)?;
+                let members: Vec<&Value> = self.members.values().collect();
+                Ok(json!({"members": members}))
             }
             other => Err((404, "NotFound", other.to_owned())),
         }
