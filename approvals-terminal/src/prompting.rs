@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use approvals_core::review::{Refused, Vote};
-use approvals_core::{CastVote, ChannelDesk, Choice, Notice, Phase, Record, RequestId, VoteError};
+use approvals_core::{
+    CastVote, ChannelDesk, Choice, Notice, Phase, Record, RequestId, StoreError, VoteError,
+};
 use tokio::runtime::Handle;
 
 use crate::console::{Console, Recall};
@@ -190,6 +192,8 @@ fn insist<T, F: Future<Output = Result<T, VoteError>>>(
     let (mut pause, longest) = PAUSES;
     loop {
         let error = match runtime.block_on(attempt()) {
+            // Nothing comes of repeating what the store refuses.
+            done @ Err(VoteError::Store(StoreError::Invalid(_))) => return done,
             Err(error @ (VoteError::Store(_) | VoteError::Directory(_))) => error,
             done => return done,
         };
