@@ -331,12 +331,12 @@ impl ChannelDesk {
         observe::vote_refused(&self.channel);
         let (request, choice) = (cast.request, cast.choice);
         let refusals = &self.desk.refusals;
-        if !refusals.is_new(request, &identity, choice, why) {
+        let Some(noting) = refusals.begin((request, identity.clone()), choice, why, own_request)
+        else {
             tracing::debug!(%request, %identity, why, "vote refused again");
             return Ok(());
-        }
+        };
         tracing::warn!(%request, %identity, why, "vote refused");
-        let whose = identity.clone();
         let what = What::VoteRefused {
             person,
             identity,
@@ -345,10 +345,8 @@ impl ChannelDesk {
             own_request,
         };
         let event = NewEvent::about(cast.request, cast.revision, what);
-        let recorded = self.desk.store.append(vec![event]).await;
-        if recorded.is_err() {
-            refusals.forget(request, &whose, choice, why);
-        }
-        recorded.map(drop)
+        self.desk.store.append(vec![event]).await?;
+        noting.recorded();
+        Ok(())
     }
 }
