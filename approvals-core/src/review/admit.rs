@@ -223,7 +223,7 @@ fn in_doubt(standing: &Standing, now: Timestamp) -> Option<&Arc<Record>> {
 ///
 /// # Errors
 /// [`Refused`] when an equal call may have run meanwhile (invariant 7), when one was denied while this
-/// one was pending or waited to run under a grant, or when the grant is closed.
+/// one was pending, or at all since this one was opened under a grant, or when the grant is closed.
 pub fn stands(
     record: &Record,
     same_digest: &[Arc<Record>],

@@ -102,7 +102,8 @@ pub enum Refused {
     /// An equal call may have run meanwhile.
     #[error("an equal call may have run meanwhile, as {0}: a person has to find out first")]
     EqualInDoubt(RequestId),
-    /// An equal call was denied after this one was asked, and nobody has agreed since.
+    /// An equal call was denied after this one was asked and before the last of those who agreed to
+    /// it did: they may not have known.
     #[error("the same call was denied meanwhile, as {0}: ask again")]
     EqualDenied(RequestId),
     /// The grant that the request uses was revoked, or closed.
