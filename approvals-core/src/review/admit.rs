@@ -254,8 +254,12 @@ pub fn stands(
     Ok(())
 }
 
-/// When the last of those who agreed did; `None` under a grant, where nobody was asked.
+/// When the last of those who agreed did; `None` under a grant, where nobody was asked: the votes that
+/// came along were said to the request that granted it.
 fn agreed_at(record: &Record) -> Option<Timestamp> {
+    if record.granted_by.is_some() {
+        return None;
+    }
     let agreed = record.votes.iter().filter(|vote| match vote.choice {
         Choice::Approve | Choice::Confirm | Choice::BreakGlass => true,
         Choice::Deny | Choice::Withdrawn => false,

@@ -63,7 +63,9 @@ async fn a_use_that_was_opened_before_a_denial_does_not_start_after_it() {
         first.await.unwrap().unwrap();
         equal
     };
+    tokio::time::sleep(seconds(1)).await;
     world.store.before(Phase::Executing, async move {
+        tokio::time::sleep(seconds(1)).await;
         two.deny_as("carol", "once is enough").await.unwrap();
     });
     let error = refusal(world.run(export("orders", 1)).await);
