@@ -40,7 +40,7 @@ impl NotingStore {
     }
 
     /// What lay between the vote and the body: the names of the stages, and how long each took.
-    pub fn stages(&self, cast: Instant, body: Instant) -> Option<[(&'static str, Duration); 5]> {
+    pub fn stages(&self, cast: Instant, body: Instant) -> Option<[(&'static str, Duration); 6]> {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let first = |step: Step, from: Instant| {
             let found = notes
@@ -48,15 +48,14 @@ impl NotingStore {
                 .find(|(noted, at)| *noted == step && *at >= from);
             found.map(|(_, at)| *at)
         };
-        let committed = first(Step::Stored(Phase::Approved), cast)?;
+        let judged = first(Step::Storing(Phase::Approved), cast)?;
+        let committed = first(Step::Stored(Phase::Approved), judged)?;
         let woken = first(Step::Read, committed)?;
         let captured = first(Step::Storing(Phase::Executing), woken)?;
         let started = first(Step::Stored(Phase::Executing), captured)?;
         Some([
-            (
-                "vote to commit: who voted, judged, stored",
-                committed - cast,
-            ),
+            ("vote: read, who voted, judged", judged - cast),
+            ("vote stored", committed - judged),
             ("wake-up of the caller", woken - committed),
             (
                 "read, policy and voter judged again, arguments captured and compared",
