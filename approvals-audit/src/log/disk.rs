@@ -65,13 +65,7 @@ pub(super) fn open_to_append(path: &Path) -> Result<File, LogError> {
     file.map_err(LogError::disk("opening", path))
 }
 
-/// Appends to a file. When this returns, it is there after a crash.
-pub(super) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    add(file, path, bytes)?;
-    flush(&[(&*file, path)])
-}
-
-/// Appends to a file that is flushed later.
+/// Writes to a file that is flushed later, where it was written to last.
 pub(super) fn add(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     file.write_all(bytes)
         .map_err(LogError::disk("writing", path))?;

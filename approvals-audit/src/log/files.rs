@@ -17,8 +17,9 @@ use crate::tree::Hash;
 /// Where entries are appended, a file for each bundle that is not full.
 pub(super) const OPEN: &str = "open";
 const CHECKPOINT: &str = "checkpoint";
-/// The checkpoints that were acknowledged since the last one was published.
+/// The last checkpoints that were signed, published or not.
 const HEAD: &str = "head";
+const HEAD_BEFORE: &str = "head.new";
 const CHECKPOINT_BEFORE: &str = "checkpoint.new";
 /// The last checkpoint that witnesses have signed.
 const WITNESSED: &str = "checkpoint.witnessed";
@@ -177,7 +178,8 @@ impl Files {
         for entry in fs::read_dir(&self.root).map_err(read)? {
             let name = entry.map_err(read)?.file_name();
             let public = [OPEN, CHECKPOINT, CHECKPOINT_BEFORE, WITNESSED, LOCK, TILES];
-            let mut ours = public.into_iter().chain([HEAD, PAYLOADS, VALUES, SHOWN]);
+            let others = [HEAD, HEAD_BEFORE, PAYLOADS, VALUES, SHOWN];
+            let mut ours = public.into_iter().chain(others);
             if !ours.any(|our| name == *our) {
                 return Ok(true);
             }

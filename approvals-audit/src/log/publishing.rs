@@ -33,9 +33,6 @@ impl Writer {
         }
         self.files.write_checkpoint(&note)?;
         self.published = Some(note);
-        if let Some(head) = &mut self.head {
-            head.clear()?;
-        }
         self.settle_published()
     }
 

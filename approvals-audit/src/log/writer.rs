@@ -24,6 +24,10 @@ pub(super) struct Keys {
     pub(super) trusted: Vec<VerifierKey>,
 }
 
+/// How many tiles may be full and not published, however soon they would be: eight kibibytes of memory
+/// each, and a file of entries.
+const MOST: usize = 4096;
+
 /// The one writer of a log. When anything fails, it is thrown away and the log opened again: what
 /// lies past the last checkpoint was never acknowledged.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ pub(super) struct Writer {
     pub(super) published: Option<Vec<u8>>,
     /// The last checkpoint that was signed, unless it is published.
     pub(super) unpublished: Option<Vec<u8>>,
-    /// The checkpoints that were signed since the published one.
+    /// The last checkpoints that were signed.
     pub(super) head: Option<Head>,
     /// What became full since then.
     pub(super) full: Vec<Full>,
@@ -177,9 +181,9 @@ impl Writer {
         self.refuse_changed()?;
         let note = self.sign()?;
         let head = self.head.as_mut();
-        let is_kept = head.map(|head| head.append(&note)).transpose()?;
+        let is_kept = head.map(|head| head.add(&note)).transpose()?;
         self.unpublished = Some(note);
-        if is_kept != Some(true) {
+        if is_kept != Some(true) || self.full.len() >= MOST {
             self.publish()?;
         }
         self.known.append(entries);
