@@ -220,6 +220,18 @@ impl Files {
         put(&path, bytes, true)
     }
 
+    /// Writes a full tile of hashes beside its place.
+    pub(super) fn write_tile(&self, tile: Tile, bytes: &[u8]) -> Result<(PathBuf, File), LogError> {
+        let path = self.tile(tile);
+        self.make_parents(&path)?;
+        disk::put_beside(&path, bytes)
+    }
+
+    /// Puts it in its place, once it is flushed.
+    pub(super) fn place_tile(&self, tile: Tile) -> Result<(), LogError> {
+        disk::put_in_place(&self.tile(tile))
+    }
+
     /// Makes sure that these tiles and bundles are in their places after a crash.
     pub(super) fn sync_tiles(&self, tiles: &[Tile]) -> Result<(), LogError> {
         let paths: Vec<PathBuf> = tiles.iter().map(|tile| self.tile(*tile)).collect();

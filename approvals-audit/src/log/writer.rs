@@ -7,6 +7,7 @@ use super::disk;
 use super::entry::Entry;
 use super::head::Head;
 use super::known::Known;
+use super::publishing::{CHANGED, UnderWay};
 use super::recovery::checkpoint_of;
 use super::seal::{Seal, Seals};
 use super::shown::{self, Presentations};
@@ -43,11 +44,15 @@ pub(super) struct Writer {
     pub(super) known: Known,
     /// The published checkpoint as this writer left it. Nobody else writes one.
     pub(super) published: Option<Vec<u8>>,
-    /// The last checkpoint that was signed, unless it is published.
+    /// The checkpoint that is being published: it takes the place of that one.
+    pub(super) publishing: Option<Vec<u8>>,
+    /// The thread that publishes it, unless it is this one.
+    pub(super) under_way: Option<UnderWay>,
+    /// The last checkpoint that was signed, unless it is published or being published.
     pub(super) unpublished: Option<Vec<u8>>,
     /// The last checkpoints that were signed.
     pub(super) head: Option<Head>,
-    /// What became full since then.
+    /// What became full since the last one that was published or is being.
     pub(super) full: Vec<Full>,
     pub(super) bundles: Vec<u64>,
     /// What the store knows of it, where several processes write it in turn.
@@ -76,6 +81,8 @@ impl Writer {
             presentations: Presentations::default(),
             known: Known::default(),
             published: None,
+            publishing: None,
+            under_way: None,
             unpublished: None,
             head: None,
             full: Vec::new(),
@@ -224,15 +231,17 @@ impl Writer {
     }
 
     /// Refuses when the checkpoints are not as this writer left them.
-    pub(super) fn refuse_changed(&self) -> Result<(), LogError> {
+    pub(super) fn refuse_changed(&mut self) -> Result<(), LogError> {
         let head_stands = self.head.as_ref().map_or(Ok(true), Head::stands)?;
-        if head_stands && self.files.checkpoint()? == self.published {
+        let found = self.files.checkpoint()?;
+        if found.is_some() && found == self.publishing {
+            // It is not the one before any more, and never will be again.
+            self.published.clone_from(&found);
+        }
+        if head_stands && found == self.published {
             return Ok(());
         }
-        Err(self.damaged(
-            self.tail.size(),
-            "somebody else has changed its checkpoint while it was being written",
-        ))
+        Err(self.damaged(self.tail.size(), CHANGED))
     }
 
     /// A signed checkpoint over all entries.

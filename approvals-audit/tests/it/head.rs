@@ -447,6 +447,37 @@ async fn what_cannot_be_published_is_kept_and_nothing_after_it_until_it_can() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_published_beside_is_kept_and_nothing_after_it_until_it_can() {
+    let place = tempfile::tempdir().unwrap();
+    let (key, all) = (key(), trail(1000));
+    let log = AuditLog::at(place.path(), key.clone())
+        .published_within(Duration::ZERO)
+        .open()
+        .await
+        .unwrap();
+    log.record(&all[..100]).await.unwrap();
+    log.publish().await.unwrap();
+    let blocked = place.path().join("checkpoint.new");
+    fs::create_dir(&blocked).unwrap();
+    // The first begins to be published when it is kept, and others may be kept until that fails.
+    let mut kept = 100;
+    while log.record(&all[kept..=kept]).await.is_ok() {
+        kept += 1;
+    }
+    assert!(kept > 100);
+    log.record(&all[kept..=kept]).await.unwrap_err();
+    assert_eq!(published(place.path(), &key), 100);
+    assert_eq!(
+        verify(place.path(), key.key()).unwrap().entries,
+        kept as u64
+    );
+    fs::remove_dir(&blocked).unwrap();
+    log.record(&all[kept..]).await.unwrap();
+    log.close().await;
+    assert_eq!(published(place.path(), &key), 1000);
+}
+
+#[tokio::test]
 async fn a_log_may_publish_with_every_commit() {
     let place = tempfile::tempdir().unwrap();
     let (key, all) = (key(), trail(300));
