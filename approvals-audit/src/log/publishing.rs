@@ -7,10 +7,12 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::appending::ahead_of;
 use super::disk;
 use super::queue::News;
 use super::tail::Full;
@@ -53,6 +55,9 @@ enum Step {
     /// What became full is in its place only.
     Forget(Tile),
     Remove(u64),
+    /// Files are made for bundles that come next, so that no commit has to.
+    MakeOpen(Range<u64>),
+    MakeShown(Range<u64>),
 }
 
 impl Publication {
@@ -89,6 +94,8 @@ impl Publication {
             Step::Settle(tiles) => files.sync_tiles(&tiles)?,
             Step::Forget(tile) => files.forget_partial(tile)?,
             Step::Remove(bundle) => files.remove(&files.open(bundle))?,
+            Step::MakeOpen(bundles) => files.make_open(bundles)?,
+            Step::MakeShown(bundles) => files.make_shown(bundles)?,
         }
         Ok(true)
     }
@@ -220,7 +227,17 @@ impl Writer {
         }
         steps.push_back(Step::Replace);
         steps.extend(all.into_iter().map(Step::Forget));
-        steps.extend(bundles.into_iter().map(Step::Remove));
+        if !bundles.is_empty() {
+            let next = ahead_of(self.tail.bundle(), bundles.len() as u64);
+            self.readied = next.end;
+            steps.extend(bundles.into_iter().map(Step::Remove));
+            steps.push_back(Step::MakeOpen(next.clone()));
+            // Where anything was shown of late.
+            if self.presentations.ready >= next.start {
+                self.readied_shown = next.end;
+                steps.push_back(Step::MakeShown(next));
+            }
+        }
         self.publishing = Some(note.clone());
         Ok(Some(Publication {
             files: self.files.clone(),
@@ -236,6 +253,8 @@ impl Writer {
         if let Some(note) = self.publishing.take() {
             self.published = Some(note);
         }
+        self.ready = self.ready.max(self.readied);
+        self.presentations.ready = self.presentations.ready.max(self.readied_shown);
     }
 }
 
@@ -279,7 +298,7 @@ mod tests {
             drop(files.lock().unwrap());
             let nothing = BTreeSet::new();
             let mut writing = Writing::new(&nothing, &files, false);
-            let trail = trail(2000);
+            let trail = trail(2300);
             let entries = trail.iter().map(|event| writing.entry(event).unwrap());
             let mut house = Self {
                 entries: entries.collect(),
@@ -478,6 +497,29 @@ mod tests {
             let size = if fails { 900 } else { 910 };
             house.holds(&house.log(), size);
         }
+    }
+
+    #[test]
+    fn files_of_bundles_to_come_are_made_beside_and_used_once_they_are_sure_to_stay() {
+        let mut house = House::new(10, 1900);
+        let ready = |writer: &Writer| (writer.ready, writer.presentations.ready);
+        assert_eq!(ready(&house.writer), (16, 16));
+        let mut publication = house.writer.publication().unwrap().unwrap();
+        publication.carry_out().unwrap();
+        for bundle in 7..23 {
+            for place in ["open", "shown"] {
+                let file = house.log().join(place).join(bundle.to_string());
+                assert!(file.exists(), "{}", file.display());
+            }
+        }
+        assert_eq!(ready(&house.writer), (16, 16));
+        house.writer.note_published();
+        assert_eq!(ready(&house.writer), (23, 23));
+        // Nobody takes it that they are there because they were.
+        fs::remove_file(house.log().join("open/8")).unwrap();
+        house.append(1900..2000).unwrap();
+        house.append(2000..2300).unwrap();
+        house.holds(&house.log(), 2300);
     }
 
     #[test]

@@ -38,6 +38,12 @@ pub(super) struct Writer {
     pub(super) tail: Tail,
     /// The file of the bundle that is not full.
     pub(super) file: Option<File>,
+    /// Of all bundles before this one that are not full, the files are there after a crash.
+    pub(super) ready: u64,
+    /// Before which one that will be so when what is being published is, and the same of what was
+    /// shown.
+    pub(super) readied: u64,
+    pub(super) readied_shown: u64,
     /// Where what reviewers were shown is appended.
     pub(super) presentations: Presentations,
     /// What the trail's first and last entries are.
@@ -78,6 +84,9 @@ impl Writer {
             keys: keys.clone(),
             tail: Tail::default(),
             file: None,
+            ready: 0,
+            readied: 0,
+            readied_shown: 0,
             presentations: Presentations::default(),
             known: Known::default(),
             published: None,
@@ -207,7 +216,7 @@ impl Writer {
         let path = self.files.open(bundle);
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => self.files.append_to(bundle)?,
+            None => self.files.append_to(bundle, &mut self.ready)?,
         };
         let shown = self.presentations.add(&self.files, bundle, lines)?;
         disk::add(&mut file, &path, buffer)?;
