@@ -34,7 +34,7 @@
 //! | `checkpoint` | the published checkpoint, replaced at most 200 ms after entries were acknowledged |
 //! | `tile/` | hashes and bundles of entries, as C2SP's tlog-tiles says: all that the published checkpoint needs |
 //! | `open/` | entries as they are appended, a file for each bundle of 256 that is not full |
-//! | `head` | the checkpoints that were signed since the published one: pages that each begin with a note |
+//! | `head` | the last 64 checkpoints that were signed, published or not: pages that each begin with a note, written in a ring |
 //! | `lock` | held by its writer |
 //! | `shown/`, `payload/`, `value/` | what lies beside the entries, for its owner alone |
 //! | `checkpoint.witnessed` | the last checkpoint that witnesses have signed |

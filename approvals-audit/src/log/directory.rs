@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::files::LONGEST_PAYLOAD;
-use super::head::size_said;
+use super::head::{HEAD_CHANGED, size_said};
 use super::{Files, LogError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::note::VerifierKey;
@@ -52,7 +52,8 @@ impl Directory {
     /// # Errors
     /// [`LogError`] when there is none, or it cannot be read.
     pub fn note(&self) -> Result<Vec<u8>, LogError> {
-        // The head first: what it forgets meanwhile was published.
+        // The head first: a writer that opens the log meanwhile publishes what it has, and begins
+        // another.
         let head = self.files.head_to_show()?;
         let published = self.published()?;
         let size = size_said(&published);
@@ -80,16 +81,15 @@ impl Directory {
         published.ok_or_else(|| self.damaged(0, "there is no checkpoint"))
     }
 
-    /// The checkpoints that were acknowledged and not published when it was last written.
+    /// The last checkpoints that were signed, published or not, as far as the log still has them.
     pub(crate) fn head(&self) -> Result<Vec<Vec<u8>>, LogError> {
         let published = size_said(&self.published()?).unwrap_or(0);
-        let head = self.files.read_head()?.into_iter();
-        head.map(|note| note.map_err(|_| self.changed_head(published)))
-            .collect()
+        let head = self.files.read_head()?;
+        head.map_err(|_| self.changed_head(published))
     }
 
     fn changed_head(&self, published: u64) -> LogError {
-        self.damaged(published, "a checkpoint of its head was changed")
+        self.damaged(published, HEAD_CHANGED)
     }
 
     pub(crate) fn keep_witnessed(&self, note: &[u8]) -> Result<(), LogError> {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::LogError;
@@ -65,13 +65,7 @@ pub(super) fn open_to_append(path: &Path) -> Result<File, LogError> {
     file.map_err(LogError::disk("opening", path))
 }
 
-/// Appends to a file. When this returns, it is there after a crash.
-pub(super) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    add(file, path, bytes)?;
-    flush(&[(&*file, path)])
-}
-
-/// Appends to a file that is flushed later.
+/// Writes to a file that is flushed later, where it was written to last.
 pub(super) fn add(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     file.write_all(bytes)
         .map_err(LogError::disk("writing", path))?;
@@ -80,25 +74,27 @@ pub(super) fn add(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), LogE
     Ok(())
 }
 
-/// Flushes one or two files at the same time: the disk is waited for once. When this returns, what was
-/// added to them is there after a crash.
+/// Flushes files at the same time, each of them in a thread of its own but the first: one commit of
+/// the file system serves several. When this returns, what was added to them is there after a crash.
 pub(super) fn flush(files: &[(&File, &Path)]) -> Result<(), LogError> {
     let one = |(file, path): &(&File, &Path)| {
         let flushed = file.sync_data();
         flushed.map_err(LogError::disk("flushing", path))
     };
-    match files {
-        [first, second] => thread::scope(|scope| {
-            let beside = thread::Builder::new().spawn_scoped(scope, || one(second));
+    if let Some((first, others)) = files.split_first() {
+        thread::scope(|scope| {
+            let beside = |other| thread::Builder::new().spawn_scoped(scope, move || one(other));
+            let each: Vec<_> = others.iter().map(|other| (other, beside(other))).collect();
             one(first)?;
-            match beside.map(thread::ScopedJoinHandle::join) {
-                Ok(Ok(flushed)) => flushed,
-                // There was no thread to be had, or none came back.
-                Ok(Err(_)) | Err(_) => one(second),
-            }
-        }),
-        files => files.iter().try_for_each(one),
-    }?;
+            each.into_iter().try_for_each(|(other, beside)| {
+                match beside.map(thread::ScopedJoinHandle::join) {
+                    Ok(Ok(flushed)) => flushed,
+                    // There was no thread to be had, or none came back.
+                    Ok(Err(_)) | Err(_) => one(other),
+                }
+            })
+        })?;
+    }
     #[cfg(test)]
     for (_, path) in files {
         recording::note(recording::Did::Flushed, path);
@@ -163,7 +159,8 @@ pub(super) fn put(path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError>
 
 /// The same, written first under this name.
 pub(super) fn put_from(before: &Path, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    write(&mut OpenOptions::new(), before, bytes, true)?;
+    let file = write(&mut OpenOptions::new(), before, bytes)?;
+    flush_all(&file, before)?;
     fs::rename(before, path).map_err(LogError::disk("replacing", path))
 }
 
@@ -188,13 +185,36 @@ fn put_by(
     bytes: &[u8],
     sync: bool,
 ) -> Result<(), LogError> {
-    let before = path.with_extension("new");
-    write(options, &before, bytes, sync)?;
-    fs::rename(&before, path).map_err(LogError::disk("replacing", path))
+    let file = write(options, &before(path), bytes)?;
+    if sync {
+        flush_all(&file, path)?;
+    }
+    put_in_place(path)
+}
+
+/// Writes a file beside its place. It is there after a crash once it is flushed and [in its
+/// place](put_in_place).
+pub(super) fn put_beside(path: &Path, bytes: &[u8]) -> Result<(PathBuf, File), LogError> {
+    let before = before(path);
+    let file = write(&mut OpenOptions::new(), &before, bytes)?;
+    Ok((before, file))
+}
+
+pub(super) fn put_in_place(path: &Path) -> Result<(), LogError> {
+    fs::rename(before(path), path).map_err(LogError::disk("replacing", path))
+}
+
+/// Where a file is written before it is in its place.
+fn before(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+fn flush_all(file: &File, path: &Path) -> Result<(), LogError> {
+    file.sync_all().map_err(LogError::disk("flushing", path))
 }
 
 /// Writes a new file. What a crash left in its place goes; nothing is written through a link.
-fn write(options: &mut OpenOptions, path: &Path, bytes: &[u8], sync: bool) -> Result<(), LogError> {
+fn write(options: &mut OpenOptions, path: &Path, bytes: &[u8]) -> Result<File, LogError> {
     options.write(true).create_new(true);
     let file = match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -207,10 +227,7 @@ fn write(options: &mut OpenOptions, path: &Path, bytes: &[u8], sync: bool) -> Re
     (&file)
         .write_all(bytes)
         .map_err(LogError::disk("writing", path))?;
-    if sync {
-        file.sync_all().map_err(LogError::disk("flushing", path))?;
-    }
-    Ok(())
+    Ok(file)
 }
 
 pub(super) fn sync_directory(path: &Path) -> Result<(), LogError> {

@@ -17,8 +17,9 @@ use crate::tree::Hash;
 /// Where entries are appended, a file for each bundle that is not full.
 pub(super) const OPEN: &str = "open";
 const CHECKPOINT: &str = "checkpoint";
-/// The checkpoints that were acknowledged since the last one was published.
+/// The last checkpoints that were signed, published or not.
 const HEAD: &str = "head";
+const HEAD_BEFORE: &str = "head.new";
 const CHECKPOINT_BEFORE: &str = "checkpoint.new";
 /// The last checkpoint that witnesses have signed.
 const WITNESSED: &str = "checkpoint.witnessed";
@@ -177,7 +178,8 @@ impl Files {
         for entry in fs::read_dir(&self.root).map_err(read)? {
             let name = entry.map_err(read)?.file_name();
             let public = [OPEN, CHECKPOINT, CHECKPOINT_BEFORE, WITNESSED, LOCK, TILES];
-            let mut ours = public.into_iter().chain([HEAD, PAYLOADS, VALUES, SHOWN]);
+            let others = [HEAD, HEAD_BEFORE, PAYLOADS, VALUES, SHOWN];
+            let mut ours = public.into_iter().chain(others);
             if !ours.any(|our| name == *our) {
                 return Ok(true);
             }
@@ -216,6 +218,18 @@ impl Files {
         let path = self.tile(tile);
         self.make_parents(&path)?;
         put(&path, bytes, true)
+    }
+
+    /// Writes a full tile of hashes beside its place.
+    pub(super) fn write_tile(&self, tile: Tile, bytes: &[u8]) -> Result<(PathBuf, File), LogError> {
+        let path = self.tile(tile);
+        self.make_parents(&path)?;
+        disk::put_beside(&path, bytes)
+    }
+
+    /// Puts it in its place, once it is flushed.
+    pub(super) fn place_tile(&self, tile: Tile) -> Result<(), LogError> {
+        disk::put_in_place(&self.tile(tile))
     }
 
     /// Makes sure that these tiles and bundles are in their places after a crash.

@@ -15,6 +15,7 @@ mod known;
 mod publishing;
 mod queue;
 mod recovery;
+mod ring;
 mod seal;
 mod serving;
 mod shown;

@@ -31,6 +31,8 @@ pub(super) enum Next {
     Closed,
     /// Nothing was queued in time.
     Late,
+    /// What is done beside has ended.
+    News,
 }
 
 /// Where jobs wait for the thread that does them.
@@ -46,6 +48,8 @@ struct Waiting {
     jobs: Vec<Job>,
     /// Whether the thread sleeps until something is queued.
     is_asleep: bool,
+    /// What is done beside has ended.
+    has_news: bool,
     /// Nobody queues anything any more.
     is_closed: bool,
     /// Nobody does anything any more.
@@ -88,6 +92,13 @@ impl Queue {
         jobs.append(&mut lock(&self.waiting).jobs);
     }
 
+    /// For a thread that does something beside, to tell of its end. Of what ended before there is
+    /// nothing to tell any more.
+    pub(super) fn news(self: &Arc<Self>) -> News {
+        lock(&self.waiting).has_news = false;
+        News(Arc::clone(self))
+    }
+
     /// Sleeps until something is queued, for ever or until then.
     pub(super) fn wait(&self, until: Option<Instant>) -> Next {
         let mut waiting = lock(&self.waiting);
@@ -95,6 +106,9 @@ impl Queue {
             waiting.is_asleep = false;
             if !waiting.jobs.is_empty() {
                 return Next::Queued;
+            }
+            if std::mem::take(&mut waiting.has_news) {
+                return Next::News;
             }
             if waiting.is_closed {
                 return Next::Closed;
@@ -135,6 +149,22 @@ impl Queue {
     }
 }
 
+/// Dropped, it tells whoever does the jobs that what was done beside has ended.
+#[derive(Debug)]
+pub(super) struct News(Arc<Queue>);
+
+impl Drop for News {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.0.waiting);
+        waiting.has_news = true;
+        let is_asleep = std::mem::take(&mut waiting.is_asleep);
+        drop(waiting);
+        if is_asleep {
+            self.0.queued.notify_one();
+        }
+    }
+}
+
 /// The end of a queue at which jobs are queued: without it nobody queues any.
 pub(super) struct Entrance(Arc<Queue>);
 
@@ -158,6 +188,12 @@ impl Drop for Entrance {
 impl std::fmt::Debug for Entrance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Entrance")
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Queue")
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 
 use super::completing::{RECORDED, SIGNED};
+use super::head::HEAD_CHANGED;
 use super::known::Known;
 use super::tail::{Full, Tail};
 use super::writer::{Keys, Reached, Writer};
@@ -19,7 +20,7 @@ impl Writer {
         if self.files.has_entries()? {
             return Err(self.damaged(0, "there are entries and no checkpoint"));
         }
-        if !self.files.read_head()?.is_empty() {
+        if self.files.read_head()? != Ok(Vec::new()) {
             return Err(self.damaged(0, "its checkpoint is gone"));
         }
         self.files.sync_open()?;
@@ -108,13 +109,9 @@ impl Writer {
     /// How far the log is by its last signed checkpoint, published or not.
     fn last_signed(&self, published: &Checkpoint) -> Result<Reached, LogError> {
         let mut before: Option<Checkpoint> = None;
-        for note in self.files.read_head()? {
-            let changed = |size| {
-                let why = "a checkpoint of its head was changed";
-                move |_| self.damaged(size, why)
-            };
+        let changed = |_| self.damaged(published.size, HEAD_CHANGED);
+        for note in self.files.read_head()?.map_err(changed)? {
             let size = before.as_ref().map_or(published.size, |last| last.size);
-            let note = note.map_err(changed(size))?;
             let next = checkpoint_of(&self.files, &self.keys, &note)?;
             if before.is_some_and(|before| next.size <= before.size) {
                 let why = "the checkpoints of its head are not in their order: they were changed";

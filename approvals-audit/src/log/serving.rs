@@ -49,14 +49,15 @@ pub(super) struct Serving {
     pub(super) lateness: Duration,
     /// Whether anything lies beside the log that earlier events may have told.
     has_values: Arc<AtomicBool>,
-    lock: Option<File>,
-    /// `None` when it has to be opened again.
+    /// `None` when it has to be opened again. Dropped before the lock, it waits for what it is
+    /// publishing.
     writer: Option<Writer>,
+    lock: Option<File>,
     /// What was acknowledged: opened again, the log has to have it.
     reached: Option<Reached>,
     /// When the published files have to be made anew, however much there is to write.
     due: Option<Instant>,
-    /// How long making them anew took the last time.
+    /// How long making them anew took the last time, beside what was written meanwhile or not.
     publishing: Duration,
     crowd: Crowd,
 }
@@ -75,8 +76,8 @@ impl Serving {
             seals,
             lateness,
             has_values,
-            lock: None,
             writer: None,
+            lock: None,
             reached: None,
             due: None,
             publishing: Duration::ZERO,
@@ -99,16 +100,18 @@ impl Serving {
         if opened.send(first).is_err() || failed {
             return;
         }
-        let queue = &*exit.0;
+        let queue = &exit.0;
         let mut jobs = Vec::new();
         while self.wait(queue) {
             self.crowd.gather(queue, &mut jobs);
             self.work(queue, &mut jobs);
             if self.due.is_some_and(|due| due <= Instant::now()) {
-                self.publish_and_tell();
+                self.begin_publishing(queue);
             }
         }
-        self.publish_and_tell();
+        if let Err(error) = self.publish() {
+            unpublished(&error);
+        }
     }
 
     /// Does all of these, in order, with as few commits as there is room for.
@@ -140,26 +143,36 @@ impl Serving {
     /// Waits for something to do; `false` when there never will be. What was acknowledged is
     /// published when there is nothing for a moment, and a log that is shared is let go of when
     /// there is nothing for a while.
-    fn wait(&mut self, queue: &Queue) -> bool {
+    fn wait(&mut self, queue: &Arc<Queue>) -> bool {
         loop {
             let now = Instant::now();
             let idle = self.seals.is_some() && self.lock.is_some();
             let until = match self.due {
+                // There is news of it when it ends.
+                _ if self.is_publishing() => None,
                 Some(due) => Some(due.min(now + self.lateness / QUIET)),
                 None => idle.then(|| now + IDLE),
             };
             match queue.wait(until) {
                 Next::Queued => return true,
                 Next::Closed => return false,
-                Next::Late if self.due.is_some() => self.publish_and_tell(),
+                Next::News => {
+                    // Where that failed, it is due again.
+                    let _ = self.end_publishing(Writer::end_publishing);
+                }
+                Next::Late if self.due.is_some() => self.begin_publishing(queue),
                 Next::Late => self.let_go(),
             }
         }
     }
 
-    /// Publishes what was acknowledged.
+    fn is_publishing(&self) -> bool {
+        self.writer.as_ref().is_some_and(Writer::is_publishing)
+    }
+
+    /// Publishes what was acknowledged, and waits until it is.
     fn publish(&mut self) -> Result<(), LogError> {
-        if self.due.is_none() {
+        if self.due.is_none() && !self.is_publishing() {
             return Ok(());
         }
         let begun = Instant::now();
@@ -171,16 +184,50 @@ impl Serving {
         self.publishing = begun.elapsed();
         self.due = None;
         if published.is_err() {
-            self.due = Some(Instant::now() + AGAIN);
-            self.failed();
+            self.publish_again();
         }
         published
     }
 
-    fn publish_and_tell(&mut self) {
-        if let Err(error) = self.publish() {
-            tracing::error!(%error, "audit events are kept, and could not be published; nothing more is kept until they can");
+    /// Begins to publish what was acknowledged, beside what is written from now on. While something
+    /// is being published already, that is waited for.
+    fn begin_publishing(&mut self, queue: &Arc<Queue>) {
+        if !self.end_publishing(Writer::ended_publishing) || self.is_publishing() {
+            return;
         }
+        self.due = None;
+        let begun = self.take().and_then(|mut writer| {
+            writer.publish_beside(queue.news())?;
+            self.writer = Some(writer);
+            Ok(())
+        });
+        if let Err(error) = begun {
+            unpublished(&error);
+            self.publish_again();
+        }
+    }
+
+    /// Takes note of what was published beside. Where it failed, `false`: then the log is opened
+    /// again by whoever wants something of it next.
+    fn end_publishing(
+        &mut self,
+        end: impl FnOnce(&mut Writer) -> Result<Option<Duration>, LogError>,
+    ) -> bool {
+        let ended = self.writer.as_mut().map_or(Ok(None), end);
+        match &ended {
+            Ok(took) => self.publishing = took.unwrap_or(self.publishing),
+            Err(error) => {
+                unpublished(error);
+                self.writer = None;
+                self.publish_again();
+            }
+        }
+        ended.is_ok()
+    }
+
+    fn publish_again(&mut self) {
+        self.due = Some(Instant::now() + AGAIN);
+        self.failed();
     }
 
     /// Whoever takes the log next publishes what there is.
@@ -192,6 +239,8 @@ impl Serving {
 
     /// Takes the log: its lock, and what it takes to go on from where it is.
     fn take(&mut self) -> Result<Writer, LogError> {
+        // Where that failed, the log is opened again here.
+        let _ = self.end_publishing(Writer::ended_publishing);
         if let Some(lock) = &self.lock {
             self.files.holds(lock)?;
         } else {
@@ -256,6 +305,8 @@ impl Serving {
         }
         if let Err(error) = writer.append(&fresh) {
             tracing::error!(%error, "audit events could not be kept; the log is opened again");
+            // Before anybody else may open it.
+            drop(writer);
             self.failed();
             return queue.tell(waiting, &Err(error));
         }
@@ -275,6 +326,10 @@ impl Serving {
             self.let_go();
         }
     }
+}
+
+fn unpublished(error: &LogError) {
+    tracing::error!(%error, "audit events are kept, and could not be published; nothing more is kept until they can");
 }
 
 /// What is to be appended.

@@ -4,11 +4,13 @@
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read as _};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use approvals_core::Digest;
 use sha2::{Digest as _, Sha256};
 
+use super::appending::ahead_of;
 use super::disk::{self, sync_directory};
 use super::files::SHOWN;
 use super::{Directory, Files, LogError};
@@ -31,6 +33,8 @@ pub(super) fn append(lines: &mut Vec<u8>, presentation: &[u8]) {
 pub(super) struct Presentations {
     /// Of which bundle, and its file.
     open: Option<(u64, File)>,
+    /// Of all bundles before this one that are not full, the files are there after a crash.
+    pub(super) ready: u64,
 }
 
 impl Presentations {
@@ -49,7 +53,7 @@ impl Presentations {
         let mut file = match self.open.take() {
             Some((of, file)) if of == bundle && is_there(&file) => file,
             Some(_) | None => {
-                let file = files.append_to_shown(bundle)?;
+                let file = files.append_to_shown(bundle, &mut self.ready)?;
                 let written = file.metadata().map_err(LogError::disk("reading", &path))?;
                 if written.len() > 0 {
                     // A crash may have left half a line, which is nobody's.
@@ -84,20 +88,27 @@ impl Files {
         self.root().join(SHOWN).join(bundle.to_string())
     }
 
-    /// The file of a bundle, made if it is not there.
-    fn append_to_shown(&self, bundle: u64) -> Result<File, LogError> {
+    /// The file of a bundle, made if it is not there, or not known to be there after a crash.
+    fn append_to_shown(&self, bundle: u64, ready: &mut u64) -> Result<File, LogError> {
         let path = self.shown(bundle);
-        if !disk::is_file(&path)? {
+        if bundle >= *ready || !disk::is_file(&path)? {
+            let all = ahead_of(bundle, 0);
             let place = self.root().join(SHOWN);
             let is_first = place.symlink_metadata().is_err();
             self.make_parents(&path)?;
             if is_first {
                 sync_directory(self.root())?;
             }
-            let private = || disk::private(&mut OpenOptions::new()).clone();
-            self.make_ahead(bundle, |bundle| self.shown(bundle), private)?;
+            self.make_shown(all.clone())?;
+            *ready = all.end;
         }
         disk::open_to_append(&path)
+    }
+
+    /// Makes the empty files of these bundles, in a directory that is there.
+    pub(super) fn make_shown(&self, bundles: Range<u64>) -> Result<(), LogError> {
+        let private = || disk::private(&mut OpenOptions::new()).clone();
+        self.make_ahead(bundles, |bundle| self.shown(bundle), private)
     }
 
     fn shown_of(&self, bundle: u64) -> Result<Option<Lines>, LogError> {

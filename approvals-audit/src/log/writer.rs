@@ -7,6 +7,7 @@ use super::disk;
 use super::entry::Entry;
 use super::head::Head;
 use super::known::Known;
+use super::publishing::{CHANGED, UnderWay};
 use super::recovery::checkpoint_of;
 use super::seal::{Seal, Seals};
 use super::shown::{self, Presentations};
@@ -24,6 +25,10 @@ pub(super) struct Keys {
     pub(super) trusted: Vec<VerifierKey>,
 }
 
+/// How many tiles may be full and not published, however soon they would be: eight kibibytes of memory
+/// each, and a file of entries.
+const MOST: usize = 4096;
+
 /// The one writer of a log. When anything fails, it is thrown away and the log opened again: what
 /// lies past the last checkpoint was never acknowledged.
 #[derive(Debug)]
@@ -33,17 +38,27 @@ pub(super) struct Writer {
     pub(super) tail: Tail,
     /// The file of the bundle that is not full.
     pub(super) file: Option<File>,
+    /// Of all bundles before this one that are not full, the files are there after a crash.
+    pub(super) ready: u64,
+    /// Before which one that will be so when what is being published is, and the same of what was
+    /// shown.
+    pub(super) readied: u64,
+    pub(super) readied_shown: u64,
     /// Where what reviewers were shown is appended.
     pub(super) presentations: Presentations,
     /// What the trail's first and last entries are.
     pub(super) known: Known,
     /// The published checkpoint as this writer left it. Nobody else writes one.
     pub(super) published: Option<Vec<u8>>,
-    /// The last checkpoint that was signed, unless it is published.
+    /// The checkpoint that is being published: it takes the place of that one.
+    pub(super) publishing: Option<Vec<u8>>,
+    /// The thread that publishes it, unless it is this one.
+    pub(super) under_way: Option<UnderWay>,
+    /// The last checkpoint that was signed, unless it is published or being published.
     pub(super) unpublished: Option<Vec<u8>>,
-    /// The checkpoints that were signed since the published one.
+    /// The last checkpoints that were signed.
     pub(super) head: Option<Head>,
-    /// What became full since then.
+    /// What became full since the last one that was published or is being.
     pub(super) full: Vec<Full>,
     pub(super) bundles: Vec<u64>,
     /// What the store knows of it, where several processes write it in turn.
@@ -69,9 +84,14 @@ impl Writer {
             keys: keys.clone(),
             tail: Tail::default(),
             file: None,
+            ready: 0,
+            readied: 0,
+            readied_shown: 0,
             presentations: Presentations::default(),
             known: Known::default(),
             published: None,
+            publishing: None,
+            under_way: None,
             unpublished: None,
             head: None,
             full: Vec::new(),
@@ -177,9 +197,9 @@ impl Writer {
         self.refuse_changed()?;
         let note = self.sign()?;
         let head = self.head.as_mut();
-        let is_kept = head.map(|head| head.append(&note)).transpose()?;
+        let is_kept = head.map(|head| head.add(&note)).transpose()?;
         self.unpublished = Some(note);
-        if is_kept != Some(true) {
+        if is_kept != Some(true) || self.full.len() >= MOST {
             self.publish()?;
         }
         self.known.append(entries);
@@ -196,7 +216,7 @@ impl Writer {
         let path = self.files.open(bundle);
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => self.files.append_to(bundle)?,
+            None => self.files.append_to(bundle, &mut self.ready)?,
         };
         let shown = self.presentations.add(&self.files, bundle, lines)?;
         disk::add(&mut file, &path, buffer)?;
@@ -220,15 +240,17 @@ impl Writer {
     }
 
     /// Refuses when the checkpoints are not as this writer left them.
-    pub(super) fn refuse_changed(&self) -> Result<(), LogError> {
+    pub(super) fn refuse_changed(&mut self) -> Result<(), LogError> {
         let head_stands = self.head.as_ref().map_or(Ok(true), Head::stands)?;
-        if head_stands && self.files.checkpoint()? == self.published {
+        let found = self.files.checkpoint()?;
+        if found.is_some() && found == self.publishing {
+            // It is not the one before any more, and never will be again.
+            self.published.clone_from(&found);
+        }
+        if head_stands && found == self.published {
             return Ok(());
         }
-        Err(self.damaged(
-            self.tail.size(),
-            "somebody else has changed its checkpoint while it was being written",
-        ))
+        Err(self.damaged(self.tail.size(), CHANGED))
     }
 
     /// A signed checkpoint over all entries.

@@ -25,7 +25,12 @@ async fn nothing_is_written_or_read_through_a_link() {
     fs::write(&precious, "as it was").unwrap();
     let (all, key) = (trail(300), key());
     // Where the next checkpoint and the next tiles are written before they are put in place.
-    for planted in ["checkpoint.new", "tile/0/000.p/11.new", "open/0"] {
+    for planted in [
+        "checkpoint.new",
+        "head.new",
+        "tile/0/000.p/11.new",
+        "open/0",
+    ] {
         let log = place.path().join(planted.replace('/', "-"));
         let sink = opened(&log, &key).await.unwrap();
         let planted = log.join(planted);
@@ -43,6 +48,11 @@ async fn nothing_is_written_or_read_through_a_link() {
             assert_eq!(verify(&log, key.key()).unwrap().entries, 11);
         }
         sink.close().await;
+        if planted.ends_with("head.new") {
+            // It is made anew by every writer.
+            opened(&log, &key).await.unwrap().close().await;
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "as it was");
+        }
     }
     let log = place.path().join("head");
     fs::create_dir(&log).unwrap();
@@ -120,11 +130,18 @@ async fn a_checkpoint_that_is_set_back_while_the_log_is_written_stops_it() {
     let log = opened(place.path(), &key).await.unwrap();
     log.record(&all[..260]).await.unwrap();
     log.publish().await.unwrap();
-    let earlier = fs::read(place.path().join("checkpoint")).unwrap();
+    let files = ["checkpoint", "head"].map(|name| place.path().join(name));
+    let both = || files.each_ref().map(|file| fs::read(file).unwrap());
+    let set = |to: &[Vec<u8>; 2]| {
+        for (file, bytes) in files.iter().zip(to) {
+            fs::write(file, bytes).unwrap();
+        }
+    };
+    let earlier = both();
     log.record(&all[260..270]).await.unwrap();
     log.publish().await.unwrap();
-    let now = fs::read(place.path().join("checkpoint")).unwrap();
-    fs::write(place.path().join("checkpoint"), &earlier).unwrap();
+    let now = both();
+    set(&earlier);
     // Not once, and not when it is opened again in this process: what was dropped had been
     // acknowledged.
     for _ in 0..2 {
@@ -134,10 +151,17 @@ async fn a_checkpoint_that_is_set_back_while_the_log_is_written_stops_it() {
             "{error}"
         );
     }
-    fs::remove_file(place.path().join("checkpoint")).unwrap();
+    set(&now);
+    fs::remove_file(&files[0]).unwrap();
     log.record(&all[270..280]).await.unwrap_err();
-    fs::write(place.path().join("checkpoint"), &now).unwrap();
-    log.record(&all[270..]).await.unwrap();
+    set(&now);
+    log.record(&all[270..280]).await.unwrap();
+    log.publish().await.unwrap();
+    // Alone, it stops the writer too, and is not gone on from: the head has what was acknowledged.
+    fs::write(&files[0], &now[0]).unwrap();
+    let error = log.record(&all[280..290]).await.unwrap_err().to_string();
+    assert!(error.contains("somebody else"), "{error}");
+    log.record(&all[280..]).await.unwrap();
     log.close().await;
     assert_eq!(verify(place.path(), key.key()).unwrap().entries, 400);
 }
@@ -316,12 +340,17 @@ async fn a_checkpoint_that_was_set_back_shows_by_what_lies_past_it() {
     let (key, all) = (key(), trail(700));
     let log = place.path().join("log");
     written(&log, &key, &all[..100]).await;
-    let earlier = fs::read(log.join("checkpoint")).unwrap();
+    let earlier = ["checkpoint", "head"].map(|name| fs::read(log.join(name)).unwrap());
     written(&log, &key, &all[100..]).await;
     assert!(!verify(&log, key.key()).unwrap().has_more);
     let back = place.path().join("back");
     copy(&log, &back);
-    fs::write(back.join("checkpoint"), earlier).unwrap();
+    fs::write(back.join("checkpoint"), &earlier[0]).unwrap();
+    // The head still has the last one.
+    assert_eq!(verify(&back, key.key()).unwrap().entries, 700);
+    let error = opened(&back, &key).await.unwrap_err();
+    assert!(matches!(error, LogError::Damaged { .. }), "{error}");
+    fs::write(back.join("head"), &earlier[1]).unwrap();
     assert!(verify(&back, key.key()).unwrap().has_more);
     let error = opened(&back, &key).await.unwrap_err();
     assert!(matches!(error, LogError::Damaged { .. }), "{error}");

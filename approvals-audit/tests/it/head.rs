@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use approvals_audit::{
@@ -12,8 +13,9 @@ use approvals_core::{AuditSink as _, Event};
 
 use crate::support::*;
 
-/// How long a record of a head is.
+/// How long a page of a head is, and how many there are.
 const RECORD: usize = 4096;
+const PAGES: usize = 64;
 
 async fn opened(path: &Path, key: &Arc<Ed25519Signer>) -> Result<AuditLog, LogError> {
     AuditLog::at(path, key.clone()).open().await
@@ -101,20 +103,48 @@ async fn a_crash_between_acknowledging_and_publishing_loses_nothing() {
             before,
             "{first} {to}"
         );
-        assert_eq!(fs::read(place.path().join("head")).unwrap(), b"");
         written(place.path(), &key, &all[to..]).await;
         assert_eq!(verify(place.path(), key.key()).unwrap().entries, 1400);
     }
 }
 
+/// What versions before this had in the place of such a head: its pages, one after the other, without
+/// those that were published.
+fn appended(head: &[u8], published: usize) -> &[u8] {
+    let pages = head.chunks(RECORD);
+    let written = pages.take_while(|page| page.iter().any(|byte| *byte != 0));
+    &head[published * RECORD..written.count() * RECORD]
+}
+
 #[tokio::test]
-async fn a_last_record_of_a_head_that_was_cut_short_was_never_acknowledged() {
+async fn a_log_of_a_version_whose_head_was_appended_to_is_read_and_goes_on() {
+    let (key, all) = (key(), trail(1400));
+    for (first, to, each) in CRASHES {
+        let place = tempfile::tempdir().unwrap();
+        crashed(place.path(), &key, &all[..to], first, each).await;
+        let file = place.path().join("head");
+        let head = fs::read(&file).unwrap();
+        let before = appended(&head, usize::from(first > 0));
+        assert_eq!(before.len(), (to - first).div_ceil(each) * RECORD);
+        fs::write(&file, before).unwrap();
+        let report = verify(place.path(), key.key()).unwrap();
+        assert_eq!(report.entries, to as u64);
+        written(place.path(), &key, &all[to..]).await;
+        assert_eq!(verify(place.path(), key.key()).unwrap().entries, 1400);
+        let after = fs::metadata(&file).unwrap().len();
+        assert_eq!(after, (PAGES * RECORD) as u64);
+    }
+}
+
+#[tokio::test]
+async fn a_last_record_of_an_appended_head_that_was_cut_short_was_never_acknowledged() {
     let (key, all) = (key(), trail(300));
     let place = tempfile::tempdir().unwrap();
     let image = place.path().join("image");
     // At 100, and then 110, 120, 130.
     crashed(&image, &key, &all[..130], 100, 10).await;
     let head = fs::read(image.join("head")).unwrap();
+    let head = appended(&head, 1).to_vec();
     assert_eq!(head.len(), 3 * RECORD);
     let mut nothing_but_zeros = head.clone();
     nothing_but_zeros[2 * RECORD..].fill(0);
@@ -172,18 +202,110 @@ async fn records_of_a_head_that_were_swapped_or_doubled_are_found() {
     crashed(place.path(), &key, &all, 100, 10).await;
     let file = place.path().join("head");
     let whole = fs::read(&file).unwrap();
-    let [a, b, c] = [0, 1, 2].map(|n| &whole[n * RECORD..(n + 1) * RECORD]);
-    for changed in [
-        [a, c, b].concat(),
-        [c, b, a].concat(),
-        [a, b, c, c].concat(),
+    let [z, a, b, c, zeros] = [PAGES - 1, 0, 1, 2, 3].map(|n| &whole[n * RECORD..][..RECORD]);
+    for pages in [
+        [a, c, b, zeros],
+        [c, b, a, zeros],
+        [a, b, c, c],
+        [a, zeros, c, zeros],
+        [zeros, b, c, zeros],
+        [z, a, b, c],
     ] {
-        fs::write(&file, &changed).unwrap();
-        verify(place.path(), key.key()).unwrap_err();
-        let error = opened(place.path(), &key).await.unwrap_err();
-        assert!(error.to_string().contains("order"), "{error}");
-        assert_eq!(fs::read(&file).unwrap(), changed);
+        for is_appended in [false, true] {
+            let mut changed = pages.concat();
+            if is_appended {
+                changed.truncate(appended(&changed, 0).len());
+            } else {
+                changed.extend_from_slice(&whole[4 * RECORD..]);
+            }
+            if is_appended && changed.len() < 2 * RECORD {
+                // Cut off, as after a crash.
+                continue;
+            }
+            fs::write(&file, &changed).unwrap();
+            verify(place.path(), key.key()).unwrap_err();
+            let error = opened(place.path(), &key).await.unwrap_err();
+            assert!(error.to_string().contains("of its head"), "{error}");
+            assert_eq!(fs::read(&file).unwrap(), changed);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_head_goes_round_and_a_crash_in_any_of_its_pages_loses_nothing_that_was_acknowledged() {
+    let (key, all) = (key(), trail(140));
+    let place = tempfile::tempdir().unwrap();
+    // A commit for each event: into the first page, the last ones, and again from the first on.
+    let log = AuditLog::at(place.path().join("log"), key.clone())
+        .published_within(Duration::from_secs(3600))
+        .open()
+        .await
+        .unwrap();
+    for (n, event) in all.iter().enumerate() {
+        let (path, page, next) = (place.path().join("log"), n % PAGES, (n + 1) % PAGES);
+        let before = fs::read(path.join("head")).unwrap();
+        log.record(std::slice::from_ref(event)).await.unwrap();
+        if ![0, 1, 62, 63, 64, 65, 100, 126, 127, 128].contains(&n) {
+            continue;
+        }
+        let after = fs::read(path.join("head")).unwrap();
+        let of = |head: &[u8], page: usize| head[page * RECORD..][..RECORD].to_vec();
+        for (is_written, is_emptied) in [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let mut head = after.clone();
+            if !is_written {
+                head[page * RECORD..][..RECORD].copy_from_slice(&of(&before, page));
+            }
+            if !is_emptied {
+                head[next * RECORD..][..RECORD].copy_from_slice(&of(&before, next));
+            }
+            let image = place.path().join(format!("{n}-{is_written}-{is_emptied}"));
+            copy(&path, &image);
+            fs::write(image.join("head"), head).unwrap();
+            let left = n + usize::from(is_written);
+            let report = verify(&image, key.key()).unwrap();
+            assert_eq!(report.entries, left as u64);
+            written(&image, &key, &all[left..]).await;
+            assert_eq!(verify(&image, key.key()).unwrap().entries, 140);
+        }
+    }
+    // Not more than that: the two newest are gone.
+    let mut head = fs::read(place.path().join("log/head")).unwrap();
+    let newest = (all.len() - 1) % PAGES;
+    head[(newest - 1) * RECORD..][..2 * RECORD].fill(0);
+    let image = place.path().join("image");
+    copy(&place.path().join("log"), &image);
+    fs::write(image.join("head"), head).unwrap();
+    verify(&image, key.key()).unwrap_err();
+    opened(&image, &key).await.unwrap_err();
+    log.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_a_head_while_it_is_written_finds_what_was_acknowledged_before() {
+    let (key, all) = (key(), trail(600));
+    let place = tempfile::tempdir().unwrap();
+    let log = opened(place.path(), &key).await.unwrap();
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let reader = std::thread::spawn({
+        let (acknowledged, keys) = (Arc::clone(&acknowledged), [key.key().clone()]);
+        let directory = Directory::at(place.path());
+        move || {
+            let mut had = 0;
+            while had < 600 {
+                let before = acknowledged.load(Ordering::SeqCst);
+                let size = directory.checkpoint(&keys).unwrap().size;
+                assert!(size >= before.max(had), "{size}, after {before} and {had}");
+                had = size;
+            }
+        }
+    });
+    for event in &all {
+        log.record(std::slice::from_ref(event)).await.unwrap();
+        acknowledged.store(event.number, Ordering::SeqCst);
+    }
+    reader.join().unwrap();
+    log.close().await;
 }
 
 #[tokio::test]
@@ -322,6 +444,37 @@ async fn what_cannot_be_published_is_kept_and_nothing_after_it_until_it_can() {
     log.record(&all[300..]).await.unwrap();
     log.close().await;
     assert_eq!(published(place.path(), &key), 400);
+}
+
+#[tokio::test]
+async fn what_cannot_be_published_beside_is_kept_and_nothing_after_it_until_it_can() {
+    let place = tempfile::tempdir().unwrap();
+    let (key, all) = (key(), trail(1000));
+    let log = AuditLog::at(place.path(), key.clone())
+        .published_within(Duration::ZERO)
+        .open()
+        .await
+        .unwrap();
+    log.record(&all[..100]).await.unwrap();
+    log.publish().await.unwrap();
+    let blocked = place.path().join("checkpoint.new");
+    fs::create_dir(&blocked).unwrap();
+    // The first begins to be published when it is kept, and others may be kept until that fails.
+    let mut kept = 100;
+    while log.record(&all[kept..=kept]).await.is_ok() {
+        kept += 1;
+    }
+    assert!(kept > 100);
+    log.record(&all[kept..=kept]).await.unwrap_err();
+    assert_eq!(published(place.path(), &key), 100);
+    assert_eq!(
+        verify(place.path(), key.key()).unwrap().entries,
+        kept as u64
+    );
+    fs::remove_dir(&blocked).unwrap();
+    log.record(&all[kept..]).await.unwrap();
+    log.close().await;
+    assert_eq!(published(place.path(), &key), 1000);
 }
 
 #[tokio::test]

@@ -124,11 +124,11 @@ async fn nothing_runs_while_the_disk_is_full() {
 
 #[tokio::test]
 async fn nothing_runs_while_another_log_lies_in_its_place() {
-    let place = tempfile::tempdir().unwrap();
-    let [path, away, foreign] = ["log", "away", "foreign"].map(|name| place.path().join(name));
     let key = key();
     // Another's, and one by the same key that is as good by itself.
     for other in [crate::support::key(), key.clone()] {
+        let place = tempfile::tempdir().unwrap();
+        let [path, away, foreign] = ["log", "away", "foreign"].map(|name| place.path().join(name));
         written(&foreign, &other, &trail(9)).await;
         let log = AuditLog::at(&path, key.clone()).open().await;
         let (gate, approver) = gate(log.unwrap()).await;
@@ -146,9 +146,7 @@ async fn nothing_runs_while_another_log_lies_in_its_place() {
         std::fs::rename(&away, &path).unwrap();
         assert_eq!(call(&gate, &approver, "fourth").await, None);
         gate.flush().await;
-        drop(gate);
         verify(&path, key.key()).unwrap();
-        std::fs::remove_dir_all(&path).unwrap();
     }
 }
 

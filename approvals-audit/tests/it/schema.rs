@@ -425,6 +425,8 @@ async fn an_entry_of_the_version_before_is_verified_and_read() {
     };
     let note = Note::signed(&checkpoint.text(), [&*key as &dyn Signer]).unwrap();
     std::fs::write(place.path().join("checkpoint"), note.to_string()).unwrap();
+    // It has what was signed over the other.
+    std::fs::remove_file(place.path().join("head")).unwrap();
     assert_eq!(verify(place.path(), key.key()).unwrap().entries, 1);
     let read: Event = serde_json::from_slice(&directory.entry(0, 1).unwrap()).unwrap();
     let What::Refused { reasons, .. } = read.what else {
