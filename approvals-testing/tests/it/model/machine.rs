@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use approvals_core::review::{
-    Ballot, Choice, ClaimNow, Command, Phase, Record, Refused, Transition, VoterNow, WithdrawnBy,
-    apply,
+    Choice, ClaimNow, Command, Phase, Record, Refused, Transition, WithdrawnBy, apply,
 };
 use approvals_core::store::Snapshot;
-use approvals_core::{ChannelId, ChannelIdentity, PersonId, What};
+use approvals_core::{PersonId, What};
 use stateright::{Model, Property};
 
+use super::ballots::{ballot, same_human, sent, voters};
 use super::properties;
 use super::stored::{Carried, Stored};
 use super::truth::{By, Moment, Truth, Word};
-use super::world::{
-    Directory, HUMANS, Human, LAST_TICK, LEASE, Setting, Through, at, named, tick_of, ticks,
-};
+use super::world::{Directory, Human, LAST_TICK, LEASE, Setting, Through, at, tick_of, ticks};
 
 /// A gate's process: what it remembers. A crash empties it.
 #[derive(Debug, Clone, Default)]
@@ -450,11 +448,6 @@ impl Setting {
     }
 }
 
-fn same_human(person: &PersonId, human: Human) -> bool {
-    // Mutants that take an identity for a person append to the name.
-    person.as_str().starts_with(human.person().as_str())
-}
-
 pub(super) fn operator() -> PersonId {
     PersonId::new("olivia").unwrap()
 }
@@ -474,52 +467,6 @@ fn look(world: &World) -> Looked {
         directory: world.directory,
         policy_changed: world.policy_changed,
     }
-}
-
-/// A vote that was sent from what the desk had looked up.
-fn sent(human: Human, choice: Choice, looked: &Looked) -> Command {
-    let seen = looked.record.revision;
-    ballot(&looked.record, human, 0, choice, seen, looked.directory)
-}
-
-fn ballot(
-    record: &Record,
-    human: Human,
-    identity: u8,
-    choice: Choice,
-    seen: u64,
-    directory: Directory,
-) -> Command {
-    let channel = ChannelId::new(["terminal", "slack"][usize::from(identity)]).unwrap();
-    let because = matches!(choice, Choice::BreakGlass).then(|| Arc::from("it burns"));
-    Command::Vote(Box::new(Ballot {
-        person: human.person(),
-        identity: ChannelIdentity::new(channel, "", human.person().as_str()),
-        groups: named(directory.groups(human)),
-        excluded: directory.chain(),
-        choice,
-        comment: because,
-        proposal: None,
-        digest: record.asked.digest,
-        shown: record.asked.shown,
-        revision: seen,
-    }))
-}
-
-/// Every voter as the directory knows them, as the gate looks them up.
-fn voters(record: &Record, directory: Directory) -> Vec<VoterNow> {
-    let human_of = |person: &PersonId| HUMANS.into_iter().find(|h| same_human(person, *h));
-    record
-        .votes
-        .iter()
-        .filter(|vote| vote.choice != Choice::Withdrawn)
-        .filter_map(|vote| Some((vote, human_of(&vote.person)?)))
-        .filter(|(_, human)| directory.knows(*human))
-        .map(|(vote, human)| VoterNow {
-            person: vote.person.clone(),
-            groups: named(directory.groups(human)),
-        })
-        .collect()
 }
 
 impl Model for Setting {

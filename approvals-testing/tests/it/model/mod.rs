@@ -5,6 +5,7 @@
 //! from outside and never reads the record to judge it. Around the engine stands the loop that carries
 //! a command out: it is the product's own too, over a store of the model's ([`stored`]).
 
+mod ballots;
 mod explored;
 mod grants;
 mod guards;
