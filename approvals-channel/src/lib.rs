@@ -24,6 +24,7 @@ pub mod pages;
 pub mod progress;
 mod routes;
 mod schedule;
+mod unheard;
 mod writing;
 
 pub use attempts::{Attempts, Turn};
@@ -36,4 +37,5 @@ pub use json::{Json, Written};
 pub use link::{LinkError, PageLink};
 pub use routes::{HoursError, Route, Routes};
 pub use schedule::{Pace, Rank, Schedule, Window};
+pub use unheard::{Copies, Unheard};
 pub use writing::{Kind, Paragraph, Piece, Style, Text, label, room, units, within};

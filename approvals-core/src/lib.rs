@@ -35,6 +35,8 @@ pub mod text;
 pub mod time;
 
 #[doc(hidden)]
+pub mod modelled;
+#[doc(hidden)]
 pub mod private;
 mod refusable;
 

@@ -42,6 +42,8 @@ pub enum Broken {
     WrongAnswer,
     /// A record is not where its trail says.
     RecordDisagrees,
+    /// Something that was raced for never won, so that the races say little about it.
+    NeverWon,
 }
 
 /// Something that must not be, in words.

@@ -16,8 +16,8 @@ use crate::error::{ApiError, Class};
 use crate::method::Method;
 use crate::pace::{Line, WebApi};
 
-/// How often one call is made again that Slack found too early. Then whoever made it decides.
-const AGAIN: usize = 5;
+/// How often one call is made that Slack finds too early. Then whoever made it decides.
+pub(crate) const AGAIN: usize = 5;
 
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -70,7 +70,7 @@ impl Api {
             self.turn(method, None, rank).await;
             tries += 1;
             match self.call_now(method, arguments).await {
-                Err(error) if matches!(error.class, Class::Limited(_)) && tries < AGAIN => {}
+                Err(error) if error.is_too_early() && tries < AGAIN => {}
                 done => return done,
             }
         }
@@ -160,7 +160,7 @@ fn read<A: DeserializeOwned>(method: Method, answer: &Response<Bytes>) -> Result
     let status = answer.status();
     let pause = retry_after(answer.headers());
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(failed(Class::limited(pause), "too often".to_owned()));
+        return Err(too_often(method, pause));
     }
     let later = status.is_server_error();
     let Ok(value) = serde_json::from_slice::<Value>(answer.body()) else {
@@ -175,13 +175,23 @@ fn read<A: DeserializeOwned>(method: Method, answer: &Response<Bytes>) -> Result
             .unwrap_or_default();
         let class = match Class::of(code) {
             Class::Refused if later => Class::Later,
-            Class::Limited(_) => Class::limited(pause),
+            Class::Limited(_) => return Err(too_often(method, pause)),
             class => class,
         };
         return Err(failed(class, explained(code, &value)));
     }
     serde_json::from_value(value)
         .map_err(|error| failed(Class::Later, format!("an answer in another form: {error}")))
+}
+
+/// Slack found a call too early: it did nothing.
+fn too_often(method: Method, pause: Option<u64>) -> ApiError {
+    let pause = Class::pause(pause);
+    ApiError {
+        method,
+        class: Class::Limited(pause),
+        why: format!("too often: Slack asks to wait {} s", pause.as_secs()),
+    }
 }
 
 /// An error's code with what Slack says about it.

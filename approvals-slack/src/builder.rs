@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_channel::linking;
-use approvals_channel::{Attempts, ByEmail, Http, HttpError, Https, LinkError, Memory, PageLink};
+use approvals_channel::{
+    Attempts, ByEmail, Http, HttpError, Https, LinkError, Memory, PageLink, Unheard,
+};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -230,6 +232,7 @@ impl SlackBuilder {
             by_email: self.by_email,
             replays: crate::replay::Replays::default(),
             memory: Memory::default(),
+            unheard: Unheard::default(),
             forms_opened: Attempts::new(FORMS, u32::MAX, Duration::from_secs(60)),
             links_tried: linking::attempts(),
         })))

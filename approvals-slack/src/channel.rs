@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use approvals_channel::pages::pages;
-use approvals_channel::{Attempts, ByEmail, Memory, PageLink, follow, present};
+use approvals_channel::{Attempts, ByEmail, Memory, PageLink, Unheard, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record,
@@ -17,6 +17,7 @@ use crate::message::{self, ROOM, Rest};
 use crate::people::People;
 use crate::replay::Replays;
 use crate::signature::SigningSecrets;
+use crate::unheard::Place;
 
 /// The Slack channel. Made by [`SlackBuilder`](crate::SlackBuilder); cheap to clone, and all clones
 /// are one channel.
@@ -38,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) by_email: Option<Arc<ByEmail>>,
     pub(crate) replays: Replays,
     pub(crate) memory: Memory,
+    /// Messages of which nothing was heard, by request and where they go.
+    pub(crate) unheard: Unheard<Place>,
     /// All share what Slack allows, and anybody in a conversation can press a button.
     pub(crate) forms_opened: Attempts<UserId>,
     pub(crate) links_tried: Attempts<UserId>,

@@ -98,13 +98,19 @@ impl Class {
         }
     }
 
-    pub(crate) fn limited(pause: Option<u64>) -> Self {
-        let pause = Duration::from_secs(pause.unwrap_or(1).max(1));
-        Self::Limited(pause.min(LONGEST_PAUSE))
+    /// How long it is waited where Slack asks for so many seconds, or does not say.
+    pub(crate) fn pause(asked: Option<u64>) -> Duration {
+        let pause = Duration::from_secs(asked.unwrap_or(1).max(1));
+        pause.min(LONGEST_PAUSE)
     }
 }
 
 impl ApiError {
+    /// Whether Slack did nothing, since it was too early.
+    pub(crate) const fn is_too_early(&self) -> bool {
+        matches!(self.class, Class::Limited(_))
+    }
+
     /// The same of a message that is there: only where it is gone, or out of reach, trying again is
     /// pointless. A token that was changed is good again when an operator has seen to it, and
     /// until then the message shows what no longer stands.

@@ -45,6 +45,7 @@ mod replay;
 mod signature;
 #[cfg(feature = "socket-mode")]
 mod socket;
+mod unheard;
 
 pub use approvals_channel::{
     ByEmail, DomainError, HoursError, Http, HttpError, Https, LinkError, Route,

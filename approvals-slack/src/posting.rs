@@ -8,11 +8,13 @@ use approvals_core::{ApproverError, ChannelDesk, Phase, Record};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::api::AGAIN;
 use crate::channel::Inner;
 use crate::error::{ApiError, Class};
 use crate::id::ConversationId;
 use crate::message::{self, Body, Face, Mention, Rest};
 use crate::method::Method;
+use crate::unheard::Place;
 
 /// The arguments of `chat.postMessage` and `chat.update`. Nothing is read as markup that is not, no
 /// address is unfolded, and no name is made a mention.
@@ -113,7 +115,7 @@ impl Posts for Inner {
             Saying::AlsoAsked => message::calling(record, &mentions),
             Saying::StillWaiting => message::reminding(record, &mentions),
         };
-        let said = self.reply(copy, &body, rank(record)).await;
+        let said = self.reply(record, copy, &body).await;
         said.map_err(ApiError::of_a_message)
     }
 }
@@ -164,7 +166,7 @@ impl Inner {
             return Ok(());
         };
         for (index, body) in further.iter().enumerate().skip(there) {
-            self.reply(copy, body, rank(record)).await?;
+            self.reply(record, copy, body).await?;
             copy.unfinished = Some(index + 1);
         }
         let whole = Copy {
@@ -184,14 +186,19 @@ impl Inner {
         face: Face<'_>,
         rank: Rank,
     ) -> Result<Option<(ConversationId, String)>, ApiError> {
+        let place = Place::of(record, &target.to);
+        self.may_post(&place, rank).await?;
+        let mut tries = 0;
         loop {
             self.api
                 .turn(Method::PostMessage, Some(&target.to), rank)
                 .await;
             let record = latest(&self.desk, record).await;
             if record.state.phase() != Phase::Pending {
+                self.unheard.heard(&place);
                 return Ok(None);
             }
+            tries += 1;
             let body = message::first(&record, face);
             let message = Message {
                 channel: &target.to,
@@ -202,12 +209,9 @@ impl Inner {
                 unfurl_links: Some(false),
                 unfurl_media: Some(false),
             };
-            match self
-                .api
-                .call_now::<PostAnswer>(Method::PostMessage, &message)
-                .await
-            {
-                Err(error) if matches!(error.class, Class::Limited(_)) => {}
+            let posted = self.api.call_now(Method::PostMessage, &message).await;
+            match self.note(&place, posted) {
+                Err(error) if error.is_too_early() && tries < AGAIN => {}
                 Err(error) => return Err(error),
                 Ok(PostAnswer { channel, ts }) => {
                     let channel = channel.and_then(|id| ConversationId::new(&id).ok());
@@ -226,7 +230,7 @@ impl Inner {
     }
 
     /// Posts a further message into the thread.
-    async fn reply(&self, copy: &Copy, body: &Body, rank: Rank) -> Result<(), ApiError> {
+    async fn reply(&self, record: &Record, copy: &Copy, body: &Body) -> Result<(), ApiError> {
         let message = Message {
             channel: &copy.conversation,
             ts: None,
@@ -236,16 +240,18 @@ impl Inner {
             unfurl_links: Some(false),
             unfurl_media: Some(false),
         };
+        let place = Place::of(record, &copy.to);
+        self.may_post(&place, rank(record)).await?;
+        let mut tries = 0;
         loop {
             // Whoever is written to directly has one line, whatever their conversation is called.
             let line = Some(copy.to.as_str());
-            self.api.turn(Method::PostMessage, line, rank).await;
-            match self
-                .api
-                .call_now::<Done>(Method::PostMessage, &message)
-                .await
-            {
-                Err(error) if matches!(error.class, Class::Limited(_)) => {}
+            let turn = self.api.turn(Method::PostMessage, line, rank(record));
+            turn.await;
+            tries += 1;
+            let posted = self.api.call_now::<Done>(Method::PostMessage, &message);
+            match self.note(&place, posted.await) {
+                Err(error) if error.is_too_early() && tries < AGAIN => {}
                 done => return done.map(drop),
             }
         }
@@ -259,7 +265,9 @@ impl Inner {
         rank: Rank,
     ) -> Result<(), ApiError> {
         let mentions = Mention::all(&copy.calls);
+        let mut tries = 0;
         loop {
+            tries += 1;
             self.api.turn(Method::Update, None, rank).await;
             let _alone = self.memory.alone(&copy.conversation, &copy.message).await;
             let record = latest(&self.desk, record).await;
@@ -279,7 +287,7 @@ impl Inner {
                 unfurl_media: None,
             };
             match self.api.call_now::<Done>(Method::Update, &message).await {
-                Err(error) if matches!(error.class, Class::Limited(_)) => {}
+                Err(error) if error.is_too_early() && tries < AGAIN => {}
                 done => return done.map(drop),
             }
         }
@@ -289,7 +297,8 @@ impl Inner {
     async fn give_up(&self, record: &Arc<Record>, copy: &Copy) {
         let mut pauses = [Duration::from_secs(1), Duration::from_secs(5)].into_iter();
         while let Err(error) = self.change_at(record, copy, rank(record)).await {
-            let pause = pauses.next().filter(|_| error.class == Class::Later);
+            let later = error.class == Class::Later || error.is_too_early();
+            let pause = pauses.next().filter(|_| later);
             let Some(pause) = pause else {
                 let (request, to) = (record.id(), &copy.to);
                 tracing::error!(%request, to, %error, "a message promises what will not come");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use approvals_channel::linking;
-use approvals_channel::{ByEmail, Http, HttpError, Https, LinkError, Memory, PageLink};
+use approvals_channel::{ByEmail, Http, HttpError, Https, LinkError, Memory, PageLink, Unheard};
 use approvals_core::{ChannelDesk, Clock, Directory, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
@@ -19,7 +19,6 @@ use crate::destination::{Destination, Place, Routes};
 use crate::id::{AppId, TenantId};
 use crate::keys::Keys;
 use crate::people::People;
-use crate::unheard::Unheard;
 
 /// What Teams publishes for one app in one tenant.
 const CALLS_PER_SECOND: usize = 30;

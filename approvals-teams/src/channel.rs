@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use approvals_channel::{Attempts, Memory, follow, present};
+use approvals_channel::{Attempts, Memory, Unheard, follow, present};
 use approvals_core::{
     Approver, ApproverError, ChannelDesk, Clock, Coverage, Directory, Notice, Presentation,
     Receipt, Record, RequestId,
@@ -18,7 +18,6 @@ use crate::id::{AppId, TenantId};
 use crate::keys::Keys;
 use crate::pace::Line;
 use crate::people::People;
-use crate::unheard::Unheard;
 
 /// The Teams channel. Made by [`TeamsBuilder`](crate::TeamsBuilder); cheap to clone, and all clones
 /// are one channel.

@@ -4,17 +4,13 @@
 //! So a post is tried again only where Teams answers at all, which a call that changes nothing finds
 //! out, and not without end where it goes on answering everything else.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use approvals_channel::latest;
+use approvals_channel::{Copies, latest};
 use approvals_core::{Phase, Record};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use crate::api::{AGAIN, Call, segment};
 use crate::channel::Inner;
@@ -22,61 +18,6 @@ use crate::error::{ApiError, Class};
 use crate::id::ConversationId;
 use crate::pace::Line;
 use crate::posting::{PATIENCE, rank};
-
-/// How many posts of one request in one conversation may be unheard of before the next has to wait.
-pub(crate) const MOST_COPIES: usize = 5;
-/// How long it then waits. Copies that are there answer the request meanwhile.
-const SELDOM: Duration = Duration::from_secs(3_600);
-/// How many are remembered. Without it, more copies are made.
-const MOST: usize = 50_000;
-
-/// What this process posted and heard nothing of, by whatever it counts by.
-#[derive(Debug)]
-pub(crate) struct Unheard<K>(Mutex<HashMap<K, Posts>>);
-
-/// How often, and when last.
-#[derive(Debug, Clone, Copy)]
-struct Posts {
-    count: usize,
-    last: Instant,
-}
-
-impl<K> Default for Unheard<K> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash> Unheard<K> {
-    fn all(&self) -> MutexGuard<'_, HashMap<K, Posts>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn of(&self, place: &K) -> Option<Posts> {
-        self.all().get(place).copied()
-    }
-
-    pub(crate) fn one_more(&self, place: K) -> usize {
-        let mut all = self.all();
-        if all.len() >= MOST {
-            all.retain(|_, posts| posts.last.elapsed() < SELDOM);
-        }
-        if all.len() >= MOST {
-            all.clear();
-        }
-        let last = Instant::now();
-        let posts = all.entry(place).or_insert(Posts { count: 0, last });
-        *posts = Posts {
-            count: posts.count.saturating_add(1),
-            last,
-        };
-        posts.count
-    }
-
-    pub(crate) fn heard(&self, place: &K) {
-        self.all().remove(place);
-    }
-}
 
 /// Any answer: it is not looked at.
 #[derive(Deserialize)]
@@ -93,8 +34,19 @@ impl Inner {
     ) -> Result<Option<A>, ApiError> {
         let line = Line::say(at);
         let place = (record.id(), line.clone());
-        if let Some(posts) = self.unheard.of(&place) {
-            self.may_be_copied(record, at, call, posts).await?;
+        match self.unheard.at(&place) {
+            Copies::None => {}
+            Copies::Few => self.answers(record, at, call).await?,
+            Copies::TooMany(copies) => {
+                let why = format!(
+                    "Teams may have taken {copies} copies and said of none that it did: no more for an hour"
+                );
+                return Err(ApiError {
+                    what: call.what,
+                    class: Class::Later,
+                    why,
+                });
+            }
         }
         let mut tries = 0;
         loop {
@@ -121,25 +73,13 @@ impl Inner {
         }
     }
 
-    /// Whether what may be there is posted once more.
-    async fn may_be_copied(
+    /// Whether Teams answers at all, so that what may be there is posted once more.
+    async fn answers(
         &self,
         record: &Record,
         at: &ConversationId,
         call: &Call<'_>,
-        posts: Posts,
     ) -> Result<(), ApiError> {
-        if posts.count >= MOST_COPIES && posts.last.elapsed() < SELDOM {
-            let why = format!(
-                "Teams may have taken {} copies and said of none that it did: no more for an hour",
-                posts.count
-            );
-            return Err(ApiError {
-                what: call.what,
-                class: Class::Later,
-                why,
-            });
-        }
         let ask = Call {
             what: call.what,
             method: Method::GET,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use approvals_channel::{
-    Http, LinkError, Pace, PageLink, Rank, Schedule, Window, retry_after, send_within,
+    Http, LinkError, Pace, PageLink, Rank, Schedule, Unheard, Window, retry_after, send_within,
 };
 use approvals_core::{
     Approver, ApproverError, Coverage, Notice, Phase, Presentation, Receipt, Record, RequestId,
@@ -20,7 +20,6 @@ use serde_json::json;
 use crate::card::{Face, USUAL, telling};
 use crate::error::{Class, believed};
 use crate::message::Attachment;
-use crate::unheard::Unheard;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a notice waits for its turn. Past it the gate tries again later, with the request as it

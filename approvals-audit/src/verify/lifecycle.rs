@@ -52,8 +52,13 @@ pub(super) struct Lives {
     grants: Grants,
     /// How many votes they have.
     votes: usize,
-    /// Whether the trail may begin in the middle of a request's life.
-    begins_later: bool,
+    /// The time of the first event, where the trail may begin in the middle of a request's life.
+    begins_later: Option<Timestamp>,
+    /// Whether everything is frozen.
+    ///
+    /// A freeze and whatever leads to a run are judged against each other inside their commits, and
+    /// the store numbers events in the order of those: the order of the entries is proof.
+    frozen: bool,
     /// How much is followed at most.
     most: usize,
     part: Part,
@@ -63,12 +68,15 @@ pub(super) struct Lives {
 }
 
 impl Lives {
-    pub(super) fn of_trail(first_number: u64, most: usize, part: Part) -> Self {
+    /// Of a trail whose first event has this number and this time.
+    pub(super) fn of_trail(first: (u64, Timestamp), most: usize, part: Part) -> Self {
+        let (number, at) = first;
         Self {
             open: HashMap::new(),
             grants: Grants::default(),
             votes: 0,
-            begins_later: first_number > 1,
+            begins_later: (number > 1).then_some(at),
+            frozen: false,
             most,
             part,
             left_out: Vec::new(),
@@ -85,14 +93,20 @@ impl Lives {
         self.left_out
     }
 
-    /// Judges an event about a request, which this entry tells.
+    /// Judges an event, which this entry tells.
     pub(super) fn judge(&mut self, seen: &Seen<'_>, entry: &[u8]) -> Result<(), &'static str> {
+        match seen.what {
+            "repeated" => return Ok(()),
+            "frozen" => self.frozen = true,
+            "thawed" => self.frozen = false,
+            "claimed" | "started" if self.frozen => {
+                return Err("it was claimed or started while everything was frozen");
+            }
+            _ => {}
+        }
         let Some(request) = seen.request else {
             return Ok(());
         };
-        if seen.what == "repeated" {
-            return Ok(());
-        }
         self.follow_grant(request, seen, entry)?;
         if self.part.has(&request) {
             self.follow_life(request, seen, entry)?;
@@ -129,7 +143,8 @@ impl Lives {
                     Some(of) => self.part.has(&of) && !self.is_from_before(of),
                     // Another part may know more.
                     None => {
-                        self.grants.has_use(request) || (self.part.is_all() && !self.begins_later)
+                        self.grants.has_use(request)
+                            || (self.part.is_all() && self.begins_later.is_none())
                     }
                 };
                 if follows {
@@ -147,7 +162,18 @@ impl Lives {
 
     /// Whether a request's yes may be from before the trail begins.
     fn is_from_before(&self, request: RequestId) -> bool {
-        self.begins_later && !self.grants.is_open(request) && !self.open.contains_key(&request)
+        self.may_be_from_before(request)
+            && !self.grants.is_open(request)
+            && !self.open.contains_key(&request)
+    }
+
+    /// Whether a request may have been asked before the trail begins. Its id says from when it is, by
+    /// the store's time, which never decreases.
+    fn may_be_from_before(&self, request: RequestId) -> bool {
+        let [a, b, c, d, e, f, ..] = request.to_bytes();
+        let asked = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        let began = self.begins_later.map(Timestamp::as_millis);
+        began.is_some_and(|began| asked <= began)
     }
 
     fn follow_life(
@@ -178,9 +204,10 @@ impl Lives {
             | "grant_closed" => return Ok(()),
             _ => {}
         }
+        let from_before = self.may_be_from_before(request);
         let Some(life) = self.open.get_mut(&request) else {
             // What is left of a grant is revoked also when its request is over.
-            let unknown = self.begins_later || seen.what == "revoked";
+            let unknown = from_before || seen.what == "revoked";
             return if unknown {
                 Ok(())
             } else {

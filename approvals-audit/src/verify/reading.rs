@@ -201,7 +201,7 @@ impl<'a> Reading<'a> {
         let most = self.verifier.most_open;
         let lives = self
             .lives
-            .get_or_insert_with(|| Lives::of_trail(first, most, self.part.clone()));
+            .get_or_insert_with(|| Lives::of_trail((first, seen.at), most, self.part.clone()));
         lives.judge(&seen, entry).map_err(wrong)?;
         if seen.what == "repeated" {
             self.repeated(&seen, at, first)?;

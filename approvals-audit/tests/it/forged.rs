@@ -356,3 +356,87 @@ fn a_trail_that_begins_in_the_midst_of_lives_is_followed_from_there() {
         forgery.judged_from(first).unwrap();
     }
 }
+
+fn frozen() -> What {
+    What::Frozen {
+        by: person("olga"),
+        reason: "an incident".into(),
+    }
+}
+
+fn thawed() -> What {
+    What::Thawed {
+        by: person("olga"),
+        reason: "it is over".into(),
+    }
+}
+
+#[test]
+fn a_claim_or_a_start_while_everything_is_frozen_is_found() {
+    for before in [vec![], vec![claimed(1)]] {
+        let next = if before.is_empty() {
+            claimed(1)
+        } else {
+            started(1)
+        };
+        let (mut forgery, id) = approved();
+        forgery.all(id, before);
+        forgery.says(None, frozen());
+        // The last word counts, however often it was said before.
+        forgery.says(None, thawed()).says(None, frozen());
+        wrong((forgery.clone(), id), next.clone(), "everything was frozen");
+        forgery.says(None, thawed()).then(id, next);
+        forgery.judged().unwrap();
+    }
+}
+
+#[test]
+fn what_is_asked_decided_given_back_or_finished_while_everything_is_frozen_is_not_found_to_be_wrong()
+ {
+    let (mut forgery, running) = executing();
+    let claim = forgery.approves(&sample()).id;
+    forgery.then(claim, claimed(1));
+    forgery.says(None, frozen());
+    forgery.approves(&sample());
+    forgery.then(running, finished(1));
+    forgery.then(claim, What::ClaimReleased { fence: 1 });
+    forgery.judged().unwrap();
+    assert_eq!(forgery.judged_following(1), forgery.judged());
+    // Where the trail begins later nobody knows whether it was frozen before.
+    for first in 1..forgery.entries.len() {
+        forgery.judged_from(first).unwrap();
+    }
+}
+
+#[test]
+fn a_start_of_what_is_over_is_found_also_where_the_trail_begins_later() {
+    let ends: [&[What]; 4] = [
+        &[What::Expired],
+        &[What::Withdrawn { why: "gone".into() }],
+        &[voted("alice", Choice::Deny), denied()],
+        &[
+            voted("alice", Choice::Approve),
+            What::Approved,
+            claimed(1),
+            revoked(),
+        ],
+    ];
+    for end in ends {
+        let mut forgery = Forgery::new();
+        let before = forgery.approves(&sample()).id;
+        // Asked after the trail begins: so it would be known if it were open.
+        let later = Sample::at(forgery.now());
+        let id = forgery.asks(&later).id;
+        forgery.all(id, end.iter().cloned());
+        for what in [claimed(2), started(1), What::Approved] {
+            let mut forgery = forgery.clone();
+            forgery.then(id, what);
+            let finding = forgery.judged_from(1).unwrap_err();
+            assert!(finding.why.contains("or is over"), "{finding}");
+            assert_eq!(finding.entry, forgery.entries.len() as u64 - 2);
+        }
+        // Of what was asked before that nobody knows.
+        forgery.all(before, [claimed(1), started(1), finished(1), finished(1)]);
+        forgery.judged_from(1).unwrap();
+    }
+}

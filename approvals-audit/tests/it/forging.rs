@@ -83,8 +83,13 @@ impl Forgery {
 
     /// Whatever somebody says of a request.
     pub(crate) fn then(&mut self, request: RequestId, what: What) -> &mut Self {
+        self.says(Some(request), what)
+    }
+
+    /// Whatever somebody says of a request, or of none.
+    pub(crate) fn says(&mut self, request: Option<RequestId>, what: What) -> &mut Self {
         let number = self.entries.len() as u64 + 1;
-        let event = event(number, self.now(), Some(request), number, what);
+        let event = event(number, self.now(), request, number, what);
         let mut entry = serde_json::to_value(&event).unwrap();
         entry["schema"] = json!(approvals_audit::SCHEMA);
         self.entries.push(entry);

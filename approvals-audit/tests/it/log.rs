@@ -148,37 +148,6 @@ async fn a_directory_that_holds_something_else_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn events_of_many_tasks_share_commits_and_none_is_lost() {
-    let place = tempfile::tempdir().unwrap();
-    let key = key();
-    let log = Arc::new(
-        AuditLog::at(place.path(), key.clone())
-            .open()
-            .await
-            .unwrap(),
-    );
-    // Offered by eight tasks, each of which has the whole trail.
-    let all = Arc::new(trail(600));
-    let tasks: Vec<_> = (0..8)
-        .map(|task| {
-            let (log, all) = (Arc::clone(&log), Arc::clone(&all));
-            tokio::spawn(async move {
-                for some in all.chunks(task + 5) {
-                    while log.record(some).await.is_err() {
-                        tokio::task::yield_now().await;
-                    }
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    Arc::into_inner(log).unwrap().close().await;
-    assert_eq!(verify(place.path(), key.key()).unwrap().entries, 600);
-}
-
-#[tokio::test]
 async fn an_event_too_long_for_an_entry_lies_beside_it_by_its_hash() {
     let place = tempfile::tempdir().unwrap();
     let key = key();
@@ -201,44 +170,6 @@ async fn an_event_too_long_for_an_entry_lies_beside_it_by_its_hash() {
     verify(place.path(), key.key()).unwrap_err();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(verify(place.path(), key.key()).unwrap().payloads_missing, 1);
-}
-
-#[tokio::test]
-async fn every_event_that_licenses_a_run_is_in_the_log() {
-    use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore};
-    use approvals_core::{Gate, Requirement};
-    use approvals_testing::sample::{REVIEWERS, Sample};
-    let place = tempfile::tempdir().unwrap();
-    let key = key();
-    let log = AuditLog::at(place.path(), key.clone())
-        .open()
-        .await
-        .unwrap();
-    let people = InMemoryDirectory::new();
-    people.person("alice", [REVIEWERS]).unwrap();
-    people.person("bob", ["owners"]).unwrap();
-    let approver = InMemoryApprover::new();
-    let gate = Gate::builder(Arc::new(MemoryStore::new()), Arc::new(people))
-        .policy("sample", Requirement::one_of(REVIEWERS).unwrap())
-        .approver("test", approver.connect())
-        .required_audit_sink("log", Arc::new(log));
-    let gate = gate.build().await.unwrap();
-    let sample = Sample::at(Timestamp::from_millis(1));
-    let run = async {
-        let admitted = gate.authorize(sample.call()).await.unwrap();
-        let permit = admitted.start(&sample.call()).await.unwrap();
-        // Requested, voted, approved, claimed.
-        let before_the_body = verify(place.path(), key.key()).unwrap().entries;
-        permit.finish(true).await;
-        before_the_body
-    };
-    let yes = async { approver.next().await.approve_as("alice").await.unwrap() };
-    let (before_the_body, _) = tokio::join!(run, yes);
-    assert!(before_the_body >= 4, "{before_the_body}");
-    gate.flush().await;
-    let report = verify(place.path(), key.key()).unwrap();
-    assert_eq!(report.open_requests, 0);
-    assert!(report.entries >= 6);
 }
 
 /// A key service that can be away.

@@ -35,6 +35,7 @@ mod schema;
 mod secrets;
 mod sensitive;
 mod shared;
+mod stepping;
 mod stories;
 mod support;
 mod verifier;

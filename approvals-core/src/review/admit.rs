@@ -223,7 +223,8 @@ fn in_doubt(standing: &Standing, now: Timestamp) -> Option<&Arc<Record>> {
 ///
 /// # Errors
 /// [`Refused`] when an equal call may have run meanwhile (invariant 7), when one was denied while this
-/// one was pending, or at all since this one was opened under a grant, or when the grant is closed.
+/// one was pending, or at all since this one was opened under a grant, or when the grant is closed or
+/// another run on it is in doubt.
 pub fn stands(
     record: &Record,
     same_digest: &[Arc<Record>],
@@ -232,11 +233,16 @@ pub fn stands(
 ) -> Result<(), Refused> {
     let doubtful = same_digest
         .iter()
-        .find(|other| other.id() != record.id() && is_in_doubt(other, now));
-    if let Some(other) = doubtful
-        && !record.asked.call.declaration().idempotent
-    {
-        return Err(Refused::EqualInDoubt(other.id()));
+        .filter(|other| other.id() != record.id() && is_in_doubt(other, now));
+    for other in doubtful {
+        if !record.asked.call.declaration().idempotent {
+            return Err(Refused::EqualInDoubt(other.id()));
+        }
+        // A use in doubt closes its grant; a crash between the two leaves that undone.
+        let grantor = record.granted_by;
+        if grantor.is_some() && (other.granted_by == grantor || Some(other.id()) == grantor) {
+            return Err(Refused::GrantClosed);
+        }
     }
     // Whoever said no shared it with every equal request that was pending; this one may have been
     // missed, by a crash between the two.

@@ -30,6 +30,18 @@ fn columns() -> Vec<Column> {
         column("timed out", H::None, P::SayNothing, Refused(Kind::TimedOut)),
         column("withdrawn", H::None, P::Withdraw, Refused(Kind::Withdrawn)),
         column("caller cancelled", H::None, P::Cancel, Nothing),
+        column(
+            "caller cancelled between claim and start",
+            H::Holds(claimed),
+            P::ApproveAndCancel,
+            Nothing,
+        ),
+        column(
+            "caller cancelled while it is started",
+            H::HoldsAfterwards(Phase::Executing),
+            P::ApproveAndCancel,
+            Nothing,
+        ),
         column("no gate", H::None, P::NoGate, Refused(Kind::Invalid)),
         column(
             "no requester",
@@ -224,6 +236,8 @@ impl From<Result<u64, ApprovalError>> for Told {
 struct Seen {
     cell: (&'static str, &'static str),
     told: Told,
+    /// How many starts the trail tells of, where the caller left with a yes.
+    starts: Option<usize>,
     bodies: usize,
 }
 
@@ -250,10 +264,23 @@ async fn play(column: &Column, shape: &Shape, way: Way) -> Seen {
     let bodies = probe.bodies();
     // Invariant 11: no body without a record that says so first.
     assert!(bodies == 0 || world.started() > 0, "{}", shape.name);
+    let left = column.people == People::ApproveAndCancel;
+    let starts = left.then(|| world.started());
     Seen {
         cell: (column.name, shape.name),
         told,
+        starts,
         bodies,
+    }
+}
+
+/// How many starts the trail tells of, where the caller leaves with a yes.
+const fn starts(column: &Column) -> Option<usize> {
+    match column.harm {
+        Harm::Holds(_) => Some(0),
+        // Nobody heard of it: it was started, and no body runs.
+        Harm::HoldsAfterwards(_) => Some(1),
+        _ => None,
     }
 }
 
@@ -287,6 +314,7 @@ async fn play_all(columns: &[Column], way: Way) {
             let wanted = Seen {
                 cell: (column.name, shape.name),
                 told: column.told,
+                starts: starts(column),
                 bodies: usize::from(column.name == "approved"),
             };
             if seen != wanted {

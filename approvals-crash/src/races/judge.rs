@@ -52,6 +52,7 @@ pub(super) fn judge(ran: &Ran, trail: &Trail, effects: &[String], report: &mut R
             Want::Claim => times(Phase::Executing),
             Want::TimeOut => times(Phase::Expired) + times(Phase::Lapsed),
         };
+        report.took_effect(want, stood);
         // Any of the gates may have noticed the time before whoever raced for it.
         let by_a_gate = want == Want::TimeOut && winners == 0 && stood == 1;
         if winners != stood && !by_a_gate {

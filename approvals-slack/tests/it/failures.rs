@@ -116,6 +116,120 @@ async fn copies_after_a_lost_answer_answer_the_same_request_and_each_tells_what_
     }
 }
 
+/// People have hours.
+fn in_hours() -> Requirement {
+    let long = Duration::from_secs(5 * 3_600);
+    let stage = Stage::of(Quorum::of(1, ["reviewers"]).unwrap());
+    let requirement = Requirement::review(stage.decide_within(long).unwrap());
+    requirement.deadline(long).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_never_heard_of_makes_no_more_copies_than_a_few_an_hour() {
+    for fault in [Fault::Lost, Fault::FatalAfterActing, Fault::Torn] {
+        let room = Room::with(in_hours(), |settings| settings).await;
+        room.workspace.fail("chat.postMessage", &[fault; 64]);
+        let asking = room.asking("ten");
+        tokio::time::sleep(Duration::from_secs(3_500)).await;
+        assert_eq!(room.workspace.messages().len(), 5, "{fault:?}");
+        let id = message_request(&room.workspace.messages()[0]);
+        let copy = room.store.deliveries(id).await.unwrap()[0].clone();
+        let DeliveryState::Failed { why, retry } = copy.state else {
+            panic!("{copy:?}");
+        };
+        assert_eq!(
+            &*why,
+            "Slack's chat.postMessage failed: Slack may have taken 5 copies and said of none that it did: no more for an hour"
+        );
+        assert!(retry.is_some());
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(room.workspace.messages().len(), 6, "{fault:?}");
+        // Each comes later than the one before, and not at once.
+        let calls = room.workspace.calls("chat.postMessage");
+        let waits = calls.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(waits.clone().all(|wait| wait >= Duration::from_millis(500)));
+        // Any of them answers, and what runs, runs once.
+        let copies = room.workspace.messages();
+        room.press(&copies[2], "alice", "vote.approve").await;
+        assert!(asking.await.unwrap().is_ok(), "{fault:?}");
+        tokio::time::sleep(Duration::from_secs(7_200)).await;
+        assert_eq!(room.workspace.messages().len(), 6, "{fault:?}");
+        assert!(room.reads(&copies[2]).contains("Approved, ran well"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_slack_answers_nothing_no_message_is_posted_again() {
+    let room = Room::with(in_hours(), |settings| settings).await;
+    let fault = [Fault::FailedAfterActing];
+    room.workspace.fail("chat.postMessage", &fault);
+    room.workspace.fail("auth.test", &[Fault::Unavailable; 6]);
+    let asking = room.asking("ten");
+    room.until(|| room.workspace.calls("auth.test").len() == 6)
+        .await;
+    assert_eq!(room.workspace.calls("chat.postMessage").len(), 1);
+    // It is back.
+    room.until(|| room.workspace.messages().len() == 2).await;
+    room.settle().await;
+    let message = room.workspace.messages().remove(1);
+    room.press(&message, "alice", "vote.approve").await;
+    assert!(asking.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_whose_messages_are_never_heard_of_has_no_more_copies_than_a_few_an_hour() {
+    let room = Room::with(in_hours(), |settings| settings).await;
+    room.workspace
+        .fail_at("chat.postMessage", "C0OPS", Fault::Limited(1));
+    let _asking = room.asking(&"x".repeat(30_000));
+    room.until(|| room.workspace.count() == 1).await;
+    room.workspace.fail("chat.postMessage", &[Fault::Lost; 64]);
+    tokio::time::sleep(Duration::from_secs(3_500)).await;
+    let thread = || {
+        let message = room.workspace.messages().remove(0);
+        room.workspace.thread(&message.ts).len()
+    };
+    assert_eq!(thread(), 5);
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!((thread(), room.workspace.messages().len()), (6, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_always_too_early_is_tried_ever_more_seldom_and_says_why() {
+    let room = Room::with(in_hours(), |settings| settings).await;
+    room.workspace
+        .fail("chat.postMessage", &[Fault::Limited(1); 10_000]);
+    let asking = room.asking("ten");
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    // It would be 3,600 otherwise.
+    let tried = room.workspace.calls("chat.postMessage").len();
+    assert!((10..=150).contains(&tried), "{tried}");
+    tokio::time::sleep(Duration::from_secs(4 * 3_600)).await;
+    let refused = asking.await.unwrap().unwrap_err();
+    let detail = refused.detail().unwrap_or_default();
+    assert!(
+        detail.contains("chat.postMessage failed: too often: Slack asks to wait 1 s"),
+        "{detail}"
+    );
+    assert_eq!(room.workspace.messages().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_always_too_early_is_tried_ever_more_seldom_and_made_in_the_end() {
+    let room = Room::new().await;
+    let (asking, message) = room.ask("ten").await;
+    let faults = 60;
+    room.workspace
+        .fail("chat.update", &vec![Fault::Limited(1); faults]);
+    room.press(&message, "alice", "vote.approve").await;
+    assert!(asking.await.unwrap().is_ok());
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert!(room.workspace.faults_left() > 0, "not one after the other");
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    assert!(room.reads(&message).contains("Approved, ran well"));
+    assert_eq!(room.workspace.faults_left(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_slack_did_not_take_is_posted_once_it_does() {
     for fault in [

@@ -18,6 +18,8 @@ pub(crate) enum People {
     Withdraw,
     /// The caller drops the call, and only then does somebody approve.
     Cancel,
+    /// Somebody approves, and the caller drops the call while it is held.
+    ApproveAndCancel,
     NoGate,
     NoRequester,
     ChangeAndApprove,
@@ -66,6 +68,9 @@ impl World {
                 People::Deny => drop(request.deny_as("alice", "not today").await),
                 People::Withdraw => drop(self.gate.withdraw(request.id()).await),
                 _ => drop(request.approve_as("alice").await),
+            }
+            if people == People::ApproveAndCancel {
+                return self.held().await;
             }
         }
     }

@@ -13,6 +13,7 @@ use approvals_core::{
     StoreError, Verdict, What, async_trait, policy,
 };
 use approvals_testing::wrapping::{Wrapping, WrapsStore};
+use tokio::sync::Notify;
 
 use super::probe::Probe;
 
@@ -42,8 +43,12 @@ pub(crate) enum Harm {
     SwapFails(Phase),
     /// The store has brought the request into this phase, and says that it failed.
     SwapFailsAfterwards(Phase),
+    /// The store has brought the request into this phase, and does not say so for a while.
+    HoldsAfterwards(Phase),
     /// The required sink does not take this event.
     SinkFails(Moment),
+    /// Everything is held for a while at this event.
+    Holds(Moment),
     /// An operator freezes the gate at this event.
     Freeze(Moment),
     /// An operator revokes the approval at this event.
@@ -84,6 +89,7 @@ impl World {
             store: Arc::clone(&inner),
             operator: operator.clone(),
             gate: Mutex::default(),
+            held: Notify::new(),
         });
         let store = Arc::new(Wrapping(Harmed {
             inner,
@@ -160,6 +166,11 @@ impl World {
         self.trail.hand.gate.lock().unwrap().take();
     }
 
+    /// Waits until something is held.
+    pub(crate) async fn held(&self) {
+        self.trail.hand.held.notified().await;
+    }
+
     /// How many bodies the trail says were started.
     pub(crate) fn started(&self) -> usize {
         let events = self.trail.events.lock().unwrap();
@@ -179,11 +190,13 @@ struct Hand {
     operator: PersonId,
     /// To revoke through, until the world ends.
     gate: Mutex<Option<Gate>>,
+    held: Notify,
 }
 
 impl Hand {
     async fn strike(&self, what: &What, request: Option<RequestId>) {
         match self.harm {
+            Harm::Holds(moment) if moment(what) => self.hold().await,
             Harm::Freeze(moment) if moment(what) => self.freeze().await,
             Harm::Revoke(moment) if moment(what) => {
                 let gate = self.gate.lock().unwrap().clone().unwrap();
@@ -200,6 +213,12 @@ impl Hand {
             }
             _ => {}
         }
+    }
+
+    /// As long as a caller may wait for a store or a sink.
+    async fn hold(&self) {
+        self.held.notify_one();
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
     /// As another replica's operator would: this gate is not told.
@@ -285,6 +304,11 @@ impl WrapsStore for Harmed {
             Harm::SwapFailsAfterwards(phase) if phase == to => {
                 self.inner.compare_and_swap(swap).await?;
                 return gone();
+            }
+            Harm::HoldsAfterwards(phase) if phase == to => {
+                let swapped = self.inner.compare_and_swap(swap).await;
+                self.hand.hold().await;
+                return swapped;
             }
             _ => {}
         }

@@ -6,7 +6,9 @@ use std::time::Instant;
 use approvals_core::review::apply;
 use stateright::{Checker, DiscoveryClassification, Model};
 
-use super::world::{May, Setting};
+use super::world::{May, Setting, Through};
+
+const ENGINE: Through = Through::Engine(apply);
 
 /// Explores everything that a setting can reach, prints how much that is, and holds it against
 /// every property.
@@ -47,20 +49,23 @@ fn every_interleaving_of_two_stages_and_two_claimers_holds_the_invariants() {
         two_gates: true,
         ..May::default()
     };
-    explore("two stages", Setting::two_stages(apply, may));
+    explore("two stages", Setting::two_stages(ENGINE, may));
 }
 
-/// The same through the store: votes, claims and starts are judged on a snapshot that may be old,
-/// by what a gate or a desk looked up before, and swapped in under the store's guards.
+/// The same through the store, by the loop that the product has: votes, claims and starts are judged
+/// on a snapshot that may be old, by what a gate or a desk looked up before, and swapped in under the
+/// store's guards.
 #[test]
 fn every_interleaving_on_old_snapshots_holds_the_invariants() {
     let may = May {
-        snapshots: true,
         freeze: true,
         two_gates: true,
         ..May::default()
     };
-    explore("old snapshots", Setting::one_stage(apply, may));
+    explore(
+        "old snapshots",
+        Setting::one_stage(Through::Store(None), may),
+    );
 }
 
 /// A voter becomes an owner of the agent, and another is unknown to the directory.
@@ -73,7 +78,7 @@ fn every_interleaving_with_new_owners_and_unknown_voters_holds_the_invariants() 
         two_gates: true,
         ..May::default()
     };
-    explore("new owners", Setting::two_stages(apply, may));
+    explore("new owners", Setting::two_stages(ENGINE, may));
 }
 
 /// A second track: the principal confirms, and may be no principal any more.
@@ -86,7 +91,7 @@ fn every_interleaving_of_a_review_and_a_confirmation_holds_the_invariants() {
         two_gates: true,
         ..May::default()
     };
-    explore("review and confirmation", Setting::confirmed(apply, may));
+    explore("review and confirmation", Setting::confirmed(ENGINE, may));
 }
 
 /// Policy asks for something else by the time of the claim: the votes are replayed in order.
@@ -99,7 +104,7 @@ fn every_interleaving_with_a_policy_that_changes_holds_the_invariants() {
         two_gates: true,
         ..May::default()
     };
-    explore("policy changes", Setting::tightened(apply, may));
+    explore("policy changes", Setting::tightened(ENGINE, may));
 }
 
 /// Whoever has not answered is reminded at every tick, while a stage opens, is widened and closes.
@@ -111,5 +116,5 @@ fn every_interleaving_with_reminders_holds_the_invariants() {
         two_gates: true,
         ..May::default()
     };
-    explore("reminders", Setting::reminded(apply, may));
+    explore("reminders", Setting::reminded(ENGINE, may));
 }

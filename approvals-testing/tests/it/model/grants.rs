@@ -1,15 +1,16 @@
 //! `review::admit` over a grant: how often one yes may run, and what closes it.
 //!
 //! One grantor that Alice has agreed to (three runs within three ticks), one identical request that
-//! is still pending, and calls that come at any time. Claim and start are one step here: their
-//! interleavings are explored next door. A body that never reports is a crash.
+//! is still pending, and calls that come at any time. Commands are carried out by the product's own
+//! loop, with what follows from them for other requests; its process may end in the midst of that. A
+//! body that never reports is a crash.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use approvals_core::review::{
     Admission, Asked, Ballot, Bucket, Choice, ClaimNow, Command, Grant, Opening, Phase, Record,
-    Refusal, Standing, State, Transition, VoterNow, admit, apply,
+    Refusal, Standing, State, VoterNow, admit,
 };
 use approvals_core::{
     ChannelId, ChannelIdentity, Limits, NonEmpty, OwnerId, RequestId, Requirement, Timestamp,
@@ -18,6 +19,7 @@ use approvals_core::{
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::machine::operator;
+use super::stored::{Carried, Guard, Stored};
 use super::world::{Human, LEASE, asked, at, named, reasons, tick_of, ticks, within};
 
 const USES: u32 = 3;
@@ -26,18 +28,22 @@ const LAST: u8 = 4;
 /// The first record is the grantor, the second the identical request that is pending.
 const GRANTOR: usize = 0;
 const OTHER: usize = 1;
+const OWNER: OwnerId = OwnerId::from_bytes([1; 16]);
 
 type Admit = fn(&Opening, &Standing, Timestamp) -> Admission;
 
 #[derive(Debug, Clone)]
 struct Grants {
     admit: Admit,
+    /// What the store leaves out.
+    missing: Option<Guard>,
     asked: Arc<Asked>,
 }
 
 #[derive(Debug, Clone)]
 struct Granting {
-    records: Vec<Record>,
+    records: Vec<Arc<Record>>,
+    missing: Option<Guard>,
     tick: u8,
     truth: Truth,
 }
@@ -53,6 +59,8 @@ struct Truth {
     closed: bool,
     used_when_closed: bool,
     used_late: bool,
+    started_when_closed: bool,
+    started_in_doubt: bool,
     admitted_in_doubt: bool,
     asked_without_telling: bool,
     refused_in_doubt: bool,
@@ -63,17 +71,28 @@ struct Truth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Open,
+    Claim(usize),
+    Start(usize),
+    /// A claim and a start in one commit.
     Run(usize),
     Finish(usize),
-    Abandon(usize),
-    Due(usize),
-    /// What follows from a use in doubt; a crash leaves it undone.
-    CloseGrant(usize),
-    Resolve(usize),
+    Abandon(usize, Ends),
+    Due(usize, Ends),
+    Resolve(usize, Ends),
     Revoke,
-    DenyOther,
+    DenyOther(Ends),
     Tick,
 }
+
+/// When the process ends that carries a command out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Later,
+    /// After the first of its commits.
+    Midway,
+}
+
+const ENDS: [Ends; 2] = [Ends::Later, Ends::Midway];
 
 impl PartialEq for Granting {
     fn eq(&self, other: &Self) -> bool {
@@ -95,7 +114,9 @@ impl Granting {
     fn view(&self) -> (u8, Vec<(Phase, u8, Option<Grant>)>) {
         let records = self.records.iter().map(|record| {
             let time = match &record.state {
-                State::Executing { claim } => tick_of(claim.lease_until),
+                State::Executing { claim } | State::Claimed { claim, .. } => {
+                    tick_of(claim.lease_until)
+                }
                 State::Approved { execute_by, .. } => tick_of(*execute_by),
                 State::Denied { at, .. } => tick_of(*at),
                 _ => 0,
@@ -105,14 +126,22 @@ impl Granting {
         (self.tick, records.collect())
     }
 
-    fn take(&mut self, index: usize, command: &Command) -> bool {
-        match apply(&self.records[index], command, at(self.tick)) {
-            Ok(Transition { record, .. }) => {
-                self.records[index] = record;
-                true
-            }
-            Err(_) => false,
-        }
+    /// Whether the command took effect, and whoever carried it out knows.
+    fn take(&mut self, index: usize, command: &Command, ends: Ends) -> bool {
+        let stored = Stored::of(self.records.clone(), at(self.tick))
+            .without(self.missing)
+            .ending_after((ends == Ends::Midway).then_some(1));
+        let carried = stored.carry_out(self.records[index].id(), command, None);
+        let Carried { records, done, .. } = carried;
+        self.records = records;
+        done
+    }
+
+    /// Whether a command brought a record into this phase, whoever knows.
+    fn brings(&mut self, index: usize, command: &Command, ends: Ends, phase: Phase) -> bool {
+        let before = self.records[index].state.phase();
+        self.take(index, command, ends);
+        before != phase && self.records[index].state.phase() == phase
     }
 
     fn in_doubt(&self) -> bool {
@@ -138,12 +167,13 @@ fn vote(human: Human, choice: Choice, record: &Record) -> Command {
 }
 
 impl Grants {
-    fn new(admit: Admit, idempotent: bool) -> Self {
+    fn new(admit: Admit, missing: Option<Guard>, idempotent: bool) -> Self {
         let requirement = within(Requirement::one_of("eng").unwrap())
             .reuse(USES, ticks(UNTIL))
             .unwrap();
         Self {
             admit,
+            missing,
             asked: asked(NonEmpty::of(Arc::new(requirement)), idempotent),
         }
     }
@@ -156,20 +186,14 @@ impl Grants {
     }
 
     fn open(&self, world: &mut Granting) {
-        let decides = |record: &&Record| {
+        let decides = |record: &&Arc<Record>| {
             let phase = record.state.phase();
             record.grant.is_some()
                 || matches!(phase, Phase::Executing | Phase::InDoubt | Phase::Denied)
         };
         let standing = Standing {
             keyed: None,
-            same_digest: world
-                .records
-                .iter()
-                .filter(decides)
-                .cloned()
-                .map(Arc::new)
-                .collect(),
+            same_digest: world.records.iter().filter(decides).cloned().collect(),
             bucket: Bucket::default(),
             proposals: Vec::new(),
         };
@@ -190,8 +214,8 @@ impl Grants {
                 truth.used_late |= late;
                 truth.admitted_in_doubt |= in_doubt;
                 truth.silent.push(None);
-                world.records[GRANTOR] = grantor.record;
-                world.records.push(record.record);
+                world.records[GRANTOR] = Arc::new(grantor.record);
+                world.records.push(Arc::new(record.record));
             }
             Admission::Ask(transition) => {
                 world.truth.asked = true;
@@ -206,39 +230,34 @@ impl Grants {
         }
     }
 
-    fn run(&self, world: &mut Granting, index: usize) {
-        let owner = OwnerId::from_bytes([1; 16]);
-        let voters = world.records[index].votes.iter().map(|vote| VoterNow {
+    fn claim_now(&self, record: &Record) -> Box<ClaimNow> {
+        let voters = record.votes.iter().map(|vote| VoterNow {
             person: vote.person.clone(),
             groups: vote.groups.clone(),
         });
-        let claim = Command::Claim(Box::new(ClaimNow {
-            owner,
+        Box::new(ClaimNow {
+            owner: OWNER,
             lease: ticks(LEASE),
             frozen: false,
             verdict: Verdict::Review(self.asked.tracks.clone(), reasons()),
             policy_version: None,
             voters: voters.collect(),
             excluded: [Human::Dave.person()].into(),
-        }));
-        if !world.take(index, &claim) {
-            return;
-        }
-        let start = Command::Start {
-            fence: world.records[index].fence,
-            owner,
-            frozen: false,
-            lease: ticks(LEASE),
-        };
-        if world.take(index, &start) {
-            world.truth.bodies += 1;
-            world.truth.silent[index] = Some(world.tick);
-        }
+        })
     }
 
-    fn close(world: &mut Granting) {
-        let why = "a use of it was in doubt".into();
-        world.take(GRANTOR, &Command::CloseGrant { why });
+    fn start(&self, world: &mut Granting, index: usize, command: &Command) {
+        let idempotent = self.asked.call.declaration().idempotent;
+        let in_doubt = world.in_doubt() && !idempotent;
+        if !world.brings(index, command, Ends::Later, Phase::Executing) {
+            return;
+        }
+        let is_use = world.records[index].granted_by.is_some();
+        let truth = &mut world.truth;
+        truth.bodies += 1;
+        truth.silent[index] = Some(world.tick);
+        truth.started_when_closed |= is_use && truth.closed;
+        truth.started_in_doubt |= in_doubt;
     }
 }
 
@@ -247,9 +266,13 @@ impl Model for Grants {
     type Action = Step;
 
     fn init_states(&self) -> Vec<Granting> {
-        let pending = || Record::pending(self.request(0), [Human::Dave.person()].into(), None);
+        let pending = || {
+            let record = Record::pending(self.request(0), [Human::Dave.person()].into(), None);
+            Arc::new(record)
+        };
         let mut world = Granting {
             records: vec![pending(), pending()],
+            missing: self.missing,
             tick: 0,
             truth: Truth {
                 silent: vec![None, None],
@@ -257,7 +280,7 @@ impl Model for Grants {
             },
         };
         let yes = vote(Human::Alice, Choice::Approve, &world.records[GRANTOR]);
-        assert!(world.take(GRANTOR, &yes));
+        assert!(world.take(GRANTOR, &yes, Ends::Later));
         vec![world]
     }
 
@@ -269,14 +292,20 @@ impl Model for Grants {
         if world.tick < LAST {
             steps.push(Step::Tick);
         }
-        steps.extend([Step::Revoke, Step::DenyOther]);
+        steps.push(Step::Revoke);
+        steps.extend(ENDS.map(Step::DenyOther));
         for (index, record) in world.records.iter().enumerate() {
             match record.state.phase() {
-                Phase::Approved => steps.push(Step::Run(index)),
-                Phase::Executing => {
-                    steps.extend([Step::Finish(index), Step::Abandon(index), Step::Due(index)]);
+                Phase::Approved => steps.extend([Step::Claim(index), Step::Run(index)]),
+                Phase::Claimed => {
+                    steps.extend([Step::Start(index), Step::Due(index, Ends::Later)]);
                 }
-                Phase::InDoubt => steps.extend([Step::CloseGrant(index), Step::Resolve(index)]),
+                Phase::Executing => {
+                    steps.push(Step::Finish(index));
+                    steps.extend(ENDS.map(|ends| Step::Abandon(index, ends)));
+                    steps.extend(ENDS.map(|ends| Step::Due(index, ends)));
+                }
+                Phase::InDoubt => steps.extend(ENDS.map(|ends| Step::Resolve(index, ends))),
                 _ => {}
             }
         }
@@ -287,43 +316,54 @@ impl Model for Grants {
         let fence = |index: usize| before.records[index].fence;
         match step {
             Step::Open => self.open(&mut world),
-            Step::Run(index) => self.run(&mut world, index),
+            Step::Claim(index) => {
+                let claim = Command::Claim(self.claim_now(&before.records[index]));
+                world.take(index, &claim, Ends::Later);
+            }
+            Step::Start(index) => {
+                let start = Command::Start {
+                    fence: fence(index),
+                    owner: OWNER,
+                    frozen: false,
+                    lease: ticks(LEASE),
+                };
+                self.start(&mut world, index, &start);
+            }
+            Step::Run(index) => {
+                let both = Command::ClaimAndStart(self.claim_now(&before.records[index]));
+                self.start(&mut world, index, &both);
+            }
             Step::Finish(index) => {
                 let finish = Command::Finish {
                     fence: fence(index),
                     succeeded: true,
                     summary: None,
                 };
-                if world.take(index, &finish) {
+                if world.brings(index, &finish, Ends::Later, Phase::Succeeded) {
                     world.truth.silent[index] = None;
                 }
             }
-            Step::Abandon(index) => {
+            Step::Abandon(index, ends) => {
                 let fence = fence(index);
                 let why = "it was dropped".into();
-                if world.take(index, &Command::Abandon { fence, why }) {
+                let abandon = Command::Abandon { fence, why };
+                if world.brings(index, &abandon, ends, Phase::InDoubt) {
                     // In doubt at once, whatever its lease says.
                     world.truth.silent[index] = Some(0);
                     world.truth.closed = true;
                 }
             }
-            Step::Due(index) => {
-                if world.take(index, &Command::Due) {
-                    world.truth.closed = true;
-                }
+            Step::Due(index, ends) => {
+                let doubted = world.brings(index, &Command::Due, ends, Phase::InDoubt);
+                world.truth.closed |= doubted;
             }
-            Step::CloseGrant(_) => Grants::close(&mut world),
-            Step::Resolve(index) => {
-                // As `carry_out` does: the grant first.
-                if world.records[index].granted_by.is_some() {
-                    Grants::close(&mut world);
-                }
+            Step::Resolve(index, ends) => {
                 let resolve = Command::Resolve {
                     by: operator(),
                     reason: "it had run".into(),
                     succeeded: true,
                 };
-                if world.take(index, &resolve) {
+                if world.brings(index, &resolve, ends, Phase::Succeeded) {
                     world.truth.silent[index] = None;
                 }
             }
@@ -332,11 +372,11 @@ impl Model for Grants {
                     by: operator(),
                     reason: "no longer wanted".into(),
                 };
-                world.truth.closed |= world.take(GRANTOR, &revoke);
+                world.truth.closed |= world.take(GRANTOR, &revoke, Ends::Later);
             }
-            Step::DenyOther => {
+            Step::DenyOther(ends) => {
                 let no = vote(Human::Bob, Choice::Deny, &world.records[OTHER]);
-                world.truth.closed |= world.take(OTHER, &no);
+                world.truth.closed |= world.brings(OTHER, &no, ends, Phase::Denied);
             }
             Step::Tick => world.tick += 1,
         }
@@ -351,6 +391,14 @@ impl Model for Grants {
             Property::always("a closed grant is not used", |_, world: &Granting| {
                 !world.truth.used_when_closed
             }),
+            Property::always(
+                "nothing starts under a grant that is closed",
+                |_, world: &Granting| !world.truth.started_when_closed,
+            ),
+            Property::always(
+                "nothing starts beside an equal call in doubt",
+                |_, world: &Granting| !world.truth.started_in_doubt,
+            ),
             Property::always(
                 "a grant is not used after its time",
                 |_, world: &Granting| !world.truth.used_late,
@@ -393,21 +441,38 @@ fn explore(name: &str, model: Grants) {
 
 #[test]
 fn every_interleaving_of_a_grants_uses_holds_its_limits() {
-    explore("grant", Grants::new(admit, false));
+    explore("grant", Grants::new(admit, None, false));
 }
 
 #[test]
 fn every_interleaving_of_an_idempotent_actions_grant_holds_its_limits() {
-    explore("grant of an idempotent action", Grants::new(admit, true));
+    explore(
+        "grant of an idempotent action",
+        Grants::new(admit, None, true),
+    );
 }
 
 fn caught(mutant: Admit, idempotent: bool, name: &'static str) {
-    let checker = Grants::new(mutant, idempotent)
+    is_caught(Grants::new(mutant, None, idempotent), name);
+}
+
+fn is_caught(mutant: Grants, name: &'static str) {
+    let checker = mutant
         .checker()
         .finish_when(HasDiscoveries::AnyOf([name].into()))
         .spawn_bfs()
         .join();
     assert!(checker.discovery(name).is_some(), "not caught: {name}");
+}
+
+#[test]
+fn the_model_catches_a_store_that_starts_what_has_nothing_to_lean_on() {
+    for name in [
+        "nothing starts under a grant that is closed",
+        "nothing starts beside an equal call in doubt",
+    ] {
+        is_caught(Grants::new(admit, Some(Guard::Standing), false), name);
+    }
 }
 
 fn with_records(standing: &Standing, change: impl Fn(&mut Record)) -> Standing {

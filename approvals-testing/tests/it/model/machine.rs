@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use approvals_core::review::{
-    Ballot, Choice, ClaimNow, Command, Phase, Record, Refused, VoterNow, WithdrawnBy,
+    Choice, ClaimNow, Command, Phase, Record, Refused, Transition, WithdrawnBy, apply,
 };
-use approvals_core::{ChannelId, ChannelIdentity, PersonId};
+use approvals_core::store::Snapshot;
+use approvals_core::{PersonId, What};
 use stateright::{Model, Property};
 
+use super::ballots::{ballot, same_human, sent, voters};
 use super::properties;
+use super::stored::{Carried, Stored};
 use super::truth::{By, Moment, Truth, Word};
-use super::world::{
-    Directory, HUMANS, Human, LAST_TICK, LEASE, Setting, at, named, tick_of, ticks,
-};
+use super::world::{Directory, Human, LAST_TICK, LEASE, Setting, Through, at, tick_of, ticks};
 
 /// A gate's process: what it remembers. A crash empties it.
 #[derive(Debug, Clone, Default)]
@@ -25,25 +26,27 @@ pub(super) struct Gate {
     pub(super) running: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Looked {
-    pub(super) revision: u64,
+    pub(super) record: Arc<Record>,
     pub(super) tick: u8,
+    /// Whether what follows is refused by that record already.
+    pub(super) refused: bool,
     pub(super) frozen: bool,
     pub(super) directory: Directory,
     pub(super) policy_changed: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) fence: u64,
     /// The record and the time that its start is judged on first.
-    pub(super) revision: u64,
+    pub(super) record: Arc<Record>,
     pub(super) tick: u8,
 }
 
 /// A vote on its way from the desk to the store.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct OnItsWay {
     pub(super) human: Human,
     pub(super) choice: Choice,
@@ -52,7 +55,7 @@ pub(super) struct OnItsWay {
 
 #[derive(Debug, Clone)]
 pub(super) struct World {
-    pub(super) record: Record,
+    pub(super) record: Arc<Record>,
     pub(super) tick: u8,
     pub(super) frozen: bool,
     pub(super) directory: Directory,
@@ -137,7 +140,7 @@ impl Setting {
                 }
             }
         }
-        if self.may.snapshots && world.vote.is_none() {
+        if self.on_snapshots() && world.vote.is_none() {
             steps.push(Step::Send(Human::Carol, Choice::Approve));
         }
     }
@@ -172,7 +175,7 @@ impl Setting {
                 running,
             } = &world.gates[usize::from(gate)];
             match (held, looked) {
-                (None, None) if self.may.snapshots => steps.push(Step::Look(gate)),
+                (None, None) if self.on_snapshots() => steps.push(Step::Look(gate)),
                 (None, _) => steps.extend([Step::Claim(gate), Step::ClaimAndStart(gate)]),
                 (Some(_), _) => {
                     // A start may be repeated, as a retry that should not be one.
@@ -193,7 +196,7 @@ impl Setting {
     }
 
     fn command(&self, world: &World, step: Step) -> Option<Command> {
-        let held = |gate: u8| world.gates[usize::from(gate)].held;
+        let held = |gate: u8| world.gates[usize::from(gate)].held.as_ref();
         Some(match step {
             Step::Vote {
                 human,
@@ -218,20 +221,12 @@ impl Setting {
             }
             Step::Send(..) => return None,
             Step::Arrive => {
-                let vote = world.vote?;
                 let OnItsWay {
                     human,
                     choice,
                     looked,
-                } = vote;
-                ballot(
-                    &world.record,
-                    human,
-                    0,
-                    choice,
-                    looked.revision,
-                    looked.directory,
-                )
+                } = world.vote.as_ref()?;
+                sent(*human, *choice, looked)
             }
             Step::Due => Command::Due,
             Step::Withdraw => Command::Withdraw(WithdrawnBy::Requester),
@@ -248,7 +243,7 @@ impl Setting {
                 fence: held(gate)?.fence,
                 owner: self.owners[usize::from(gate)],
                 // With snapshots only the commit knows.
-                frozen: world.frozen && !self.may.snapshots,
+                frozen: world.frozen && !self.on_snapshots(),
                 lease: ticks(LEASE),
             },
             Step::Renew(gate) => Command::Renew {
@@ -298,7 +293,7 @@ impl Setting {
 
     /// What a gate's claim is based on: what it looked up, or the world as it is.
     fn looked(&self, world: &World, gate: u8) -> Looked {
-        let before = world.gates[usize::from(gate)].looked;
+        let before = world.gates[usize::from(gate)].looked.clone();
         before.unwrap_or_else(|| look(world))
     }
 
@@ -311,9 +306,9 @@ impl Setting {
                 directory: world.directory,
                 old_click,
             },
-            Step::Arrive => match world.vote {
+            Step::Arrive => match &world.vote {
                 Some(OnItsWay { human, looked, .. }) => By::Reviewer {
-                    human,
+                    human: *human,
                     directory: looked.directory,
                     old_click: false,
                 },
@@ -346,78 +341,87 @@ impl Setting {
         }
     }
 
-    /// On which snapshot the command is judged first: an old one, while the record is still that.
-    fn snapshot(world: &World, step: Step) -> Option<u8> {
-        let (revision, tick) = match step {
-            Step::Arrive => world
-                .vote
-                .map(|vote| (vote.looked.revision, vote.looked.tick))?,
+    /// The snapshot that a command is judged on first, where it comes with one.
+    fn snapshot(world: &World, step: Step) -> Option<Snapshot> {
+        let (record, tick) = match step {
+            Step::Arrive => {
+                let looked = &world.vote.as_ref()?.looked;
+                (&looked.record, looked.tick)
+            }
             Step::Claim(gate) | Step::ClaimAndStart(gate) => {
-                let looked = world.gates[usize::from(gate)].looked?;
-                (looked.revision, looked.tick)
+                let looked = world.gates[usize::from(gate)].looked.as_ref()?;
+                (&looked.record, looked.tick)
             }
             Step::Start(gate) => {
-                let held = world.gates[usize::from(gate)].held?;
-                (held.revision, held.tick)
+                let held = world.gates[usize::from(gate)].held.as_ref()?;
+                (&held.record, held.tick)
             }
             _ => return None,
         };
-        (revision == world.record.revision).then_some(tick)
+        Some(Snapshot {
+            record: Arc::clone(record),
+            now: at(tick),
+            frozen: false,
+        })
     }
 
-    /// Judges a command and swaps the record in: as `carry_out` does with snapshots, or at once.
+    /// Has a command take effect, if it may. Whether it did.
     fn carry_out(&self, world: &mut World, step: Step, command: &Command) -> bool {
         let by = self.by(world, step);
-        let mut now = Self::snapshot(world, step)
-            .filter(|_| self.may.snapshots)
-            .unwrap_or(world.tick);
-        // Once on the snapshot, once more after what was due, once more on a widened stage.
-        for _ in 0..4 {
-            let judged = (self.apply)(&world.record, command, at(now));
-            let (transition, effective) = match judged {
-                Ok(transition) => (transition, command),
-                Err(Refused::Late(_)) if self.may.snapshots => {
-                    match (self.apply)(&world.record, &Command::Due, at(now)) {
-                        Ok(transition) => (transition, &Command::Due),
-                        Err(_) => return false,
-                    }
-                }
-                Err(_) => return false,
-            };
-            if self.may.snapshots {
-                let (not_after, unfrozen) = match effective {
-                    Command::Vote(_) | Command::Renew { .. } => (world.record.late_from(), false),
-                    Command::Claim(_) | Command::ClaimAndStart(_) | Command::Start { .. } => {
-                        (world.record.late_from(), true)
-                    }
-                    _ => (None, false),
-                };
-                if unfrozen && world.frozen {
+        let missing = match self.through {
+            Through::Engine(apply) => {
+                let judged = apply(&world.record, command, at(world.tick));
+                let Ok(Transition { record, events }) = judged else {
                     return false;
-                }
-                if not_after.is_some_and(|deadline| deadline <= at(world.tick)) {
-                    now = world.tick;
-                    continue;
-                }
-            }
-            let moment = Moment {
-                tick: world.tick,
-                frozen: world.frozen,
-            };
-            let by = if effective == command { by } else { By::Clock };
-            world.truth.saw(self, effective, by, &transition, moment);
-            world.record = transition.record;
-            if effective == command {
+                };
+                self.saw(world, (command, by), Arc::new(record), &events);
                 return true;
             }
-            now = world.tick;
+            Through::Store(missing) => missing,
+        };
+        let from = Self::snapshot(world, step);
+        let stored = Stored::of(vec![Arc::clone(&world.record)], at(world.tick))
+            .frozen(world.frozen)
+            .without(missing);
+        let Carried {
+            mut changes, done, ..
+        } = stored.carry_out(world.record.id(), command, from);
+        // What was swapped in before the command was due before it.
+        let own = if done { changes.pop() } else { None };
+        assert_eq!(
+            done,
+            own.is_some(),
+            "{command:?} is said to have taken effect"
+        );
+        for (record, events) in changes {
+            self.saw(world, (&Command::Due, By::Clock), record, &events);
         }
-        false
+        if let Some((record, events)) = own {
+            self.saw(world, (command, by), record, &events);
+        }
+        done
+    }
+
+    /// A command has taken effect.
+    fn saw(
+        &self,
+        world: &mut World,
+        (command, by): (&Command, By),
+        record: Arc<Record>,
+        events: &[What],
+    ) {
+        let moment = Moment {
+            tick: world.tick,
+            frozen: world.frozen,
+        };
+        world.record = record;
+        let truth = &mut world.truth;
+        truth.saw(self, (command, by), &world.record, events, moment);
     }
 
     /// What a gate remembers of its step.
     fn remember(world: &mut World, step: Step, done: bool) {
-        let (revision, fence) = (world.record.revision, world.record.fence);
+        let record = Arc::clone(&world.record);
         let changed = tick_of(world.record.changed_at);
         let gate_of = |gate: u8| usize::from(gate);
         match step {
@@ -427,8 +431,8 @@ impl Setting {
                 gate.running = done && matches!(step, Step::ClaimAndStart(_));
                 gate.looked = None;
                 gate.held = done.then_some(Held {
-                    fence,
-                    revision,
+                    fence: record.fence,
+                    record,
                     tick: changed,
                 });
             }
@@ -444,63 +448,25 @@ impl Setting {
     }
 }
 
-fn same_human(person: &PersonId, human: Human) -> bool {
-    // Mutants that take an identity for a person append to the name.
-    person.as_str().starts_with(human.person().as_str())
-}
-
 pub(super) fn operator() -> PersonId {
     PersonId::new("olivia").unwrap()
 }
 
+/// Whether a command is refused by what stands, whatever is due.
+fn is_refused(world: &World, command: &Command) -> bool {
+    let judged = apply(&world.record, command, at(world.tick));
+    judged.is_err_and(|refused| !matches!(refused, Refused::Late(_)))
+}
+
 fn look(world: &World) -> Looked {
     Looked {
-        revision: world.record.revision,
+        record: Arc::clone(&world.record),
         tick: world.tick,
+        refused: false,
         frozen: world.frozen,
         directory: world.directory,
         policy_changed: world.policy_changed,
     }
-}
-
-fn ballot(
-    record: &Record,
-    human: Human,
-    identity: u8,
-    choice: Choice,
-    seen: u64,
-    directory: Directory,
-) -> Command {
-    let channel = ChannelId::new(["terminal", "slack"][usize::from(identity)]).unwrap();
-    let because = matches!(choice, Choice::BreakGlass).then(|| Arc::from("it burns"));
-    Command::Vote(Box::new(Ballot {
-        person: human.person(),
-        identity: ChannelIdentity::new(channel, "", human.person().as_str()),
-        groups: named(directory.groups(human)),
-        excluded: directory.chain(),
-        choice,
-        comment: because,
-        proposal: None,
-        digest: record.asked.digest,
-        shown: record.asked.shown,
-        revision: seen,
-    }))
-}
-
-/// Every voter as the directory knows them, as the gate looks them up.
-fn voters(record: &Record, directory: Directory) -> Vec<VoterNow> {
-    let human_of = |person: &PersonId| HUMANS.into_iter().find(|h| same_human(person, *h));
-    record
-        .votes
-        .iter()
-        .filter(|vote| vote.choice != Choice::Withdrawn)
-        .filter_map(|vote| Some((vote, human_of(&vote.person)?)))
-        .filter(|(_, human)| directory.knows(*human))
-        .map(|(vote, human)| VoterNow {
-            person: vote.person.clone(),
-            groups: named(directory.groups(human)),
-        })
-        .collect()
 }
 
 impl Model for Setting {
@@ -510,7 +476,11 @@ impl Model for Setting {
     fn init_states(&self) -> Vec<World> {
         let directory = Directory::default();
         vec![World {
-            record: Record::pending(Arc::clone(&self.asked), directory.chain(), None),
+            record: Arc::new(Record::pending(
+                Arc::clone(&self.asked),
+                directory.chain(),
+                None,
+            )),
             tick: 0,
             frozen: false,
             directory,
@@ -567,12 +537,19 @@ impl Model for Setting {
             Step::Freeze => world.frozen = true,
             Step::Thaw => world.frozen = false,
             Step::Crash(gate) => world.gates[usize::from(gate)] = Gate::default(),
-            Step::Look(gate) => world.gates[usize::from(gate)].looked = Some(look(before)),
+            Step::Look(gate) => {
+                let mut looked = look(before);
+                let claim = Command::Claim(self.claim_now(before, gate));
+                looked.refused = is_refused(before, &claim);
+                world.gates[usize::from(gate)].looked = Some(looked);
+            }
             Step::Send(human, choice) => {
+                let mut looked = look(before);
+                looked.refused = is_refused(before, &sent(human, choice, &looked));
                 world.vote = Some(OnItsWay {
                     human,
                     choice,
-                    looked: look(before),
+                    looked,
                 });
             }
             Step::Change(change) => match change {

@@ -13,12 +13,12 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use super::properties::sentence;
 use super::truth::Breach;
-use super::world::{Apply, EXECUTE, LEASE, May, Setting, ticks, two_stages};
+use super::world::{Apply, EXECUTE, LEASE, May, Setting, Through, ticks, two_stages};
 
 type Judged = Result<Transition, Refused>;
 
 /// Explores until the breach is found, and says by which steps.
-fn caught(setting: Setting, breach: Breach) {
+pub(super) fn caught(setting: Setting, breach: Breach) {
     let name = sentence(breach);
     let checker = setting
         .checker()
@@ -33,7 +33,6 @@ fn caught(setting: Setting, breach: Breach) {
 
 /// Nothing happens but votes, time, crashes and one gate; each mutant adds what it needs.
 const CALM: May = May {
-    snapshots: false,
     withdraw_votes: false,
     bob_leaves: false,
     bob_unknown: false,
@@ -45,7 +44,7 @@ const CALM: May = May {
 };
 
 fn two_stages_of(mutant: Apply, may: May) -> Setting {
-    Setting::two_stages(mutant, may)
+    Setting::two_stages(Through::Engine(mutant), may)
 }
 
 /// Judges another record than the one that stands, and puts back what was only pretended.
@@ -187,7 +186,7 @@ fn reminds_instead_of_expiring(record: &Record, command: &Command, now: Timestam
 
 #[test]
 fn the_model_catches_a_reminder_that_extends_a_deadline() {
-    let setting = Setting::reminded(reminds_instead_of_expiring, CALM);
+    let setting = Setting::reminded(Through::Engine(reminds_instead_of_expiring), CALM);
     caught(setting, Breach::LateVote);
 }
 
@@ -202,7 +201,7 @@ fn reminds_again_at_once(record: &Record, command: &Command, now: Timestamp) -> 
 
 #[test]
 fn the_model_catches_a_reminder_that_comes_again_at_once() {
-    let setting = Setting::reminded(reminds_again_at_once, CALM);
+    let setting = Setting::reminded(Through::Engine(reminds_again_at_once), CALM);
     caught(setting, Breach::RemindedTwice);
 }
 
@@ -528,7 +527,7 @@ fn the_model_catches_a_policy_that_is_not_asked_again() {
         ..CALM
     };
     caught(
-        Setting::tightened(trusts_the_policy_of_then, may),
+        Setting::tightened(Through::Engine(trusts_the_policy_of_then), may),
         Breach::PolicyAsksMore,
     );
 }
@@ -550,7 +549,7 @@ fn the_model_catches_a_confirmation_by_somebody_who_left_the_chain() {
         ..CALM
     };
     caught(
-        Setting::confirmed(keeps_former_principals, may),
+        Setting::confirmed(Through::Engine(keeps_former_principals), may),
         Breach::Unconfirmed,
     );
 }
@@ -575,7 +574,7 @@ fn counts_confirmations(record: &Record, command: &Command, now: Timestamp) -> J
 #[test]
 fn the_model_catches_a_confirmation_that_counts_as_a_review() {
     caught(
-        Setting::confirmed(counts_confirmations, CALM),
+        Setting::confirmed(Through::Engine(counts_confirmations), CALM),
         Breach::EmptySeat,
     );
 }

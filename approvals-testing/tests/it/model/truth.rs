@@ -5,8 +5,8 @@
 //! every body that starts. It shares no code with `approvals_core::review`: seats are tried out one
 //! by one instead of being matched, and deadlines are counted in ticks.
 
-use approvals_core::review::{Choice, Command, Phase};
-use approvals_core::{What, review::Transition};
+use approvals_core::What;
+use approvals_core::review::{Choice, Command, Phase, Record};
 
 use super::world::{
     DEADLINE, Directory, ENG, EXECUTE, HUMANS, Human, LEADS, LEASE, Setting, TrueSeat,
@@ -167,18 +167,18 @@ impl Truth {
     pub(super) fn saw(
         &mut self,
         setting: &Setting,
-        command: &Command,
-        by: By,
-        transition: &Transition,
+        (command, by): (&Command, By),
+        record: &Record,
+        events: &[What],
         now: Moment,
     ) {
         match command {
             Command::Vote(ballot) => self.voted(setting, ballot.choice, by, now),
-            Command::Start { .. } => self.started(setting, by, transition, now),
+            Command::Start { .. } => self.started(setting, by, record, now),
             Command::Claim(_) => self.claimed(by, now),
             Command::ClaimAndStart(_) => {
                 self.claimed(by, now);
-                self.started(setting, by, transition, now);
+                self.started(setting, by, record, now);
             }
             Command::Renew { .. } => {
                 if let Some(claim) = &mut self.claim {
@@ -206,7 +206,7 @@ impl Truth {
             | Command::ShareDenial { .. }
             | Command::CloseGrant { .. } => {}
         }
-        for event in &transition.events {
+        for event in events {
             self.announced(event, now.tick);
         }
     }
@@ -344,7 +344,7 @@ impl Truth {
         }
     }
 
-    fn started(&mut self, setting: &Setting, by: By, transition: &Transition, now: Moment) {
+    fn started(&mut self, setting: &Setting, by: By, record: &Record, now: Moment) {
         let By::Gate { gate, .. } = by else { return };
         self.note(Breach::InDoubtRerun, self.in_doubt);
         self.note(Breach::DoubleStart, self.bodies > 0 && !self.in_doubt);
@@ -360,7 +360,7 @@ impl Truth {
             .filter(|claim| claim.gate == gate && now.tick < claim.until);
         self.note(Breach::WithoutClaim, held.is_none());
         if let Some(claim) = self.claim {
-            self.judge(setting, claim, transition);
+            self.judge(setting, claim, record);
             // The lease begins anew with the start.
             self.claim = Some(TrueClaim {
                 until: now.tick + LEASE,
@@ -370,7 +370,7 @@ impl Truth {
     }
 
     /// Whether the right people had said yes to it, and are still the right people.
-    fn judge(&mut self, setting: &Setting, claim: TrueClaim, transition: &Transition) {
+    fn judge(&mut self, setting: &Setting, claim: TrueClaim, record: &Record) {
         let now = claim.directory;
         let confirmed = |directory: Directory| {
             !setting.confirm
@@ -380,7 +380,7 @@ impl Truth {
         let judged = |how: How| self.seated(&setting.seats, now, how);
         let none = How::default();
         let glass = self.released(setting, now, false);
-        let owed = transition.record.review_owed.is_some() || self.reviewed;
+        let owed = record.review_owed.is_some() || self.reviewed;
         let by_review = judged(none);
         let not_owed = glass.is_some() && !by_review && !owed;
         let good = by_review || glass.is_some();

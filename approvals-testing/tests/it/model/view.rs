@@ -3,7 +3,7 @@
 //! A record also holds what nobody decides by: when a vote was cast, through which identity, how
 //! often the record changed. Left in, they would tell apart worlds that can never differ again, and
 //! the exploration would not end. What remains is compared exactly:
-//! - revisions only by whether a gate's or a desk's snapshot is still the record that stands;
+//! - revisions only by whether a gate's or a desk's snapshot is still the record that stands, and if not, by whether what follows is refused by it at once;
 //! - fences only by whether a gate's is the one that stands;
 //! - votes by person (the groups they were cast with are in the truth's words), in order only where a later policy replays them;
 //! - once a request is over, only how it ended.
@@ -40,15 +40,16 @@ struct View<'a> {
 type GateView = (Option<Seen>, Option<(bool, bool, u8)>, bool);
 
 /// A snapshot: whether it still stands, and what it said.
-type Seen = (bool, u8, bool, Directory, bool);
+type Seen = (bool, u8, bool, bool, Directory, bool);
 
 impl World {
     fn seen(&self, looked: &Looked) -> Seen {
-        let stands = looked.revision == self.record.revision;
+        let stands = looked.record.revision == self.record.revision;
         (
             stands,
-            // Judged on it only while it stands.
+            // Swapped in only while it stands; after that it is judged anew, unless it was refused.
             if stands { looked.tick } else { 0 },
+            !stands && looked.refused,
             looked.frozen,
             looked.directory,
             looked.policy_changed,
@@ -56,12 +57,13 @@ impl World {
     }
 
     fn gate(&self, gate: &Gate) -> (Option<Seen>, Option<(bool, bool, u8)>, bool) {
-        let held = gate.held.map(|held| {
-            let stands = held.revision == self.record.revision;
+        let held = gate.held.as_ref().map(|held| {
+            let stands = held.record.revision == self.record.revision;
             let tick = if stands { held.tick } else { 0 };
             (held.fence == self.record.fence, stands, tick)
         });
-        (gate.looked.map(|l| self.seen(&l)), held, gate.running)
+        let looked = gate.looked.as_ref();
+        (looked.map(|l| self.seen(l)), held, gate.running)
     }
 
     fn view(&self) -> View<'_> {

@@ -10,8 +10,11 @@ use approvals_core::{
     Stage, Timestamp, Verdict,
 };
 
-/// One tick of the model's clock: every deadline is a whole number of them.
-pub(super) const TICK: Duration = Duration::from_secs(1);
+use super::stored::Guard;
+
+/// One tick of the model's clock: every deadline is a whole number of them. So long that no step takes
+/// a part of it by the machine's clock, which bounds how long a command is judged anew.
+pub(super) const TICK: Duration = Duration::from_secs(60);
 /// The stages' time, the widened stage's again, and a claim's lease, in ticks.
 pub(super) const STAGE: u8 = 1;
 pub(super) const LEASE: u8 = 1;
@@ -123,6 +126,17 @@ pub(super) fn named(groups: u8) -> Groups {
 /// The function under exploration: the real `apply`, or a mutant.
 pub(super) type Apply = fn(&Record, &Command, Timestamp) -> Result<Transition, Refused>;
 
+/// How commands take effect.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Through {
+    /// Each is judged by this at the moment at which it takes effect, without guards: the engine
+    /// alone must hold.
+    Engine(Apply),
+    /// Each is carried out by the loop that the gate and the desk use, from a snapshot that may be
+    /// old, over a store that keeps its guards, or all but one.
+    Store(Option<Guard>),
+}
+
 /// One seat, as the truth knows it: who may take it, and who else once its stage was widened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TrueSeat {
@@ -135,7 +149,7 @@ pub(super) struct TrueSeat {
 /// which of the world's misfortunes can happen. Each costs a factor, so not all happen together.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
-    pub(super) apply: Apply,
+    pub(super) through: Through,
     pub(super) asked: Arc<Asked>,
     pub(super) seats: Vec<TrueSeat>,
     /// A second track: the principal's own confirmation.
@@ -154,10 +168,6 @@ pub(super) struct Setting {
 /// What may happen.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct May {
-    /// Commands are judged on a snapshot that may be old, then swapped in under the store's
-    /// guards, as `carry_out` does. Otherwise each is judged at the moment at which it commits,
-    /// without guards: the engine alone must hold.
-    pub(super) snapshots: bool,
     pub(super) withdraw_votes: bool,
     pub(super) bob_leaves: bool,
     pub(super) bob_unknown: bool,
@@ -175,7 +185,7 @@ pub(super) fn at(tick: u8) -> Timestamp {
 }
 
 pub(super) fn tick_of(time: Timestamp) -> u8 {
-    u8::try_from(time.since(at(0)).as_secs()).unwrap()
+    u8::try_from(time.since(at(0)).as_secs() / TICK.as_secs()).unwrap()
 }
 
 pub(super) fn ticks(count: u8) -> Duration {
@@ -283,11 +293,11 @@ pub(super) fn one_stage_seats() -> Vec<TrueSeat> {
 
 impl Setting {
     /// Two engineers, then a lead: the main exploration's requirement.
-    pub(super) fn two_stages(apply: Apply, may: May) -> Self {
+    pub(super) fn two_stages(through: Through, may: May) -> Self {
         let requirement = Arc::new(two_stages(2));
         let tracks = NonEmpty::of(requirement);
         Self {
-            apply,
+            through,
             asked: asked(tracks.clone(), false),
             seats: two_stage_seats(2),
             confirm: false,
@@ -304,7 +314,7 @@ impl Setting {
     }
 
     /// An engineer and a lead at once, and beside that track the principal's own confirmation.
-    pub(super) fn confirmed(apply: Apply, may: May) -> Self {
+    pub(super) fn confirmed(through: Through, may: May) -> Self {
         let review = Arc::new(one_stage());
         let confirm = Arc::new(within(Requirement::confirm(ticks(STAGE + 2)).unwrap()));
         let tracks = NonEmpty::of(review).and(confirm);
@@ -318,12 +328,12 @@ impl Setting {
                 Verdict::Review(tracks.clone(), reasons()),
                 Verdict::Review(tracks, reasons()),
             ],
-            ..Self::two_stages(apply, may)
+            ..Self::two_stages(through, may)
         }
     }
 
     /// An engineer and a lead at once, and nothing else: small enough for old snapshots.
-    pub(super) fn one_stage(apply: Apply, may: May) -> Self {
+    pub(super) fn one_stage(through: Through, may: May) -> Self {
         let tracks = NonEmpty::of(Arc::new(one_stage()));
         let verdict = Verdict::Review(tracks.clone(), reasons());
         Self {
@@ -333,13 +343,13 @@ impl Setting {
             glass: 0,
             verdicts: [verdict.clone(), verdict],
             voters: &[Human::Bob, Human::Carol, Human::Dave],
-            ..Self::two_stages(apply, may)
+            ..Self::two_stages(through, may)
         }
     }
 
     /// Two engineers within two ticks, widened for two more, then a lead within two; whoever has not
     /// answered is reminded at every tick.
-    pub(super) fn reminded(apply: Apply, may: May) -> Self {
+    pub(super) fn reminded(through: Through, may: May) -> Self {
         let stage = |quorum| {
             Stage::of(quorum)
                 .decide_within(ticks(REMINDED_STAGE))
@@ -359,8 +369,13 @@ impl Setting {
             glass: 0,
             verdicts: [verdict.clone(), verdict],
             stage: REMINDED_STAGE,
-            ..Self::two_stages(apply, may)
+            ..Self::two_stages(through, may)
         }
+    }
+
+    /// Whether commands are judged on snapshots.
+    pub(super) const fn on_snapshots(&self) -> bool {
+        matches!(self.through, Through::Store(_))
     }
 
     /// Whether people are reminded.
@@ -373,7 +388,7 @@ impl Setting {
 
     /// Policy asks for an engineer and a lead, and at the claim perhaps for two engineers and then
     /// a lead.
-    pub(super) fn tightened(apply: Apply, may: May) -> Self {
+    pub(super) fn tightened(through: Through, may: May) -> Self {
         let now = NonEmpty::of(Arc::new(one_stage()));
         let later = NonEmpty::of(Arc::new(two_stages(1)));
         Self {
@@ -385,7 +400,7 @@ impl Setting {
                 Verdict::Review(now, reasons()),
                 Verdict::Review(later, reasons()),
             ],
-            ..Self::two_stages(apply, may)
+            ..Self::two_stages(through, may)
         }
     }
 }
