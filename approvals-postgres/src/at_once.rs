@@ -18,8 +18,10 @@ use crate::transaction::{Attempt, Came, Locks, within};
 
 /// Replaces a record if everything is so that it may be, and else changes nothing. Why nothing was
 /// changed is found out under the same locks by [`JUDGED_BY`](crate::swap::JUDGED_BY).
-pub(crate) const SWAP: &str = "SELECT * FROM swap_at_once($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
-     $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)";
+pub(crate) const SWAP: &str = "SELECT (done IS NOT NULL)::int::bigint AS changed, done[1] AS clock, done[2] AS latest, \
+     done[3] AS now, done[4] AS last_event FROM (SELECT swap_in_one($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+     $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, \
+     $29) AS done OFFSET 0) AS one";
 
 impl PostgresStore {
     /// The number of the last event, or `None` where something may stand against the swap: then

@@ -16,6 +16,7 @@ use crate::connections::Connections;
 use crate::failure::Failure;
 use crate::listen::Listener;
 use crate::migrations::migrate;
+use crate::read::Returning;
 use crate::transaction::PREPARED;
 
 /// Why a store could not be connected. No gate is built on it then.
@@ -182,6 +183,7 @@ impl PostgresStoreBuilder {
             time: StoreTime::new(self.clock),
             answer_within: self.answer_within,
             hints,
+            comes_back: Returning::default(),
             sender,
             channel,
             _listener: listener,

@@ -80,6 +80,7 @@ mod rows;
 mod seals;
 mod store;
 mod swap;
+mod together;
 mod trail;
 mod transaction;
 
@@ -95,6 +96,7 @@ pub use builder::{ConnectError, PostgresStoreBuilder};
 use clock::StoreTime;
 use connections::Connections;
 use listen::Listener;
+use read::Returning;
 use rows::Hint;
 
 /// Keeps requests in PostgreSQL. See the [crate's documentation](crate).
@@ -103,6 +105,7 @@ pub struct PostgresStore {
     time: StoreTime,
     answer_within: Duration,
     hints: Arc<Hints>,
+    comes_back: Returning,
     /// Tells our own notifications from those of others.
     sender: OwnerId,
     channel: String,

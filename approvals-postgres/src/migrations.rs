@@ -38,10 +38,16 @@ const MIGRATIONS: &[Migration] = &[
         oldest: 1,
         sql: include_str!("../migrations/0004_at_once.sql"),
     },
+    // Another function, and records that are compressed in another way.
+    Migration {
+        version: 5,
+        oldest: 1,
+        sql: include_str!("../migrations/0005_swap_in_one.sql"),
+    },
 ];
 
 /// What this code was written for.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// Whoever makes or changes tables in this database does so alone.
 const LOCK: i64 = 0x6170_7072_6d69_6772;

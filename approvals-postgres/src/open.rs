@@ -21,6 +21,7 @@ use crate::exchange::{Exchange, Judgment};
 use crate::failure::Failure;
 use crate::literal::Prepared;
 use crate::parameters::Parameters;
+use crate::read::Keyed;
 use crate::rows::{self, Beside, When};
 use crate::swap::equal;
 use crate::transaction::Locks;
@@ -54,16 +55,19 @@ pub(crate) const STANDING: Prepared = Prepared {
     ),
 };
 
-/// What decides about a call that comes back: what a key names, what is executing or in doubt of
-/// the same digest, and the copies.
+/// What decides about calls that come back, in their order: what a key names, what is executing or
+/// in doubt of the same digest, and the copies.
 pub(crate) const KNOWN: &str = timed!(
-    "SELECT clock, latest, now, k.request IS NOT NULL AS key_known, \
-     coalesce(r.record, a.record) AS keyed, k.request AS id, \
-     ARRAY(SELECT record FROM requests WHERE digest = $4 AND decides \
+    "SELECT clock, latest, now, named.request IS NOT NULL AS key_known, \
+     coalesce((SELECT record FROM requests WHERE id = named.request), \
+     (SELECT record FROM archived WHERE id = named.request)) AS keyed, \
+     ARRAY(SELECT record FROM requests WHERE digest = named.digest AND decides \
      AND phase IN ('executing', 'in_doubt')) AS equal, \
-     ARRAY(SELECT body FROM deliveries WHERE request = k.request ORDER BY channel) AS copies \
-     FROM time LEFT JOIN keys k ON k.key = $3 LEFT JOIN requests r ON r.id = k.request \
-     LEFT JOIN archived a ON a.id = k.request"
+     ARRAY(SELECT body FROM deliveries WHERE request = named.request ORDER BY channel) AS copies \
+     FROM time, (SELECT (SELECT request FROM keys k WHERE k.key = asked.key) AS request, \
+     asked.digest, asked.place \
+     FROM unnest($3::bytea[], $4::bytea[]) WITH ORDINALITY AS asked (key, digest, place) OFFSET 0) \
+     AS named ORDER BY named.place"
 );
 
 impl PostgresStore {
@@ -72,15 +76,19 @@ impl PostgresStore {
         key: Digest,
         digest: Digest,
     ) -> Result<Known, StoreError> {
-        let (row, now) = self
-            .timed_row(|asked| {
-                sqlx::query(KNOWN)
-                    .bind(asked.given)
-                    .bind(asked.told)
-                    .bind(key.as_bytes().to_vec())
-                    .bind(digest.as_bytes().to_vec())
-            })
-            .await?;
+        let calls = &self.comes_back.called;
+        let asking = self.together(calls, (key, digest), |calls, asked| {
+            let [keys, digests] = [|call: &Keyed| call.0, |call: &Keyed| call.1].map(|of| {
+                let all = calls.iter().map(|call| of(call).as_bytes().to_vec());
+                all.collect::<Vec<_>>()
+            });
+            sqlx::query(KNOWN)
+                .bind(asked.given)
+                .bind(asked.told)
+                .bind(keys)
+                .bind(digests)
+        });
+        let (row, now) = asking.await?;
         let keyed = keyed(&row)?;
         let deliveries = match &keyed {
             Some(record) => copies::all(record.id(), &row)?,

@@ -198,6 +198,28 @@ async fn what_is_asked_often_is_answered_by_an_index() {
             &["requests_finished"],
         ),
         (
+            "requests that are resumed",
+            read::READ_WITH_COPIES,
+            "bigint, bigint, bytea[]",
+            format!("15000, 0, ARRAY[{id}, {id}]"),
+            &["requests_pkey", "archived_pkey", "deliveries_pkey"],
+        ),
+        (
+            "calls that come back with their keys",
+            open::KNOWN,
+            "bigint, bigint, bytea[], bytea[]",
+            format!(
+                "15000, 0, ARRAY[sha256('key2000'), sha256('key7')], ARRAY[{digest}, {digest}]"
+            ),
+            &[
+                "keys_pkey",
+                "requests_pkey",
+                "archived_pkey",
+                "requests_deciding",
+                "deliveries_pkey",
+            ],
+        ),
+        (
             "copies that are due on a channel",
             copies::DUE,
             "bigint, bigint, text, bigint",

@@ -8,12 +8,14 @@ use approvals_core::store::{Due, Filter, Seen, Snapshot};
 use approvals_core::{RequestId, StoreError, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
+use tokio::time::Instant;
 
 use crate::PostgresStore;
 use crate::clock::{Asked, timed};
 use crate::copies;
 use crate::failure::Failure;
 use crate::rows;
+use crate::together::{Together, Unanswered};
 use crate::transaction::Statement;
 
 pub(crate) const NOW: &str = timed!("SELECT clock, latest, now, last_event FROM time");
@@ -24,11 +26,13 @@ const READ: &str = timed!(
      EXISTS (SELECT FROM frozen) AS frozen FROM time"
 );
 
-const READ_WITH_COPIES: &str = timed!(
-    "SELECT clock, latest, now, coalesce((SELECT record FROM requests WHERE id = $3), \
-     (SELECT record FROM archived WHERE id = $3)) AS record, \
+/// Of several requests, in their order.
+pub(crate) const READ_WITH_COPIES: &str = timed!(
+    "SELECT clock, latest, now, coalesce((SELECT record FROM requests WHERE id = asked.id), \
+     (SELECT record FROM archived WHERE id = asked.id)) AS record, \
      EXISTS (SELECT FROM frozen) AS frozen, \
-     ARRAY(SELECT body FROM deliveries WHERE request = $3 ORDER BY channel) AS copies FROM time"
+     ARRAY(SELECT body FROM deliveries WHERE request = asked.id ORDER BY channel) AS copies \
+     FROM time, unnest($3::bytea[]) WITH ORDINALITY AS asked (id, place) ORDER BY place"
 );
 
 /// `owners` steps from one gate that is waited for to the next: however many requests wait for
@@ -138,23 +142,69 @@ const PHASES: [Phase; 12] = [
     Phase::Lapsed,
 ];
 
+/// What callers ask that come back, each about its own request.
+#[derive(Debug, Default)]
+pub(crate) struct Returning {
+    pub(crate) resumed: Together<RequestId, (PgRow, Timestamp)>,
+    pub(crate) called: Together<Keyed, (PgRow, Timestamp)>,
+}
+
+/// A call with a key: the key and the call's digest.
+pub(crate) type Keyed = (Digest, Digest);
+
 impl PostgresStore {
     /// One row of a statement that reads the time, with the time.
     pub(crate) async fn timed_row<'q>(
         &self,
         statement: impl Fn(Asked) -> Statement<'q>,
     ) -> Result<(PgRow, Timestamp), StoreError> {
-        let (mut rows, asked) = self
-            .timed_rows(|| {
-                let asked = self.time.ask()?;
-                Ok((asked, statement(asked)))
-            })
-            .await?;
-        let row = rows.pop().ok_or_else(|| {
-            StoreError::Invalid("the table `head` is empty: restore the store from a backup".into())
-        })?;
-        let now = self.time.of(&row, asked)?;
+        let (row, now) = self.at_one_time(statement).await?;
+        let row = row.into_iter().next().ok_or_else(no_head)?;
         Ok((row, now))
+    }
+
+    /// The rows of a statement that reads the time once for all of them, with the time.
+    async fn at_one_time<'q>(
+        &self,
+        statement: impl Fn(Asked) -> Statement<'q>,
+    ) -> Result<(Vec<PgRow>, Timestamp), StoreError> {
+        let asking = self.timed_rows(|| {
+            let asked = self.time.ask()?;
+            Ok((asked, statement(asked)))
+        });
+        let (rows, asked) = asking.await?;
+        let now = self.time.of(rows.first().ok_or_else(no_head)?, asked)?;
+        Ok((rows, now))
+    }
+
+    /// The row that answers a question which many may ask at the same moment, with the time.
+    /// `statement` asks several, and has a row for each, in their order.
+    pub(crate) async fn together<'q, Q: Copy + Send + Sync>(
+        &self,
+        together: &Together<Q, (PgRow, Timestamp)>,
+        question: Q,
+        statement: impl Fn(&[Q], Asked) -> Statement<'q> + Sync,
+    ) -> Result<(PgRow, Timestamp), StoreError> {
+        let deadline = Instant::now() + self.answer_within;
+        let statement = &statement;
+        let all = |questions: Vec<Q>| async move {
+            let (rows, now) = self
+                .at_one_time(|asked| statement(&questions, asked))
+                .await?;
+            Ok(rows.into_iter().map(|row| (row, now)).collect())
+        };
+        let answer = together.ask(question, deadline, all).await;
+        answer.map_err(|why| match why {
+            Unanswered::Failed(error) => error,
+            Unanswered::NoTurn => StoreError::Unreachable(
+                "too many questions were asked at once for it to answer all in time".into(),
+            ),
+            Unanswered::TooLate => {
+                // Where one connection is silent, the others may be as well.
+                self.connections.give_up_idle();
+                StoreError::Unreachable("PostgreSQL did not answer in time".into())
+            }
+        })
     }
 
     pub(crate) async fn time_now(&self) -> Result<Timestamp, StoreError> {
@@ -165,14 +215,26 @@ impl PostgresStore {
     }
 
     pub(crate) async fn snapshot(&self, id: RequestId) -> Result<Option<Snapshot>, StoreError> {
-        let (row, now) = self.timed_row(|asked| about(READ, id, asked)).await?;
+        let (row, now) = self
+            .timed_row(|asked| {
+                sqlx::query(READ)
+                    .bind(asked.given)
+                    .bind(asked.told)
+                    .bind(id.to_bytes().to_vec())
+            })
+            .await?;
         snapshot_of(id, &row, now)
     }
 
     pub(crate) async fn seen(&self, id: RequestId) -> Result<Option<Seen>, StoreError> {
-        let (row, now) = self
-            .timed_row(|asked| about(READ_WITH_COPIES, id, asked))
-            .await?;
+        let asking = self.together(&self.comes_back.resumed, id, |ids, asked| {
+            let ids = ids.iter().map(|id| id.to_bytes().to_vec());
+            sqlx::query(READ_WITH_COPIES)
+                .bind(asked.given)
+                .bind(asked.told)
+                .bind(ids.collect::<Vec<_>>())
+        });
+        let (row, now) = asking.await?;
         let Some(snapshot) = snapshot_of(id, &row, now)? else {
             return Ok(None);
         };
@@ -232,12 +294,8 @@ impl PostgresStore {
     }
 }
 
-/// A question about one request.
-fn about<'q>(question: &'static str, id: RequestId, asked: Asked) -> Statement<'q> {
-    sqlx::query(question)
-        .bind(asked.given)
-        .bind(asked.told)
-        .bind(id.to_bytes().to_vec())
+fn no_head() -> StoreError {
+    StoreError::Invalid("the table `head` is empty: restore the store from a backup".into())
 }
 
 fn snapshot_of(id: RequestId, row: &PgRow, now: Timestamp) -> Result<Option<Snapshot>, StoreError> {

@@ -30,7 +30,16 @@ impl Place for InDatabase<'_> {
 
     async fn close(&self, _: &PostgresStore) {}
 
-    fn read(&self, runtime: &Runtime, ids: &[RequestId]) -> Result<Duration, Failure> {
+    fn rows() -> &'static [usize] {
+        &[1, 64]
+    }
+
+    fn read(
+        &self,
+        runtime: &Runtime,
+        ids: &[RequestId],
+        by_a_statement: usize,
+    ) -> Result<Duration, Failure> {
         runtime.block_on(async {
             let share = ids.len().div_ceil(RETURNING).max(1);
             let mut readers = JoinSet::new();
@@ -40,15 +49,25 @@ impl Place for InDatabase<'_> {
             }
             let start = Instant::now();
             for (ids, mut connection) in ids.chunks(share).zip(connections) {
-                let ids = ids.to_vec();
+                let ids: Vec<_> = ids.iter().map(|id| id.to_bytes().to_vec()).collect();
                 readers.spawn(async move {
-                    for id in ids {
-                        let row = sqlx::query("SELECT record FROM requests WHERE id = $1")
-                            .bind(id.to_bytes().to_vec())
-                            .fetch_one(&mut connection)
-                            .await?;
-                        let record: Record = encoding::decode("a record", row.try_get("record")?)?;
-                        std::hint::black_box(record);
+                    for ids in ids.chunks(by_a_statement) {
+                        let statement = match ids {
+                            [id] => {
+                                sqlx::query("SELECT record FROM requests WHERE id = $1").bind(id)
+                            }
+                            ids => sqlx::query("SELECT record FROM requests WHERE id = ANY($1)")
+                                .bind(ids),
+                        };
+                        let rows = statement.fetch_all(&mut connection).await?;
+                        if rows.len() != ids.len() {
+                            return Err("a row is missing".into());
+                        }
+                        for row in rows {
+                            let record: Record =
+                                encoding::decode("a record", row.try_get("record")?)?;
+                            std::hint::black_box(record);
+                        }
                     }
                     Ok::<_, Failure>(())
                 });

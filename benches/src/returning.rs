@@ -1,9 +1,11 @@
 //! Callers that come back after a restart, beside reading the rows of what they wait for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use approvals_core::store::Filter;
 use approvals_core::{ApprovalError, Call, RequestId, RequestStore, detached, requires_approval};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -11,14 +13,18 @@ use tokio::task::JoinSet;
 use crate::Failure;
 use crate::effort::Effort;
 use crate::gate::Bench;
-use crate::sampling::{Contestant, interleave};
+use crate::sampling::{Contestant, Samples, interleave};
 use crate::table::{Table, ratio, time};
 
 /// How many callers ask at once while the requests are made.
 const ASKING: usize = 256;
 
-/// How many come back at once: as many as there are threads.
+/// How many read at once, and how many come back at once where not all of them do: as many as there
+/// are threads.
 pub const RETURNING: usize = 2;
+
+/// How many records are read at once for their calls.
+const PAGE: usize = 1_000;
 
 /// Where requests wait while their callers are gone.
 pub trait Place {
@@ -31,12 +37,20 @@ pub trait Place {
     /// Ends what was opened.
     fn close(&self, store: &Self::Store) -> impl Future<Output = ()>;
 
-    /// Reads and decodes the rows of these requests, one after the other as their callers come back,
-    /// [`RETURNING`] at once.
+    /// How many rows a statement of a floor reads: a floor for each.
+    fn rows() -> &'static [usize];
+
+    /// Reads and decodes the rows of these requests, so many by a statement, one statement after the
+    /// other on each of [`RETURNING`] connections.
     ///
     /// # Errors
     /// When one of them cannot be read.
-    fn read(&self, runtime: &Runtime, ids: &[RequestId]) -> Result<Duration, Failure>;
+    fn read(
+        &self,
+        runtime: &Runtime,
+        ids: &[RequestId],
+        by_a_statement: usize,
+    ) -> Result<Duration, Failure>;
 }
 
 /// An export that is known by its key.
@@ -108,12 +122,13 @@ fn asked<P: Place>(runtime: &Runtime, place: &P, count: usize) -> Result<Vec<Req
     })
 }
 
-/// A process that starts, and whose callers come back.
+/// A process that starts, and whose callers come back, so many at once.
 fn come_back<P: Place>(
     runtime: &Runtime,
     place: &P,
     ids: &[RequestId],
     how: How,
+    at_once: usize,
 ) -> Result<Duration, Failure> {
     runtime.block_on(async {
         let store = place.open().await?;
@@ -121,10 +136,10 @@ fn come_back<P: Place>(
         let took = match how {
             How::Called => {
                 let start = Instant::now();
-                calls(&bench, ids.len(), RETURNING).await?;
+                calls(&bench, ids.len(), at_once).await?;
                 start.elapsed()
             }
-            How::Resumed => resumed(&bench, ids).await?,
+            How::Resumed => resumed(&bench, ids, at_once).await?,
         };
         place.close(&store).await;
         Ok(took)
@@ -140,17 +155,23 @@ enum How {
     Resumed,
 }
 
-async fn resumed(bench: &Bench, ids: &[RequestId]) -> Result<Duration, Failure> {
-    let share = ids.len().div_ceil(RETURNING).max(1);
-    let mut shares = Vec::new();
-    for ids in ids.chunks(share) {
-        // The call as its caller has it: the same each time but for its key.
-        let mut calls = Vec::with_capacity(ids.len());
-        for id in ids {
-            let record = bench.gate.request(*id).await?;
-            calls.push((*id, Call::clone(&record.asked.call)));
-        }
-        shares.push(calls);
+/// Takes up these requests, each with the call as its caller has it: the same but for its key.
+async fn resumed(bench: &Bench, ids: &[RequestId], at_once: usize) -> Result<Duration, Failure> {
+    let mut calls: HashMap<RequestId, Call> = HashMap::with_capacity(ids.len());
+    let mut after = None;
+    while calls.len() < ids.len() {
+        let page = bench.gate.requests(&Filter::default(), after, PAGE).await?;
+        let last = page.last().ok_or("some of them are not listed")?;
+        after = Some(last.id());
+        calls.extend(
+            page.iter()
+                .map(|one| (one.id(), Call::clone(&one.asked.call))),
+        );
+    }
+    let mut shares = Vec::with_capacity(at_once);
+    for ids in ids.chunks(ids.len().div_ceil(at_once).max(1)) {
+        let share: Option<Vec<_>> = ids.iter().map(|id| calls.remove_entry(id)).collect();
+        shares.push(share.ok_or("one of them is not listed")?);
     }
     let start = Instant::now();
     let mut callers = JoinSet::new();
@@ -172,37 +193,63 @@ async fn resumed(bench: &Bench, ids: &[RequestId]) -> Result<Duration, Failure> 
     Ok(start.elapsed())
 }
 
-/// How long 100 000 callers take that come back, beside reading their rows.
+/// How many there are: 100 000, or as many as the command line says.
+fn how_many(effort: Effort) -> usize {
+    let said = std::env::args().find_map(|argument| argument.parse().ok());
+    said.unwrap_or(match effort {
+        Effort::Full => 100_000,
+        Effort::Quick => 10_000,
+        Effort::Smoke => 100,
+    })
+}
+
+/// How long callers take that come back, a few at once and all at once as they do after a restart,
+/// beside reading their rows.
 ///
 /// # Errors
 /// When the store fails, or one of them does not find its request.
 pub fn returning<P: Place>(runtime: &Runtime, place: &P, effort: Effort) -> Result<Table, Failure> {
-    let count = match effort {
-        Effort::Full => 100_000,
-        Effort::Quick => 10_000,
-        Effort::Smoke => 100,
-    };
-    let ids = asked(runtime, place, count)?;
-    let contestants = vec![
-        Contestant::new("their rows are read and decoded", count, |_| {
-            place.read(runtime, &ids)
-        }),
-        Contestant::new("called again with their keys", count, |_| {
-            come_back(runtime, place, &ids, How::Called)
-        }),
-        Contestant::new("resumed by their ids", count, |_| {
-            come_back(runtime, place, &ids, How::Resumed)
-        }),
-    ];
+    let count = how_many(effort);
+    let ids = &asked(runtime, place, count)?;
+    let mut contestants = Vec::new();
+    for rows in P::rows() {
+        let name = match rows {
+            1 => "their rows are read and decoded, one by one".to_owned(),
+            rows => format!("the same, {rows} rows by a statement"),
+        };
+        contestants.push(Contestant::new(name, count, move |_| {
+            place.read(runtime, ids, *rows)
+        }));
+    }
+    for (at_once, how_many) in [(RETURNING, "two at once"), (count, "all at once")] {
+        for (how, what) in [
+            (How::Called, "called again with their keys"),
+            (How::Resumed, "resumed by their ids"),
+        ] {
+            let name = format!("{what}, {how_many}");
+            contestants.push(Contestant::new(name, count, move |_| {
+                come_back(runtime, place, ids, how, at_once)
+            }));
+        }
+    }
     let samples = interleave(effort.rounds(5).min(5), contestants)?;
-    let first = samples.first().map_or(f64::NAN, |one| one.median());
-    let mut table = Table::new(["what", "waiting", "all of them", "to the first"]);
-    for one in samples {
+    let mut table = Table::new([
+        "what",
+        "waiting",
+        "all of them",
+        "to the first",
+        "to the quickest floor",
+    ]);
+    let floors = samples.iter().take(P::rows().len()).map(Samples::median);
+    let quickest = floors.fold(f64::NAN, f64::min);
+    let first = samples.first().map_or(f64::NAN, Samples::median);
+    for one in &samples {
         table.row([
             one.name.clone(),
             count.to_string(),
             time(one.median() * count as f64),
             ratio(one.median(), first),
+            ratio(one.median(), quickest),
         ]);
     }
     Ok(table)

@@ -13,7 +13,8 @@ use crate::support::{Place, sample};
 
 /// Takes from the tables what came after version 1.
 const AS_OF_VERSION_1: &str = "DROP TABLE duties; DROP TABLE seals; \
-     DROP FUNCTION swap_at_once; DROP FUNCTION open_at_once; DROP TRIGGER made_by_version_1 ON deliveries; \
+     DROP FUNCTION swap_at_once; DROP FUNCTION open_at_once; DROP FUNCTION swap_in_one; \
+     DROP TRIGGER made_by_version_1 ON deliveries; \
      DROP TRIGGER noted_by_version_1 ON deliveries; DROP FUNCTION written_by_version_1; \
      DROP FUNCTION due_of_version_1; ALTER TABLE deliveries DROP COLUMN due, DROP COLUMN due_kept; \
      DELETE FROM versions WHERE version > 1";

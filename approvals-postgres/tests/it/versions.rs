@@ -3,6 +3,7 @@
 use approvals_core::review::{Choice, SCHEMA};
 use approvals_core::{RequestStore, StoreError};
 use approvals_postgres::ConnectError;
+use sqlx::Row;
 
 use crate::support::{Place, ask, sample, swap, vote};
 
@@ -11,11 +12,11 @@ async fn tables_of_a_newer_version_that_this_one_cannot_follow_are_refused() {
     let Some(place) = Place::new() else { return };
     drop(place.store().await);
     place
-        .execute("INSERT INTO versions (version, oldest) VALUES (7, 5)")
+        .execute("INSERT INTO versions (version, oldest) VALUES (8, 6)")
         .await;
     let error = place.builder().connect().await.unwrap_err();
     assert!(
-        matches!(error, ConnectError::Newer { found: 7, known: 4 }),
+        matches!(error, ConnectError::Newer { found: 8, known: 5 }),
         "{error:?}"
     );
     assert!(
@@ -31,7 +32,7 @@ async fn tables_of_a_newer_version_that_was_made_for_a_rolling_upgrade_can_be_us
     place
         .execute(
             "ALTER TABLE requests ADD COLUMN novelty text NOT NULL DEFAULT ''; \
-             INSERT INTO versions (version, oldest) VALUES (5, 2)",
+             INSERT INTO versions (version, oldest) VALUES (6, 2)",
         )
         .await;
     let store = place.store().await;
@@ -122,4 +123,21 @@ async fn a_role_that_may_make_nothing_works_on_tables_that_are_there() {
             "DROP OWNED BY {schema}_worker; DROP ROLE {schema}_worker"
         ))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_compressed_by_lz4_where_the_server_has_it() {
+    let Some(place) = Place::new() else { return };
+    drop(place.store().await);
+    let row = sqlx::query(
+        "SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' \
+         AND 'lz4' = ANY (enumvals)) AS has_lz4, \
+         coalesce(to_jsonb(a)->>'attcompression', '') = 'l' AS by_lz4 \
+         FROM pg_attribute a WHERE attrelid = 'requests'::regclass AND attname = 'record'",
+    )
+    .fetch_one(&mut place.connection().await)
+    .await
+    .unwrap();
+    let (has, by): (bool, bool) = (row.get("has_lz4"), row.get("by_lz4"));
+    assert_eq!(has, by);
 }
