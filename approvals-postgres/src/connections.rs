@@ -146,11 +146,12 @@ impl Connections {
         }
     }
 
-    /// Whether the connection that is leased next answered a moment ago.
+    /// Whether the connection that is leased next answered a moment ago. Where none is idle, it is
+    /// one that is given back by then, or a new one.
     pub(crate) fn was_heard_of_just_now(&self) -> bool {
         let idle = self.idle();
         idle.last()
-            .is_some_and(|last| last.since.elapsed() < JUST_NOW)
+            .is_none_or(|last| last.since.elapsed() < JUST_NOW)
     }
 
     /// Gives up every idle connection: the server went away, and they with it.

@@ -56,6 +56,7 @@ async fn what_is_judged_and_written_takes_two_round_trips_and_what_nothing_stand
     .await;
     let voting = swap(&store, first.id(), &vote(&first, "alice", Choice::Approve)).await;
     let sample = sample(&store).await.table("salaries");
+    let [one, other] = ["wages", "taxes"].map(|table| sample.clone().table(table).opening());
     proxy.answers();
     let opened = store.open(sample.opening(), vec![delivery.clone()]).await;
     let Opened::Asked { record, .. } = opened.unwrap() else {
@@ -84,6 +85,13 @@ async fn what_is_judged_and_written_takes_two_round_trips_and_what_nothing_stand
     proxy.answers();
     store.acknowledge(&sink, last).await.unwrap();
     assert_eq!(proxy.answers(), 1, "acknowledge");
+    // The other one finds the only connection in use.
+    let opened = tokio::join!(store.open(one, Vec::new()), store.open(other, Vec::new()));
+    assert!(matches!(
+        opened,
+        (Ok(Opened::Asked { .. }), Ok(Opened::Asked { .. }))
+    ));
+    assert_eq!(proxy.answers(), 2, "open, twice at once");
 }
 
 #[tokio::test]
