@@ -1,7 +1,8 @@
 //! Teams: a verified click to a committed vote, and rendering a request.
 
+use std::cell::Cell;
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use approvals_benches::Failure;
@@ -12,13 +13,15 @@ use approvals_benches::machine::describe;
 use approvals_benches::sampling::{Contestant, interleave};
 use approvals_benches::table::Table;
 use approvals_core::memory::{InMemoryDirectory, MemoryStore};
+use approvals_core::store::{Swap, Swapped};
 use approvals_core::{
     Approver, ApproverError, ChannelId, ChannelIdentity, Coverage, Desk, Gate, Notice,
-    Presentation, Receipt, Record, Requester, Requirement, async_trait,
+    Presentation, Receipt, Record, RequestStore, Requester, Requirement, StoreError, async_trait,
 };
 use approvals_teams::{
     AppId, Cloud, Destination, InMemoryConversations, Route, Routes, Teams, TeamsBuilder, TenantId,
 };
+use approvals_testing::wrapping::{Wrapping, WrapsStore};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -47,9 +50,40 @@ fn main() -> Result<(), Failure> {
     let effort = Effort::from_command_line();
     println!("{}", describe());
     let runtime = current_thread()?;
-    let bench = runtime.block_on(Bench::open())?;
-    clicks(&bench, &runtime, effort)?;
+    let bench = runtime.block_on(Bench::open(Arc::new(MemoryStore::new())))?;
+    let commits = Arc::new(Wrapping(Commits::default()));
+    let store = Arc::clone(&commits);
+    let noted = runtime.block_on(Bench::open(store))?;
+    clicks(&bench, (&noted, &commits), &runtime, effort)?;
     rendering(&bench, &runtime, effort)
+}
+
+/// A memory store that notes when it committed last.
+#[derive(Debug, Default)]
+struct Commits {
+    store: MemoryStore,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Commits {
+    /// When something was committed since this was asked last.
+    fn last(&self) -> Option<Instant> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take()
+    }
+}
+
+impl WrapsStore for Commits {
+    fn inner(&self) -> &dyn RequestStore {
+        &self.store
+    }
+
+    async fn compare_and_swap(&self, swap: Swap) -> Result<Swapped, StoreError> {
+        let swapped = self.store.compare_and_swap(swap).await;
+        let now = Instant::now();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        swapped
+    }
 }
 
 /// One request that two have to agree to, so that votes on it do not end.
@@ -63,7 +97,7 @@ struct Bench {
 }
 
 impl Bench {
-    async fn open() -> Result<Self, Failure> {
+    async fn open(store: Arc<dyn RequestStore>) -> Result<Self, Failure> {
         let channel = ChannelId::new("teams")?;
         let directory = Arc::new(InMemoryDirectory::new());
         for name in ["alice", "carol"] {
@@ -72,7 +106,7 @@ impl Bench {
         directory.person("bob", ["others"])?;
         let alice = ChannelIdentity::new(channel.clone(), TENANT, ALICE);
         directory.link(alice, "alice")?;
-        let desk = Desk::new(Arc::new(MemoryStore::new()), directory);
+        let desk = Desk::new(store, directory);
         let microsoft = Microsoft::new();
         microsoft.member(ALICE);
         let (app, tenant) = (AppId::new(APP)?, TenantId::new(TENANT)?);
@@ -103,6 +137,27 @@ impl Bench {
             message,
             gate,
         })
+    }
+
+    /// So many clicks, each on the revision that the one before made. A token is another one where it
+    /// is to be fresh.
+    fn clicks(&self, times: usize, revision: &Cell<u64>, fresh: bool) -> Vec<Request<Bytes>> {
+        let next = || {
+            let now = revision.replace(revision.get() + 1);
+            let choice = if now % 2 == 1 { "approve" } else { "take_back" };
+            self.click(now, choice, if fresh { now } else { 0 })
+        };
+        std::iter::repeat_with(next).take(times).collect()
+    }
+
+    /// Whether every click became a vote.
+    async fn counted(&self, revision: &Cell<u64>) -> Result<(), Failure> {
+        let channel = self.desk.channel(ChannelId::new("teams")?);
+        let now = channel.look(self.record.id()).await?.revision;
+        match now == revision.get() {
+            true => Ok(()),
+            false => Err(format!("revision {now}, not {}", revision.get()).into()),
+        }
     }
 
     /// What comes when alice presses a button on this revision; `nonce` makes its token another.
@@ -199,7 +254,12 @@ fn token_of(click: &Request<Bytes>) -> Result<(String, Vec<u8>), Failure> {
     Ok((signed.to_owned(), decoded(signature)?))
 }
 
-fn clicks(bench: &Bench, runtime: &tokio::runtime::Runtime, effort: Effort) -> Result<(), Failure> {
+fn clicks(
+    bench: &Bench,
+    (noted, commits): (&Bench, &Commits),
+    runtime: &tokio::runtime::Runtime,
+    effort: Effort,
+) -> Result<(), Failure> {
     let sample = bench.click(1, "approve", 0);
     let (signed, signature) = token_of(&sample)?;
     let jwk = Signer::good().jwk();
@@ -221,33 +281,45 @@ fn clicks(bench: &Bench, runtime: &tokio::runtime::Runtime, effort: Effort) -> R
             &signature,
         )
     });
-    let revision = std::cell::Cell::new(bench.record.revision);
+    let revision = Cell::new(bench.record.revision);
     let ours = |name: &'static str, fresh: bool| {
         let revision = &revision;
         Contestant::new(name, BATCH, move |times| {
-            let mut clicks = Vec::with_capacity(times);
-            for _ in 0..times {
-                let now = revision.replace(revision.get() + 1);
-                let choice = if now % 2 == 1 { "approve" } else { "take_back" };
-                clicks.push(bench.click(now, choice, if fresh { now } else { 0 }));
-            }
+            let clicks = bench.clicks(times, revision, fresh);
             runtime.block_on(async {
                 let start = Instant::now();
                 for click in &clicks {
                     black_box(bench.teams.respond(click).await);
                 }
                 let took = start.elapsed();
-                let channel = bench.desk.channel(ChannelId::new("teams")?);
-                let now = channel.look(bench.record.id()).await?.revision;
-                match now == revision.get() {
-                    true => Ok(took),
-                    false => Err(format!("revision {now}, not {}", revision.get()).into()),
-                }
+                bench.counted(revision).await?;
+                Ok(took)
             })
         })
     };
+    let noted_revision = Cell::new(noted.record.revision);
+    let to_commit = Contestant::new(
+        "a click with a token of its own, to its vote in the memory store",
+        BATCH,
+        |times| {
+            let clicks = noted.clicks(times, &noted_revision, true);
+            runtime.block_on(async {
+                let mut took = Duration::ZERO;
+                for click in &clicks {
+                    commits.last();
+                    let start = Instant::now();
+                    black_box(noted.teams.respond(click).await);
+                    let committed = commits.last().ok_or("nothing was committed")?;
+                    took += committed.duration_since(start);
+                }
+                noted.counted(&noted_revision).await?;
+                Ok(took)
+            })
+        },
+    );
     let contestants = vec![
         floor,
+        to_commit,
         ours(
             "a click with a token of its own, to the card in the answer",
             true,

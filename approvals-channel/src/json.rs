@@ -177,21 +177,33 @@ const fn is_escaped(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
-/// Whether no byte has to be escaped. The fold over a chunk vectorises; what does not fill one is
-/// looked at in one that overlaps the one before.
+/// Whether no byte has to be escaped.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
-    fn all<const N: usize>(chunk: &[u8; N]) -> bool {
-        !chunk
-            .iter()
-            .fold(false, |any, byte| any | is_escaped(*byte))
+    !any(bytes, is_escaped)
+}
+
+/// Whether a text has this ASCII character, for texts that are short and most often have none.
+#[must_use]
+#[inline]
+pub fn holds(text: &str, character: u8) -> bool {
+    any(text.as_bytes(), |byte| byte == character)
+}
+
+/// Whether one of the bytes is such a one. The fold over a chunk vectorises; what does not fill one is
+/// looked at in one that overlaps the one before.
+#[inline]
+fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    fn one_of<const N: usize>(chunk: &[u8; N], is: impl Fn(u8) -> bool) -> bool {
+        chunk.iter().fold(false, |any, byte| any | is(*byte))
     }
     if let Some(last) = bytes.last_chunk::<16>() {
-        return bytes.as_chunks::<16>().0.iter().all(all) && all(last);
+        let chunks = bytes.as_chunks::<16>().0;
+        return chunks.iter().any(|chunk| one_of(chunk, &is)) || one_of(last, &is);
     }
     match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) => all(first) && all(last),
-        _ => !bytes.iter().any(|byte| is_escaped(*byte)),
+        (Some(first), Some(last)) => one_of(first, &is) || one_of(last, &is),
+        _ => bytes.iter().any(|byte| is(*byte)),
     }
 }
 
@@ -253,6 +265,19 @@ mod tests {
                 let mut json = Json::with_room(0);
                 json.ours("\"").shown(&text).ours("\"");
                 assert_eq!(json.since(0), serde_json::to_string(&text).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn a_character_is_found_wherever_it_stands() {
+        for length in 0..70 {
+            let text = "x".repeat(length);
+            assert!(!holds(&text, b'{'));
+            for place in 0..length {
+                let mut text = text.clone();
+                text.replace_range(place..=place, "{");
+                assert!(holds(&text, b'{'), "{text}");
             }
         }
     }

@@ -33,7 +33,7 @@ pub use copies::{Copy, Handle, Memory};
 pub use facts::Facts;
 pub use following::{Posts, Saying, Target, Targets, Unposted, follow, latest, present, take_in};
 pub use http_client::{Http, HttpError, Https, retry_after, send_within};
-pub use json::{Json, Written};
+pub use json::{Json, Written, holds};
 pub use link::{LinkError, PageLink};
 pub use routes::{HoursError, Route, Routes};
 pub use schedule::{Pace, Rank, Schedule, Window};

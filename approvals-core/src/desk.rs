@@ -178,11 +178,37 @@ impl ChannelDesk {
     /// [`VoteError`] says to the voter why it does not count. Refused votes are recorded; one that is
     /// refused to the same identity for the same reason again, only counted.
     pub async fn vote(&self, cast: CastVote) -> Result<Arc<Record>, VoteError> {
-        let store = &self.desk.store;
-        let seen = store.read_with_deliveries(cast.request).await?;
-        let Some(seen) = seen else {
-            return Err(VoteError::UnknownRequest(cast.request));
+        let seen = self.seen(cast.request).await?;
+        self.vote_on(seen, cast).await
+    }
+
+    /// The same, unless the request as it stands gives a reason why this is not handed in at all: for
+    /// a channel that would otherwise look at the request first, and then have it read again. Nothing
+    /// is recorded of what is not handed in.
+    ///
+    /// # Errors
+    /// The reason, where there is one.
+    pub async fn vote_unless<T>(
+        &self,
+        cast: CastVote,
+        objection: impl FnOnce(&Record) -> Option<T>,
+    ) -> Result<Result<Arc<Record>, VoteError>, T> {
+        let seen = match self.seen(cast.request).await {
+            Ok(seen) => seen,
+            Err(error) => return Ok(Err(error)),
         };
+        match objection(&seen.snapshot.record) {
+            Some(objection) => Err(objection),
+            None => Ok(self.vote_on(seen, cast).await),
+        }
+    }
+
+    async fn seen(&self, request: RequestId) -> Result<Seen, VoteError> {
+        let seen = self.desk.store.read_with_deliveries(request).await?;
+        seen.ok_or(VoteError::UnknownRequest(request))
+    }
+
+    async fn vote_on(&self, seen: Seen, cast: CastVote) -> Result<Arc<Record>, VoteError> {
         let snapshot = &seen.snapshot;
         let identity = ChannelIdentity::new(self.channel.clone(), &cast.tenant, &cast.user);
         let asked = &snapshot.record.asked;

@@ -71,7 +71,9 @@ impl Digest {
     #[must_use]
     pub fn short_code(&self) -> String {
         let [a, b, c, d, ..] = self.0;
-        format!("{a:02x}{b:02x}-{c:02x}{d:02x}")
+        let [[a, b], [c, d], [e, f], [g, h]] = [a, b, c, d].map(hex_pair);
+        let code = [a, b, c, d, b'-', e, f, g, h];
+        str::from_utf8(&code).unwrap_or_default().to_owned()
     }
 }
 
@@ -109,6 +111,30 @@ pub(crate) const fn hex_pair(byte: u8) -> [u8; 2] {
     [digit(byte >> 4), digit(byte & 15)]
 }
 
+/// The bytes of so many pairs of digits, in either case.
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    // What is no digit is above all of them, so that one look at the end is enough.
+    const fn digit(digit: u8) -> u8 {
+        match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            b'A'..=b'F' => digit - b'A' + 10,
+            _ => 0x80,
+        }
+    }
+    let (pairs, []) = text.as_bytes().as_chunks() else {
+        return None;
+    };
+    let pairs: &[[u8; 2]; N] = pairs.try_into().ok()?;
+    let (mut bytes, mut all) = ([0; N], 0);
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (digit(*high), digit(*low));
+        all |= high | low;
+        *byte = high << 4 | low;
+    }
+    (all < 16).then_some(bytes)
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -143,20 +169,7 @@ pub struct DigestError(String);
 impl std::str::FromStr for Digest {
     type Err = DigestError;
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let wrong = || DigestError(text.to_owned());
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(wrong());
-        }
-        let mut bytes = [0_u8; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let mut value = 0;
-            for digit in pair {
-                let digit = char::from(*digit).to_digit(16).ok_or_else(wrong)?;
-                value = value * 16 + u8::try_from(digit).map_err(|_| wrong())?;
-            }
-            *byte = value;
-        }
+        let bytes = from_hex(text).ok_or_else(|| DigestError(text.to_owned()))?;
         Ok(Self(bytes))
     }
 }
@@ -190,7 +203,25 @@ mod tests {
             Digest::from_bytes(counting).to_string(),
             "00070e151c232a31383f464d545b626970777e858c939aa1a8afb6bdc4cbd2d9"
         );
-        assert_eq!(call.short_code().len(), 9);
-        assert!("zz".parse::<Digest>().is_err());
+        assert_eq!(Digest::from_bytes(counting).short_code(), "0007-0e15");
+        let text = call.to_string();
+        assert_eq!(text.to_uppercase().parse::<Digest>().unwrap(), call);
+        for place in 0..64 {
+            for wrong in ["g", "/", ":", "@", "G", "`", "+", " "] {
+                let mut other = text.clone();
+                other.replace_range(place..=place, wrong);
+                assert!(other.parse::<Digest>().is_err(), "{other}");
+            }
+        }
+        for other in [
+            "",
+            "zz",
+            &text[1..],
+            &text[2..],
+            &format!("{text}00"),
+            &"é".repeat(32),
+        ] {
+            assert!(other.parse::<Digest>().is_err(), "{other}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{self, AtomicU64};
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::hex_pair;
+use crate::digest::{from_hex, hex_pair};
 use crate::time::Timestamp;
 
 /// The longest name that is accepted, in bytes.
@@ -289,9 +289,8 @@ macro_rules! identifier {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
                 text.strip_prefix($prefix)
-                    .filter(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
-                    .and_then(|hex| u128::from_str_radix(hex, 16).ok())
-                    .map(|number| Self(number.to_be_bytes()))
+                    .and_then(from_hex)
+                    .map(Self)
                     .ok_or_else(|| IdError { text: text.to_owned(), prefix: $prefix })
             }
         }

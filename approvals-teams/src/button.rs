@@ -1,10 +1,15 @@
 //! The buttons: what each carries, and what comes back when it is pressed.
 
+use std::fmt;
+
 use approvals_channel::ballot::{Seen, choice, choices, title, wants_code, wants_comment, word};
 use approvals_channel::{Json, units};
 use approvals_core::{Choice, Record};
-use serde_json::{Map, Value};
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
+use crate::activity::Said;
 use crate::element::{Execute, Input, actions};
 
 /// What a button carries is under this name, so that no field can be taken for it.
@@ -16,6 +21,52 @@ const COMMENT: &str = "approvals.comment";
 const CODE: &str = "approvals.code";
 /// The longest comment.
 const LONGEST: u16 = 3_000;
+
+/// What came back with a press, of everything that may be there: texts, and nothing of what is none.
+#[derive(Debug, Default)]
+pub(crate) struct Carried<'a> {
+    seen: Option<Said<'a>>,
+    choice: Option<Said<'a>>,
+    comment: Option<Said<'a>>,
+    code: Option<Said<'a>>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Carried<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Carrying)
+    }
+}
+
+struct Carrying;
+
+impl<'de> Visitor<'de> for Carrying {
+    type Value = Carried<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what a button carries")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut carried = Carried::default();
+        while let Some(name) = map.next_key::<Said<'_>>()? {
+            let place = match &*name {
+                SEEN => &mut carried.seen,
+                CHOICE => &mut carried.choice,
+                COMMENT => &mut carried.comment,
+                CODE => &mut carried.code,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            let value = map.next_value::<&RawValue>()?.get();
+            // Whatever is no text stands for nothing; a text that is none spoils all of it.
+            let text = value.starts_with('"').then(|| serde_json::from_str(value));
+            *place = text.transpose().map_err(A::Error::custom)?;
+        }
+        Ok(carried)
+    }
+}
 
 /// What somebody pressed, and typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,17 +80,16 @@ pub(crate) struct Pressed {
 impl Pressed {
     /// Reads what came back; `None` where it is not from one of our buttons. Whoever sends it may
     /// have written anything into it: believed no further than the desk checks.
-    pub(crate) fn of(data: &Map<String, Value>) -> Option<Self> {
-        let text = |name: &str| data.get(name).and_then(Value::as_str);
-        let typed = |name: &str| {
-            let typed = text(name).map(str::trim).filter(|typed| !typed.is_empty());
-            typed.map(str::to_owned)
+    pub(crate) fn of(carried: &Carried<'_>) -> Option<Self> {
+        let typed = |text: &Option<Said<'_>>| {
+            let typed = text.as_deref().map(str::trim);
+            typed.filter(|typed| !typed.is_empty()).map(str::to_owned)
         };
         Some(Self {
-            seen: Seen::parse(text(SEEN)?)?,
-            choice: choice(text(CHOICE)?)?,
-            comment: typed(COMMENT),
-            code: typed(CODE),
+            seen: Seen::parse(carried.seen.as_deref()?)?,
+            choice: choice(carried.choice.as_deref()?)?,
+            comment: typed(&carried.comment),
+            code: typed(&carried.code),
         })
     }
 
@@ -122,7 +172,7 @@ pub(crate) fn buttons(json: &mut Json, record: &Record) {
 mod tests {
     use super::*;
     use approvals_core::{Digest, RequestId};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn what_comes_back_is_read_and_a_field_cannot_replace_what_a_button_carries() {
@@ -133,13 +183,30 @@ mod tests {
             shown: Digest::from_bytes([2; 32]),
         };
         let data = json!({SEEN: seen.to_string(), CHOICE: "deny", COMMENT: " no ", CODE: ""});
-        let pressed = Pressed::of(data.as_object().unwrap()).unwrap();
+        let read = |data: &Value| {
+            let text = data.to_string();
+            Pressed::of(&serde_json::from_str(&text).unwrap())
+        };
+        let pressed = read(&data).unwrap();
         assert_eq!(pressed.comment.as_deref(), Some("no"));
         assert_eq!(
             (pressed.seen, pressed.choice, &pressed.code),
             (seen, Choice::Deny, &None)
         );
         assert!(pressed.is_of("approvals.deny") && !pressed.is_of("approvals.approve"));
+        // What is no text stands for nothing.
+        let data = json!({SEEN: seen.to_string(), CHOICE: "deny", COMMENT: 7, CODE: [1]});
+        let pressed = read(&data).unwrap();
+        assert_eq!((pressed.comment, pressed.code), (None, None));
+        for spoilt in [
+            r#"{"approvals.comment":"\ud800"}"#,
+            "[]",
+            "7",
+            "null",
+            r#"["v1"]"#,
+        ] {
+            assert!(serde_json::from_str::<Carried<'_>>(spoilt).is_err());
+        }
         assert!(![COMMENT, CODE].contains(&SEEN) && ![COMMENT, CODE].contains(&CHOICE));
         for other in [
             json!({}),
@@ -148,7 +215,7 @@ mod tests {
             json!({SEEN: 7, CHOICE: "deny"}),
             json!({SEEN: [seen.to_string()], CHOICE: "deny"}),
         ] {
-            assert_eq!(Pressed::of(other.as_object().unwrap()), None, "{other}");
+            assert_eq!(read(&other), None, "{other}");
         }
     }
 }

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use approvals_channel::linking::SentCode;
-use approvals_channel::{Json, Written};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::activity::{Activity, Executed, Invoked};
+use crate::activity::{Activity, Executed, Invoked, Said};
 use crate::button::Pressed;
 use crate::channel::{Inner, Teams};
 use crate::click::{Click, LONGEST, Told};
 use crate::conversations::{Conversation, ConversationsError};
-use crate::id::{ConversationId, TenantId, UserId, bot};
+use crate::id::{ConversationId, UserId, is_bot};
 use crate::linking::{Typed, without_calls};
 use crate::people::Place;
 use crate::token::{self, NotSigned, Vouched};
@@ -46,8 +45,10 @@ impl Teams {
     async fn judged(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
         let inner = &self.0;
         let vouched = inner.vouched(request).await?;
-        let activity: Activity =
-            serde_json::from_slice(request.body()).map_err(|_| bad("a malformed activity"))?;
+        // Once for all of it, and not for each text by itself.
+        let body = str::from_utf8(request.body()).map_err(|_| bad("a malformed activity"))?;
+        let activity: Activity<'_> =
+            serde_json::from_str(body).map_err(|_| bad("a malformed activity"))?;
         inner.authorised(&vouched, &activity)?;
         match activity.kind.as_deref().unwrap_or_default() {
             "invoke" => self.invoked(activity).await,
@@ -69,13 +70,12 @@ impl Teams {
     }
 
     /// A button that was pressed.
-    async fn invoked(&self, mut activity: Activity) -> Result<Response<Bytes>, Refusal> {
+    async fn invoked(&self, activity: Activity<'_>) -> Result<Response<Bytes>, Refusal> {
         if activity.name.as_deref() != Some("adaptiveCard/action") {
             return Err((StatusCode::NOT_IMPLEMENTED, "an invoke of another kind"));
         }
-        let value = activity.value.take();
-        let value = value.as_deref().map_or("null", RawValue::get);
-        let invoked: Invoked =
+        let value = activity.value.map_or("null", RawValue::get);
+        let invoked: Invoked<'_> =
             serde_json::from_str(value).map_err(|_| bad("a malformed action"))?;
         // Only what somebody did counts, and nothing that a client does by itself.
         if invoked.trigger.as_deref() != Some("manual") {
@@ -92,18 +92,18 @@ impl Teams {
         let pressed = pressed.ok_or_else(|| bad("a button that says nothing"))?;
         let click = click(&self.0, activity)?;
         Ok(match self.vote(click, pressed).await {
-            Told::Shown(card) => shown(&card),
+            Told::Shown(json) => answer(json.into_string()),
             Told::Words(words) => in_words(&words),
         })
     }
 
     /// A button that was pressed in a client that is too old to tell of it as others do, or a code
     /// that links an account; every other message is left alone.
-    async fn submitted(&self, activity: Activity) -> Result<Response<Bytes>, Refusal> {
+    async fn submitted(&self, activity: Activity<'_>) -> Result<Response<Bytes>, Refusal> {
         let kind = activity.conversation.as_ref();
         let kind = kind.and_then(|c| c.conversation_type.as_deref());
         let personal = kind == Some("personal");
-        let data = activity.value.as_deref();
+        let data = activity.value;
         let data = data.and_then(|value| serde_json::from_str(value.get()).ok());
         let Some(pressed) = data.as_ref().and_then(Pressed::of) else {
             let text = without_calls(activity.text.as_deref().unwrap_or_default());
@@ -179,7 +179,7 @@ impl Inner {
     }
 
     /// Whether the token is for this activity, and the activity for this bot in its own tenant.
-    fn authorised(&self, vouched: &Vouched, activity: &Activity) -> Result<(), Refusal> {
+    fn authorised(&self, vouched: &Vouched, activity: &Activity<'_>) -> Result<(), Refusal> {
         let service = activity.service_url.as_deref().unwrap_or_default();
         if !vouched.is_for_service(service) {
             return Err((StatusCode::UNAUTHORIZED, "a token for another service"));
@@ -188,31 +188,31 @@ impl Inner {
         if channel != "msteams" || !vouched.is_for_channel(channel) {
             return Err((FORBIDDEN, "of a channel that its key does not endorse"));
         }
-        let own = |said: &str| TenantId::new(said).is_ok_and(|said| said == self.tenant);
+        // As ids are compared: in whatever case they are written.
+        let own = |said: &str| said.eq_ignore_ascii_case(self.tenant.as_str());
         let (data, conversation) = activity.tenants();
         if !data.is_some_and(own) || !conversation.is_none_or(own) {
             return Err((FORBIDDEN, "of another tenant"));
         }
         let recipient = activity.recipient.as_ref().and_then(|r| r.id.as_deref());
-        if recipient.map(str::to_ascii_lowercase) != Some(bot(&self.app)) {
+        if !recipient.is_some_and(|id| is_bot(id, &self.app)) {
             return Err((FORBIDDEN, "for another bot"));
         }
         Ok(())
     }
 
     /// Keeps where the bot was installed, and forgets where it was taken away.
-    async fn installed(&self, activity: &Activity) -> Result<(), ConversationsError> {
+    async fn installed(&self, activity: &Activity<'_>) -> Result<(), ConversationsError> {
         let Some(place) = place(self, activity) else {
             return Ok(());
         };
         let conversation = activity.conversation.as_ref();
         let kind = conversation.and_then(|c| c.conversation_type.as_deref());
         let removed = activity.members_removed.iter().flatten();
-        let own = bot(&self.app);
-        let is_bot = |id: Option<&str>| id.map(str::to_ascii_lowercase) == Some(own.clone());
+        let is_own = |id: &str| is_bot(id, &self.app);
         let taken_out = removed
             .into_iter()
-            .any(|account| is_bot(account.id.as_deref()));
+            .any(|account| account.id.as_deref().is_some_and(is_own));
         if taken_out
             || matches!(
                 activity.action.as_deref(),
@@ -247,7 +247,7 @@ impl Inner {
 }
 
 /// Where an activity is of, when its service is one that is known.
-fn place(inner: &Inner, activity: &Activity) -> Option<Place> {
+fn place(inner: &Inner, activity: &Activity<'_>) -> Option<Place> {
     let conversation = activity.conversation.as_ref()?.id.as_deref()?;
     let service = activity.service_url.as_deref()?;
     let Some(service) = inner.api.cloud().allowed(service) else {
@@ -263,12 +263,12 @@ fn place(inner: &Inner, activity: &Activity) -> Option<Place> {
     })
 }
 
-fn click(inner: &Inner, activity: Activity) -> Result<Click, Refusal> {
+fn click(inner: &Inner, activity: Activity<'_>) -> Result<Click, Refusal> {
     let place = place(inner, &activity).ok_or_else(|| bad("of no conversation that is known"))?;
     Ok(Click {
         place,
-        from: activity.from.unwrap_or_default(),
-        message: activity.reply_to_id,
+        from: activity.from.unwrap_or_default().kept(),
+        message: activity.reply_to_id.map(Said::into_string),
     })
 }
 
@@ -280,15 +280,6 @@ fn in_words(words: &str) -> Response<Bytes> {
         "value": words,
     });
     answer(message.to_string())
-}
-
-/// The card in place of the one that was pressed, for whoever pressed it.
-fn shown(card: &Written) -> Response<Bytes> {
-    let mut json = Json::with_room(card.as_str().len() + 128);
-    json.ours(r#"{"statusCode":200,"type":"application/vnd.microsoft.card.adaptive","value":"#)
-        .value(card)
-        .ours("}");
-    answer(json.written().into_string())
 }
 
 fn answer(json: String) -> Response<Bytes> {

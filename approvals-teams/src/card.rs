@@ -128,10 +128,24 @@ const ROOM: usize = 10 * 1024;
 
 /// The card of a request as its record stands.
 pub(crate) fn card(record: &Record, face: &Face) -> Written {
+    let mut json = Json::with_room(ROOM);
+    write(&mut json, record, face);
+    json.written()
+}
+
+/// The same as what a press is answered with: the card in place of the one that was pressed.
+pub(crate) fn answer(record: &Record, face: &Face) -> Written {
+    let mut json = Json::with_room(ROOM);
+    json.ours(r#"{"statusCode":200,"type":"application/vnd.microsoft.card.adaptive","value":"#);
+    write(&mut json, record, face);
+    json.ours("}");
+    json.written()
+}
+
+fn write(json: &mut Json, record: &Record, face: &Face) {
     let presentation = Presentation::of(&record.asked);
     let (summary, lines) = (summary(record), progress(record));
-    let mut json = Json::with_room(ROOM);
-    element::card(&mut json, &summary, |json| {
+    element::card(json, &summary, |json| {
         element::title(json, title(&record.state));
         let Shown {
             begun,
@@ -155,7 +169,6 @@ pub(crate) fn card(record: &Record, face: &Face) -> Written {
         how_far(json, &lines, face.units().saturating_sub(taken));
         json.value(&rest.written());
     });
-    json.written()
 }
 
 /// A card that only tells of a request: whatever is done about it is done where the link leads.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::activity::Account;
 use crate::api::{Call, segment};
 use crate::button::Pressed;
-use crate::card::card;
+use crate::card;
 use crate::channel::{Inner, Teams};
 use crate::id::UserId;
 use crate::message::Message;
@@ -31,7 +31,7 @@ pub(crate) const LONGEST: Duration = Duration::from_millis(4_000);
 #[derive(Debug)]
 pub(crate) struct Click {
     pub(crate) place: Place,
-    pub(crate) from: Account,
+    pub(crate) from: Account<'static>,
     /// The message.
     pub(crate) message: Option<String>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Click {
 /// What whoever clicked is answered, and nobody else is.
 #[derive(Debug)]
 pub(crate) enum Told {
-    /// The card as it is by now.
+    /// The answer with the card as it is by now.
     Shown(Written),
     /// Why it did not count.
     Words(String),
@@ -88,23 +88,23 @@ impl Inner {
                 let why = why.to_string();
                 let who = (self.tenant.to_string(), named(&click.from));
                 let cast = pressed.seen.vote(who, pressed.choice, None);
-                turned_away(&self.desk, cast, &why).await;
+                Box::pin(turned_away(&self.desk, cast, &why)).await;
                 return in_words(NOT_COUNTED, &why);
             }
         };
-        let record = match self.desk.look(request).await {
-            Ok(record) => record,
-            Err(error) => return in_words(heading(&error), &told(&error)),
+        let who = (self.tenant.as_str().to_owned(), user.as_str().to_owned());
+        let cast = pressed
+            .seen
+            .vote(who, pressed.choice, pressed.comment.clone());
+        let missing = |record: &Record| pressed.missing(record);
+        let voted = match self.desk.vote_unless(cast, missing).await {
+            Ok(voted) => voted,
+            Err(missing) => return Told::Words(missing.to_owned()),
         };
-        if let Some(missing) = pressed.missing(&record) {
-            return Told::Words(missing.to_owned());
-        }
-        let who = (self.tenant.to_string(), user.to_string());
-        let cast = pressed.seen.vote(who, pressed.choice, pressed.comment);
-        let (record, answer) = match self.desk.vote(cast).await {
+        let (record, answer) = match voted {
             Ok(record) => {
-                let card = Told::Shown(card(&record, &self.face));
-                (Some(record), card)
+                let shown = Told::Shown(card::answer(&record, &self.face));
+                (Some(record), shown)
             }
             Err(VoteError::Settled(record)) => {
                 let why = told(&VoteError::Settled(Arc::clone(&record)));
@@ -128,15 +128,20 @@ impl Inner {
     /// Has the message that was clicked show what stands, where nobody else sees to that. Whoever
     /// clicked does not wait for it.
     fn heal(&self, click: &Click, record: &Arc<Record>) {
-        let (Some(inner), Some(message)) = (self.own.upgrade(), click.message.clone()) else {
+        let Some(message) = &click.message else {
             return;
         };
-        let (place, record) = (click.place.conversation.clone(), Arc::clone(record));
-        if !self.memory.is_known(place.as_str(), &message) {
-            self.aside(async move {
-                take_in(inner.as_ref(), &record, place.as_str(), &message).await;
-            });
+        let place = &click.place.conversation;
+        if self.memory.is_known(place.as_str(), message) {
+            return;
         }
+        let Some(inner) = self.own.upgrade() else {
+            return;
+        };
+        let (place, message, record) = (place.clone(), message.clone(), Arc::clone(record));
+        self.aside(async move {
+            take_in(inner.as_ref(), &record, place.as_str(), &message).await;
+        });
     }
 
     /// Does something after the answer that nobody needs to be done, unless too much of that is
@@ -174,7 +179,7 @@ impl Inner {
 }
 
 /// What is recorded of somebody who may not vote: their object id, or whatever Teams names them by.
-fn named(from: &Account) -> String {
+fn named(from: &Account<'_>) -> String {
     let object = from.aad_object_id.as_deref().map(UserId::new);
     if let Some(Ok(user)) = object {
         return user.to_string();

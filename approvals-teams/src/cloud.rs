@@ -141,6 +141,9 @@ impl Cloud {
     /// This service without a slash at its end, where the bot's token may be sent to it: an address
     /// in an activity says where this process is to send its token.
     pub(crate) fn allowed(&self, url: &str) -> Option<String> {
+        if self.services.iter().any(|own| own.is_plainly(url)) {
+            return Some(url.strip_suffix('/').unwrap_or(url).to_owned());
+        }
         let found = service(url)?;
         let known = |own: &Service| {
             // Also the same user information and port, which are none.
@@ -148,6 +151,21 @@ impl Cloud {
         };
         let plain = found.uri.query().is_none() && !found.url.contains("..");
         (plain && self.services.iter().any(known)).then_some(found.url)
+    }
+}
+
+impl Service {
+    /// Whether an address begins, letter by letter, as this one does before its path, and has nothing
+    /// after that but a plain path. Most do, and need not be taken apart to be compared.
+    fn is_plainly(&self, url: &str) -> bool {
+        let (Some(scheme), Some(authority)) = (self.uri.scheme_str(), self.uri.authority()) else {
+            return false;
+        };
+        let path = url.strip_prefix(scheme);
+        let path = path.and_then(|rest| rest.strip_prefix("://"));
+        let path = path.and_then(|rest| rest.strip_prefix(authority.as_str()));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
+        path.is_some_and(|path| path.starts_with('/') && path.bytes().all(plain))
     }
 }
 
@@ -176,6 +194,26 @@ mod tests {
         let emea = "https://smba.trafficmanager.net/emea";
         assert_eq!(cloud.allowed(&format!("{emea}/")).as_deref(), Some(emea));
         assert_eq!(cloud.allowed(emea).as_deref(), Some(emea));
+        for (url, read) in [
+            (
+                "https://SMBA.trafficmanager.net/emea/",
+                "https://SMBA.trafficmanager.net/emea",
+            ),
+            (
+                "https://smba.trafficmanager.net/a%20b",
+                "https://smba.trafficmanager.net/a%20b",
+            ),
+            (
+                "https://smba.trafficmanager.net/",
+                "https://smba.trafficmanager.net",
+            ),
+            (
+                "https://smba.trafficmanager.net",
+                "https://smba.trafficmanager.net",
+            ),
+        ] {
+            assert_eq!(cloud.allowed(url).as_deref(), Some(read));
+        }
         for other in [
             "http://smba.trafficmanager.net/emea/",
             "https://smba.trafficmanager.net.evil.example/",
@@ -185,6 +223,9 @@ mod tests {
             "https://evil.example/smba.trafficmanager.net",
             "https://smba.infra.gcc.teams.microsoft.com/teams",
             "https://smba.trafficmanager.net/?x=",
+            "https://smba.trafficmanager.nets/emea",
+            "https://smba.trafficmanager.net/a b",
+            "https://smba.trafficmanager.net\\emea",
             "https://smba.trafficmanager.net/a/../b",
             "https://169.254.169.254/latest",
             "//smba.trafficmanager.net/emea/",

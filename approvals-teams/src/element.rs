@@ -4,7 +4,7 @@
 //! list. A `TextBlock`, which is Markdown, takes only words that stand in this program, so nothing
 //! else can be put there by mistake.
 
-use approvals_channel::{Json, Kind, Paragraph, Piece, Style};
+use approvals_channel::{Json, Kind, Paragraph, Piece, Style, holds};
 
 /// A card: its version is the one that Teams' documentation names; what is used here is older. What
 /// clients say that cannot show it are words of ours.
@@ -87,8 +87,10 @@ fn end(json: &mut Json, style: Option<Style>, kind: Kind) {
 /// Between the first two braces that stand together.
 fn parted(text: &str) -> Option<(&str, &str)> {
     // A brace alone is looked for quickly, and most texts have none.
-    let brace = text.find('{')?;
-    let at = brace + text.get(brace..)?.find("{{")?;
+    if !holds(text, b'{') {
+        return None;
+    }
+    let at = text.find("{{")?;
     text.split_at_checked(at + 1)
 }
 

@@ -186,7 +186,8 @@ impl Keys {
 impl Known {
     /// What can be said without asking anybody.
     fn found(&self, kid: &str) -> Option<Result<Arc<Key>, NoKey>> {
-        let within = |at: &Instant, time| at.elapsed() < time;
+        let now = Instant::now();
+        let within = |at: &Instant, time| now.duration_since(*at) < time;
         let failed = self.failed.as_ref().filter(|(at, _)| within(at, FAILED));
         let fresh = self.fetched.as_ref().is_some_and(|at| within(at, FRESH));
         let just = self.fetched.as_ref().is_some_and(|at| within(at, UNKNOWN));

@@ -14,7 +14,7 @@ use crate::people::Place;
 /// What somebody wrote that may be a code: who, where, and whether nobody else reads it.
 pub(crate) struct Typed {
     pub(crate) place: Place,
-    pub(crate) from: Account,
+    pub(crate) from: Account<'static>,
     pub(crate) code: SentCode,
     pub(crate) alone: bool,
 }
@@ -31,7 +31,9 @@ impl Inner {
             alone,
         } = written;
         // Whoever sends many is told once.
-        let turn = self.links_tried.one_more(from.id.clone());
+        let turn = self
+            .links_tried
+            .one_more(from.id.as_deref().map(str::to_owned));
         let words = match (alone, turn) {
             (false, turn) => {
                 let spent = self.desk.spend_code(code.0.expose_secret()).await;
@@ -51,7 +53,7 @@ impl Inner {
         self.say_to(&place, &words).await;
     }
 
-    async fn link(&self, place: &Place, from: &Account, code: &SentCode) -> String {
+    async fn link(&self, place: &Place, from: &Account<'_>, code: &SentCode) -> String {
         let clicker = self.people.clicker(place, from);
         let user = match clicker.await {
             Ok(clicker) => clicker.user,

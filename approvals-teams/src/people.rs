@@ -96,15 +96,14 @@ impl People {
     }
 
     /// Who clicked, as Teams says now or said within the last minute.
-    pub(crate) async fn clicker(&self, place: &Place, from: &Account) -> Judged {
+    pub(crate) async fn clicker(&self, place: &Place, from: &Account<'_>) -> Judged {
         self.member(place, clicked(from)?).await
     }
 
     /// Who a user is that a conversation may have.
     pub(crate) async fn member(&self, place: &Place, user: UserId) -> Judged {
         // Threads of a channel have the members of the channel.
-        let within = ConversationId::new(place.conversation.without_thread());
-        let within = within.map_err(|_| NoReviewer::Unknown)?;
+        let within = place.conversation.whole().ok_or(NoReviewer::Unknown)?;
         let key = (within, user);
         if let Some((at, judged)) = self.known().get(&key)
             && at.elapsed() < FRESH
@@ -127,7 +126,8 @@ impl People {
         let asked = self
             .api
             .call::<Member>(&line, Rank::NOW, &call, None::<&()>);
-        let judged = match asked.await {
+        // By itself: most are remembered, and then there is no room to make for this.
+        let judged = match Box::pin(asked).await {
             Ok(member) => judge(&self.tenant, user, &member),
             Err(ApiError {
                 class: Class::Destination | Class::Message,
@@ -165,7 +165,7 @@ impl People {
 }
 
 /// Whom the activity names.
-fn clicked(from: &Account) -> Result<UserId, NoReviewer> {
+fn clicked(from: &Account<'_>) -> Result<UserId, NoReviewer> {
     if from.id.as_deref().is_none_or(|id| id.starts_with("28:")) {
         return Err(NoReviewer::Bot);
     }
@@ -263,10 +263,8 @@ mod tests {
     #[test]
     fn whoever_has_no_object_id_or_is_a_bot_is_nobody() {
         let from = |id: Option<&str>, aad: Option<&str>| {
-            clicked(&Account {
-                id: id.map(str::to_owned),
-                aad_object_id: aad.map(str::to_owned),
-            })
+            let account = json!({"id": id, "aadObjectId": aad}).to_string();
+            clicked(&serde_json::from_str(&account).unwrap())
         };
         assert!(from(Some("29:1"), Some(ALICE)).is_ok());
         assert_eq!(from(Some("28:app"), Some(ALICE)), Err(NoReviewer::Bot));

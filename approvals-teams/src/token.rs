@@ -3,6 +3,7 @@
 //! A JWT that is signed with RS256 by a key of the cloud's own list, for this bot, not too old, and
 //! for the service that the activity names. Everything is required; nothing can be switched off.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use approvals_core::Timestamp;
@@ -11,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
 use ring::signature::RSA_PKCS1_2048_8192_SHA256;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::id::AppId;
 use crate::keys::{Key, Keys, NoKey};
@@ -45,10 +47,11 @@ pub(crate) enum NotSigned {
 }
 
 #[derive(Deserialize)]
-struct Header {
-    alg: String,
+struct Header<'a> {
+    #[serde(borrow)]
+    alg: Cow<'a, str>,
     kid: String,
-    crit: Option<serde_json::Value>,
+    crit: Option<IgnoredAny>,
 }
 
 /// What a token says. A claim that is there twice, or in another type, makes it none.
@@ -124,27 +127,25 @@ async fn verified(
     now: Timestamp,
 ) -> Result<Signed, NotSigned> {
     let parts = parts(token)?;
-    let header: Header = read(parts.header)?;
+    let mut bytes = Vec::with_capacity(token.len());
+    let header: Header<'_> = read(decoded(parts.header, &mut bytes)?)?;
     if header.alg != "RS256" || header.crit.is_some() {
         return Err(NotSigned::Algorithm);
     }
-    let claims: Claims = read(parts.claims)?;
+    let kid = header.kid;
+    let claims: Claims = read(decoded(parts.claims, &mut bytes)?)?;
     // What is wrong anyhow is not worth a key.
     judge(&claims, issuer, app, now)?;
-    let signature = decoded(parts.signature)?;
-    let key = find(keys, &header.kid).await?;
+    let signature = decoded(parts.signature, &mut bytes)?;
+    let key = find(keys, &kid).await?;
     key.rsa
         .verify(
             &RSA_PKCS1_2048_8192_SHA256,
             parts.signed.as_bytes(),
-            &signature,
+            signature,
         )
         .map_err(|_| NotSigned::Signature)?;
-    Ok(Signed {
-        claims,
-        kid: header.kid,
-        key,
-    })
+    Ok(Signed { claims, kid, key })
 }
 
 async fn find(keys: &Keys, kid: &str) -> Result<Arc<Key>, NotSigned> {
@@ -209,12 +210,16 @@ fn parts(token: &str) -> Result<Parts<'_>, NotSigned> {
     })
 }
 
-fn decoded(text: &str) -> Result<Vec<u8>, NotSigned> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| NotSigned::Malformed)
+/// In place of what was decoded before.
+fn decoded<'b>(text: &str, bytes: &'b mut Vec<u8>) -> Result<&'b [u8], NotSigned> {
+    bytes.clear();
+    let decoded = URL_SAFE_NO_PAD.decode_vec(text, bytes);
+    decoded.map_err(|_| NotSigned::Malformed)?;
+    Ok(bytes)
 }
 
-fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, NotSigned> {
-    serde_json::from_slice(&decoded(text)?).map_err(|_| NotSigned::Malformed)
+fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, NotSigned> {
+    // Once for all of it, and not for each text by itself.
+    let json = str::from_utf8(json).map_err(|_| NotSigned::Malformed)?;
+    serde_json::from_str(json).map_err(|_| NotSigned::Malformed)
 }

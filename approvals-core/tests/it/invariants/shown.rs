@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use approvals_core::memory::InMemoryApprover;
 use approvals_core::review::Refused;
 use approvals_core::{
-    CastVote, ChannelDesk, ChannelId, Choice, Desk, Digest, Kind, Requirement, VoteError,
+    CastVote, ChannelDesk, ChannelId, Choice, Desk, Digest, Kind, Record, RequestId, Requirement,
+    VoteError,
 };
 
 use crate::support::*;
@@ -77,6 +78,35 @@ async fn a_vote_on_a_revision_that_does_not_exist_yet_is_refused() {
         ));
     }
     assert_eq!(world.bodies(), 0);
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vote_that_the_request_itself_speaks_against_is_not_handed_in_and_any_other_is_judged() {
+    let world = world(a_senior()).await;
+    let (task, request) = world.ask(export("orders", 1)).await;
+    let before = names(&world.trail(request.id()).await);
+    let objection = |record: &Record| Some(record.revision);
+    let held = desk(&world).vote_unless(a_yes(&request), objection).await;
+    assert_eq!(held.unwrap_err(), 1);
+    assert!(world.record(request.id()).await.votes.is_empty());
+    assert_eq!(names(&world.trail(request.id()).await), before);
+    let unknown = CastVote {
+        request: RequestId::from_bytes([7; 16]),
+        ..a_yes(&request)
+    };
+    let unknown = desk(&world).vote_unless(unknown, objection).await.unwrap();
+    assert!(matches!(unknown, Err(VoteError::UnknownRequest(_))));
+    let nothing = |_: &Record| None::<u64>;
+    let stale = CastVote {
+        revision: 2,
+        ..a_yes(&request)
+    };
+    let stale = desk(&world).vote_unless(stale, nothing).await.unwrap();
+    let stale = not_counted(stale);
+    assert!(matches!(stale, Refused::StaleRevision { .. }), "{stale}");
+    let counted = desk(&world).vote_unless(a_yes(&request), nothing).await;
+    assert_eq!(counted.unwrap().unwrap().votes.len(), 1);
     task.abort();
 }
 
