@@ -174,7 +174,8 @@ fn read<A: DeserializeOwned>(method: Method, answer: &Response<Bytes>) -> Result
             .and_then(Value::as_str)
             .unwrap_or_default();
         let class = match Class::of(code) {
-            Class::Refused if later => Class::Later,
+            // With such a status nobody knows what was done, whatever is said of it.
+            Class::Refused | Class::Undone if later => Class::Later,
             Class::Limited(_) => return Err(too_often(method, pause)),
             class => class,
         };

@@ -233,6 +233,7 @@ impl SlackBuilder {
             replays: crate::replay::Replays::default(),
             memory: Memory::default(),
             unheard: Unheard::default(),
+            answered: tokio::sync::Mutex::default(),
             forms_opened: Attempts::new(FORMS, u32::MAX, Duration::from_secs(60)),
             links_tried: linking::attempts(),
         })))

@@ -17,7 +17,7 @@ use crate::message::{self, ROOM, Rest};
 use crate::people::People;
 use crate::replay::Replays;
 use crate::signature::SigningSecrets;
-use crate::unheard::Place;
+use crate::unheard::{Answered, Place};
 
 /// The Slack channel. Made by [`SlackBuilder`](crate::SlackBuilder); cheap to clone, and all clones
 /// are one channel.
@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) memory: Memory,
     /// Messages of which nothing was heard, by request and where they go.
     pub(crate) unheard: Unheard<Place>,
+    /// Whether Slack answered when it was asked last.
+    pub(crate) answered: Answered,
     /// All share what Slack allows, and anybody in a conversation can press a button.
     pub(crate) forms_opened: Attempts<UserId>,
     pub(crate) links_tried: Attempts<UserId>,

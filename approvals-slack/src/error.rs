@@ -22,6 +22,8 @@ pub(crate) enum Class {
     Limited(Duration),
     /// It may be better later. Slack may have acted all the same.
     Later,
+    /// It may be better later, and Slack says that it did nothing.
+    Undone,
     /// The app's token is not good for it. An operator has to act.
     Credential,
     /// There is nothing to post to, or not for this app. An operator has to act.
@@ -45,13 +47,11 @@ impl Class {
     pub(crate) fn of(code: &str) -> Self {
         match code {
             "ratelimited" | "rate_limited" => Self::Limited(Duration::from_secs(1)),
-            "internal_error"
-            | "fatal_error"
-            | "service_unavailable"
+            "internal_error" | "fatal_error" | "update_failed" => Self::Later,
+            "service_unavailable"
             | "request_timeout"
             | "team_added_to_org"
-            | "update_failed"
-            | "external_channel_migrating" => Self::Later,
+            | "external_channel_migrating" => Self::Undone,
             "not_authed"
             | "invalid_auth"
             | "account_inactive"
@@ -106,6 +106,19 @@ impl Class {
 }
 
 impl ApiError {
+    /// Whether it may be better later.
+    pub(crate) const fn is_later(&self) -> bool {
+        match self.class {
+            Class::Limited(_) | Class::Later | Class::Undone => true,
+            Class::Credential
+            | Class::Destination
+            | Class::Message
+            | Class::Fixed
+            | Class::Trigger
+            | Class::Refused => false,
+        }
+    }
+
     /// Whether Slack did nothing, since it was too early.
     pub(crate) const fn is_too_early(&self) -> bool {
         matches!(self.class, Class::Limited(_))
@@ -121,6 +134,7 @@ impl ApiError {
             Class::Fixed => ApproverError::for_good(self.to_string()),
             Class::Limited(_)
             | Class::Later
+            | Class::Undone
             | Class::Credential
             | Class::Trigger
             | Class::Refused => ApproverError::new(self.to_string()),
@@ -130,14 +144,10 @@ impl ApiError {
 
 impl From<ApiError> for ApproverError {
     fn from(error: ApiError) -> Self {
-        match error.class {
-            Class::Limited(_) | Class::Later => Self::new(error.to_string()),
-            Class::Credential
-            | Class::Destination
-            | Class::Message
-            | Class::Fixed
-            | Class::Trigger
-            | Class::Refused => Self::for_good(error.to_string()),
+        if error.is_later() {
+            Self::new(error.to_string())
+        } else {
+            Self::for_good(error.to_string())
         }
     }
 }

@@ -297,8 +297,7 @@ impl Inner {
     async fn give_up(&self, record: &Arc<Record>, copy: &Copy) {
         let mut pauses = [Duration::from_secs(1), Duration::from_secs(5)].into_iter();
         while let Err(error) = self.change_at(record, copy, rank(record)).await {
-            let later = error.class == Class::Later || error.is_too_early();
-            let pause = pauses.next().filter(|_| later);
+            let pause = pauses.next().filter(|_| error.is_later());
             let Some(pause) = pause else {
                 let (request, to) = (record.id(), &copy.to);
                 tracing::error!(%request, to, %error, "a message promises what will not come");

@@ -37,9 +37,10 @@ impl Inner {
         match self.unheard.at(&place) {
             Copies::None => {}
             Copies::Few => self.answers(record, at, call).await?,
-            Copies::TooMany(copies) => {
+            Copies::TooMany { copies, wait } => {
                 let why = format!(
-                    "Teams may have taken {copies} copies and said of none that it did: no more for an hour"
+                    "Teams may have taken {copies} copies and said of none that it did: no more for {} min",
+                    wait.as_secs() / 60
                 );
                 return Err(ApiError {
                     what: call.what,

@@ -83,9 +83,11 @@ async fn a_post_that_is_never_heard_of_makes_no_more_copies_than_a_few_an_hour()
         let asking = room.asking("ten");
         tokio::time::sleep(Duration::from_secs(3_500)).await;
         let copies = room.microsoft.messages();
-        assert_eq!(copies.len(), 5, "{fault:?}");
+        let first = copies.len();
+        assert!((6..=8).contains(&first), "{fault:?}: {first}");
         tokio::time::sleep(Duration::from_secs(3_600)).await;
-        assert_eq!(room.microsoft.messages().len(), 6, "{fault:?}");
+        let more = room.microsoft.messages().len() - first;
+        assert!((1..=2).contains(&more), "{fault:?}: {more}");
         // Each comes later than the one before, and not at once.
         let calls = room.microsoft.calls("make");
         let waits = calls.windows(2).map(|pair| pair[1] - pair[0]);
@@ -94,7 +96,7 @@ async fn a_post_that_is_never_heard_of_makes_no_more_copies_than_a_few_an_hour()
         room.press(&copies[2], "alice", "Approve").await;
         assert!(asking.await.unwrap().is_ok(), "{fault:?}");
         tokio::time::sleep(Duration::from_secs(7_200)).await;
-        assert_eq!(room.microsoft.messages().len(), 6, "{fault:?}");
+        assert_eq!(room.microsoft.messages().len(), first + more, "{fault:?}");
         let late = room.press(&copies[0], "carol", "Deny").await;
         assert!(!late.is_null());
         let records = room.gate.requests(&Default::default(), None, 9).await;
