@@ -2,11 +2,17 @@
 -- call.
 
 -- Where the server has lz4, records are compressed by it from their next change on: pglz took a quarter
--- of what a swap cost. PostgreSQL 13, and a server that was built without lz4, go on with pglz.
+-- of what a swap cost. PostgreSQL 13, and a server that was built without lz4, go on with pglz. So does
+-- one where somebody holds the table for long, as a dump does: whatever wants the table would wait
+-- behind this. The statement can be given by hand later.
 DO $$
+DECLARE
+    before text := current_setting('lock_timeout');
 BEGIN
+    PERFORM set_config('lock_timeout', '1s', true);
     EXECUTE 'ALTER TABLE requests ALTER COLUMN record SET COMPRESSION lz4';
-EXCEPTION WHEN syntax_error OR feature_not_supported THEN
+    PERFORM set_config('lock_timeout', before, true);
+EXCEPTION WHEN syntax_error OR feature_not_supported OR lock_not_available THEN
     NULL;
 END
 $$;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use approvals_core::StoreError;
 use tokio::sync::oneshot;
@@ -16,6 +17,10 @@ use tokio::time::{Instant, timeout_at};
 /// How many statements are under way at once before questions wait for each other: one is answered
 /// while the answers to another are decoded. Alone, nobody waits.
 const UNDER_WAY: usize = 2;
+
+/// How long a question waits for others. Whoever has a turn may have stopped polling, as a task does that
+/// waits for something else meanwhile: then somebody who waits goes ahead.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How many questions a statement asks at most: more would save nothing, and its answers are in
 /// memory together.
@@ -81,6 +86,15 @@ fn lock<Q, A>(waiting: &Mutex<Waiting<Q, A>>) -> MutexGuard<'_, Waiting<Q, A>> {
     waiting.lock().unwrap_or_else(|e| e.into_inner())
 }
 
+impl<Q, A> Waiting<Q, A> {
+    /// Those who still wait, as many as a statement has room for beside whoever asks.
+    fn others(&mut self) -> Vec<Caller<Q, A>> {
+        let first = self.callers.len().min(MOST - 1);
+        let first = self.callers.drain(..first);
+        first.filter(|other| !other.told.is_closed()).collect()
+    }
+}
+
 impl<Q: Copy, A> Together<Q, A> {
     /// The answer to a question. `statement` asks several at once, and answers in their order.
     pub(crate) async fn ask<F>(
@@ -95,13 +109,16 @@ impl<Q: Copy, A> Together<Q, A> {
         loop {
             let turn = match self.begin(question) {
                 Ok(turn) => turn,
-                Err(told) => match timeout_at(deadline, told).await {
-                    Ok(Ok(Told::Answer(answer))) => return answer.map_err(Unanswered::Failed),
-                    Ok(Ok(Told::Turn(turn))) => turn,
-                    // Whoever asked for this one too was given up on the way, or had no time left.
-                    Ok(Err(_)) => continue,
-                    Err(_) => return Err(Unanswered::NoTurn),
-                },
+                Err(told) => {
+                    match timeout_at(deadline.min(Instant::now() + PATIENCE), told).await {
+                        Ok(Ok(Told::Answer(answer))) => return answer.map_err(Unanswered::Failed),
+                        Ok(Ok(Told::Turn(turn))) => turn,
+                        // Whoever asked for this one too was given up on the way, or had no time left.
+                        Ok(Err(_)) => continue,
+                        Err(_) if Instant::now() >= deadline => return Err(Unanswered::NoTurn),
+                        Err(_) => self.go_ahead(),
+                    }
+                }
             };
             let statement = statement(turn.questions(question));
             return match timeout_at(deadline, statement).await {
@@ -124,6 +141,16 @@ impl<Q: Copy, A> Together<Q, A> {
         let (told, wait) = oneshot::channel();
         waiting.callers.push_back(Caller { question, told });
         Err(wait)
+    }
+
+    /// One turn more than there would be, for all who wait as long.
+    fn go_ahead(&self) -> Turn<Q, A> {
+        let mut waiting = lock(&self.0);
+        waiting.under_way += 1;
+        Turn {
+            of: Arc::clone(&self.0),
+            others: waiting.others(),
+        }
     }
 }
 
@@ -168,9 +195,7 @@ impl<Q, A> Drop for Turn<Q, A> {
             if first.told.is_closed() {
                 continue;
             }
-            let others = waiting.callers.len().min(MOST - 1);
-            let others = waiting.callers.drain(..others);
-            let others = others.filter(|other| !other.told.is_closed()).collect();
+            let others = waiting.others();
             drop(waiting);
             let turn = Self {
                 of: Arc::clone(&self.of),
@@ -191,7 +216,7 @@ fn unanswered() -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::task::{Context, Waker};
 
     use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
@@ -221,7 +246,7 @@ mod tests {
 
         fn ask(self: &Arc<Self>, question: u32, within: u64) -> JoinHandle<Answer> {
             let server = Arc::clone(self);
-            let deadline = Instant::now() + Duration::from_secs(within);
+            let deadline = Instant::now() + Duration::from_millis(within);
             tokio::spawn(async move {
                 let statement = |questions| server.statement(questions);
                 server.together.ask(question, deadline, statement).await
@@ -257,7 +282,7 @@ mod tests {
     async fn who_asks_while_statements_are_under_way_is_asked_for_by_one_of_the_others() {
         let server = Server::new(false);
         let count = 2 + MOST as u32 + 3;
-        let asking: Vec<_> = (0..count).map(|n| server.ask(n, 10)).collect();
+        let asking: Vec<_> = (0..count).map(|n| server.ask(n, 10_000)).collect();
         settled().await;
         assert_eq!(server.asked(), [[0], [1]]);
         server.lets.add_permits(1);
@@ -274,7 +299,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_given_up_while_they_ask_for_others_takes_no_answer_from_them() {
         let server = Server::new(false);
-        let mut asking: Vec<_> = (0..6).map(|n| server.ask(n, 10)).collect();
+        let mut asking: Vec<_> = (0..6).map(|n| server.ask(n, 10_000)).collect();
         settled().await;
         // One who has the statement of all, and one of those who wait for it.
         server.lets.add_permits(1);
@@ -293,7 +318,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_turn_of_somebody_who_is_gone_is_the_next_ones() {
         let server = Server::new(false);
-        let asking: Vec<_> = (0..5).map(|n| server.ask(n, 10)).collect();
+        let asking: Vec<_> = (0..5).map(|n| server.ask(n, 10_000)).collect();
         settled().await;
         asking[2].abort();
         asking[4].abort();
@@ -307,7 +332,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_statement_fails_with_is_told_to_everybody_whom_it_asked_for() {
         let server = Server::new(true);
-        let asking: Vec<_> = (0..5).map(|n| server.ask(n, 10)).collect();
+        let asking: Vec<_> = (0..5).map(|n| server.ask(n, 10_000)).collect();
         settled().await;
         server.lets.add_permits(3);
         for answer in asking {
@@ -322,11 +347,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whose_time_is_over_leaves_the_others_theirs() {
         let server = Server::new(false);
-        let mut asking: Vec<_> = (0..2).map(|n| server.ask(n, 10)).collect();
+        let mut asking: Vec<_> = (0..2).map(|n| server.ask(n, 10_000)).collect();
         settled().await;
-        asking.extend([server.ask(2, 3), server.ask(3, 20), server.ask(4, 2)]);
+        asking.extend([
+            server.ask(2, 150),
+            server.ask(3, 20_000),
+            server.ask(4, 100),
+        ]);
         settled().await;
-        sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_millis(100)).await;
         // It never had a turn.
         let answer = asking.remove(4).await.unwrap();
         assert!(matches!(answer, Err(Unanswered::NoTurn)), "{answer:?}");
@@ -339,6 +368,32 @@ mod tests {
         assert_eq!(asking.remove(2).await.unwrap().unwrap(), 30);
         for answer in asking {
             answer.await.unwrap().unwrap();
+        }
+        server.assert_idle();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_a_turn_and_is_not_polled_holds_nobody_up_for_long() {
+        let server = Server::new(false);
+        let statement = |questions| server.statement(questions);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut held = [1, 2].map(|n| Box::pin(server.together.ask(n, deadline, statement)));
+        let mut nobody = Context::from_waker(Waker::noop());
+        for asking in &mut held {
+            assert!(asking.as_mut().poll(&mut nobody).is_pending());
+        }
+        let asking: Vec<_> = (3..6).map(|n| server.ask(n, 10_000)).collect();
+        settled().await;
+        assert_eq!(server.asked(), [[1], [2]]);
+        // The first two are for those who are not polled.
+        server.lets.add_permits(3);
+        for (asking, expected) in asking.into_iter().zip([30, 40, 50]) {
+            assert_eq!(asking.await.unwrap().unwrap(), expected);
+        }
+        assert!(deadline - Instant::now() > Duration::from_secs(9));
+        assert_eq!(server.asked().len(), 3);
+        for (asking, expected) in held.into_iter().zip([10, 20]) {
+            assert_eq!(asking.await.unwrap(), expected);
         }
         server.assert_idle();
     }
