@@ -329,6 +329,11 @@ mod tests {
             let key = &self.keys.trusted[0];
             let report = verify(log, key).unwrap();
             assert_eq!((report.entries, report.has_more), (size as u64, false));
+            self.opens(log, size);
+        }
+
+        fn opens(&self, log: &Path, size: usize) {
+            let key = &self.keys.trusted[0];
             let reached = self.writer.reached();
             let writer = Writer::open(&Files::of(log), &self.keys, Some(reached), None).unwrap();
             assert_eq!(writer.reached(), reached);
@@ -408,6 +413,19 @@ mod tests {
             let log = house.log();
             assert_eq!(shown(&log), size as u64 + 300);
             house.holds(&log, size + 301);
+        }
+    }
+
+    #[test]
+    fn tiles_that_a_loss_of_power_left_empty_are_made_again() {
+        for acknowledged in [1292, 1600] {
+            let house = House::new(1290, acknowledged);
+            for (n, tile) in ["tile/0/005.p/10", "tile/1/000.p/5"].iter().enumerate() {
+                let log = house.crashed(&format!("empty-{n}"), &[]);
+                assert!(log.join(tile).exists());
+                fs::write(log.join(tile), b"").unwrap();
+                house.opens(&log, acknowledged);
+            }
         }
     }
 

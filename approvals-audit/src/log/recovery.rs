@@ -78,6 +78,10 @@ impl Writer {
             ));
         }
         self.published = Some(note);
+        // They are shown without being flushed, so a loss of power may have left them empty.
+        for (tile, bytes) in self.tail.partial() {
+            self.files.show_tile(tile, &bytes)?;
+        }
         let mut length = last.len();
         if signed.0 > size {
             length = self.take_up_to(&self.files.clone(), signed, SIGNED)?;
@@ -99,9 +103,6 @@ impl Writer {
         if self.size() > size {
             self.unpublished = Some(self.sign()?);
             return self.publish();
-        }
-        for (tile, bytes) in self.tail.partial() {
-            self.files.show_tile(tile, &bytes)?;
         }
         Ok(())
     }

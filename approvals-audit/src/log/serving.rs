@@ -57,6 +57,8 @@ pub(super) struct Serving {
     reached: Option<Reached>,
     /// When the published files have to be made anew, however much there is to write.
     due: Option<Instant>,
+    /// Whether making them anew failed the last time: then nobody is quicker than that.
+    is_again: bool,
     /// How long making them anew took the last time, beside what was written meanwhile or not.
     publishing: Duration,
     crowd: Crowd,
@@ -80,6 +82,7 @@ impl Serving {
             lock: None,
             reached: None,
             due: None,
+            is_again: false,
             publishing: Duration::ZERO,
             crowd: Crowd::default(),
         }
@@ -150,6 +153,7 @@ impl Serving {
             let until = match self.due {
                 // There is news of it when it ends.
                 _ if self.is_publishing() => None,
+                Some(due) if self.is_again => Some(due),
                 Some(due) => Some(due.min(now + self.lateness / QUIET)),
                 None => idle.then(|| now + IDLE),
             };
@@ -183,6 +187,7 @@ impl Serving {
         });
         self.publishing = begun.elapsed();
         self.due = None;
+        self.is_again = false;
         if published.is_err() {
             self.publish_again();
         }
@@ -196,14 +201,20 @@ impl Serving {
             return;
         }
         self.due = None;
+        self.is_again = false;
         let begun = self.take().and_then(|mut writer| {
             writer.publish_beside(queue.news())?;
             self.writer = Some(writer);
             Ok(())
         });
-        if let Err(error) = begun {
-            unpublished(&error);
-            self.publish_again();
+        match begun {
+            Ok(()) => {}
+            // Whoever has taken it since has published it.
+            Err(LogError::Locked(_)) if self.seals.is_some() => {}
+            Err(error) => {
+                unpublished(&error);
+                self.publish_again();
+            }
         }
     }
 
@@ -226,8 +237,9 @@ impl Serving {
     }
 
     fn publish_again(&mut self) {
-        self.due = Some(Instant::now() + AGAIN);
         self.failed();
+        self.due = Some(Instant::now() + AGAIN);
+        self.is_again = true;
     }
 
     /// Whoever takes the log next publishes what there is.
