@@ -248,7 +248,7 @@ impl Grants {
 
     fn start(&self, world: &mut Granting, index: usize, command: &Command) {
         let idempotent = self.asked.call.declaration().idempotent;
-        let in_doubt = world.in_doubt() && !idempotent;
+        let in_doubt = world.in_doubt();
         if !world.brings(index, command, Ends::Later, Phase::Executing) {
             return;
         }
@@ -257,7 +257,8 @@ impl Grants {
         truth.bodies += 1;
         truth.silent[index] = Some(world.tick);
         truth.started_when_closed |= is_use && truth.closed;
-        truth.started_in_doubt |= in_doubt;
+        // What may run twice may do so beside one in doubt, and not on the same yes.
+        truth.started_in_doubt |= in_doubt && (!idempotent || is_use);
     }
 }
 
