@@ -18,8 +18,8 @@ use tokio::time::{Instant, timeout_at};
 /// while the answers to another are decoded. Alone, nobody waits.
 const UNDER_WAY: usize = 2;
 
-/// How long a question waits for others. Whoever has a turn may have stopped polling, as a task does that
-/// waits for something else meanwhile: then somebody who waits goes ahead.
+/// How long no turn begins or ends before somebody who waits goes ahead. Whoever has one may have
+/// stopped polling, as a task does that waits for something else meanwhile.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How many questions a statement asks at most: more would save nothing, and its answers are in
@@ -31,6 +31,8 @@ pub(crate) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
 
 struct Waiting<Q, A> {
     under_way: usize,
+    /// When a turn began or ended last.
+    moved: Instant,
     callers: VecDeque<Caller<Q, A>>,
 }
 
@@ -69,6 +71,7 @@ impl<Q, A> Default for Together<Q, A> {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Waiting {
             under_way: 0,
+            moved: Instant::now(),
             callers: VecDeque::new(),
         })))
     }
@@ -109,16 +112,11 @@ impl<Q: Copy, A> Together<Q, A> {
         loop {
             let turn = match self.begin(question) {
                 Ok(turn) => turn,
-                Err(told) => {
-                    match timeout_at(deadline.min(Instant::now() + PATIENCE), told).await {
-                        Ok(Ok(Told::Answer(answer))) => return answer.map_err(Unanswered::Failed),
-                        Ok(Ok(Told::Turn(turn))) => turn,
-                        // Whoever asked for this one too was given up on the way, or had no time left.
-                        Ok(Err(_)) => continue,
-                        Err(_) if Instant::now() >= deadline => return Err(Unanswered::NoTurn),
-                        Err(_) => self.go_ahead(),
-                    }
-                }
+                Err(told) => match self.wait(told, deadline).await? {
+                    Some(Told::Answer(answer)) => return answer.map_err(Unanswered::Failed),
+                    Some(Told::Turn(turn)) => turn,
+                    None => continue,
+                },
             };
             let statement = statement(turn.questions(question));
             return match timeout_at(deadline, statement).await {
@@ -133,6 +131,7 @@ impl<Q: Copy, A> Together<Q, A> {
         let mut waiting = lock(&self.0);
         if waiting.under_way < UNDER_WAY {
             waiting.under_way += 1;
+            waiting.moved = Instant::now();
             return Ok(Turn {
                 of: Arc::clone(&self.0),
                 others: Vec::new(),
@@ -143,14 +142,51 @@ impl<Q: Copy, A> Together<Q, A> {
         Err(wait)
     }
 
-    /// One turn more than there would be, for all who wait as long.
-    fn go_ahead(&self) -> Turn<Q, A> {
+    /// What is told in time, or a turn where those that there are do not go on. `None` where the
+    /// question has to be asked anew: whoever asked for it too was given up on the way, had no time
+    /// left, or took half of this one's.
+    async fn wait(
+        &self,
+        mut told: oneshot::Receiver<Told<Q, A>>,
+        deadline: Instant,
+    ) -> Result<Option<Told<Q, A>>, Unanswered> {
+        let begun = Instant::now();
+        let half = deadline.saturating_duration_since(begun) / 2;
+        let anew = if half > PATIENCE {
+            begun + half
+        } else {
+            deadline
+        };
+        loop {
+            let until = anew.min(Instant::now() + PATIENCE);
+            if let Ok(told) = timeout_at(until, &mut told).await {
+                return Ok(told.ok());
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(Unanswered::NoTurn);
+            }
+            if let Some(turn) = self.go_ahead() {
+                return Ok(Some(Told::Turn(turn)));
+            }
+            if now >= anew {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// One turn more than there would be, where those that there are do not go on.
+    fn go_ahead(&self) -> Option<Turn<Q, A>> {
         let mut waiting = lock(&self.0);
+        if waiting.moved.elapsed() < PATIENCE {
+            return None;
+        }
         waiting.under_way += 1;
-        Turn {
+        waiting.moved = Instant::now();
+        Some(Turn {
             of: Arc::clone(&self.0),
             others: waiting.others(),
-        }
+        })
     }
 }
 
@@ -188,6 +224,7 @@ impl<Q, A> Drop for Turn<Q, A> {
     fn drop(&mut self) {
         loop {
             let mut waiting = lock(&self.of);
+            waiting.moved = Instant::now();
             let Some(first) = waiting.callers.pop_front() else {
                 waiting.under_way = waiting.under_way.saturating_sub(1);
                 return;
@@ -394,6 +431,64 @@ mod tests {
         assert_eq!(server.asked().len(), 3);
         for (asking, expected) in held.into_iter().zip([10, 20]) {
             assert_eq!(asking.await.unwrap(), expected);
+        }
+        server.assert_idle();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_turns_go_round_nobody_goes_ahead_however_long_it_takes() {
+        let server = Server::new(false);
+        let count = 10 * MOST as u32;
+        let asking: Vec<_> = (0..count).map(|n| server.ask(n, 10_000)).collect();
+        settled().await;
+        // Far longer than anybody waits for others, each statement by itself less long.
+        while lock(&server.together.0).under_way > 0 {
+            assert!(lock(&server.together.0).under_way <= UNDER_WAY);
+            sleep(Duration::from_millis(100)).await;
+            server.lets.add_permits(1);
+            settled().await;
+        }
+        for (question, answer) in asking.into_iter().enumerate() {
+            assert_eq!(answer.await.unwrap().unwrap(), question as u32 * 10);
+        }
+        // One for each of the first two, and full ones.
+        assert_eq!(server.asked().len(), 12);
+        server.assert_idle();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_asked_for_by_somebody_who_is_not_polled_asks_anew_in_time() {
+        let server = Server::new(false);
+        let first = server.ask(1, 60_000);
+        let second = server.ask(2, 60_000);
+        settled().await;
+        let statement = |questions| server.statement(questions);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut held = Box::pin(server.together.ask(3, deadline, statement));
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert!(held.as_mut().poll(&mut nobody).is_pending());
+        let waits = server.ask(4, 60_000);
+        settled().await;
+        // Whoever is not polled has the turn now, for both.
+        server.lets.add_permits(1);
+        settled().await;
+        assert!(held.as_mut().poll(&mut nobody).is_pending());
+        assert_eq!(server.asked()[2], [3, 4]);
+        // The other turn goes round all the time.
+        server.lets.add_permits(2);
+        let mut others = vec![second];
+        while !waits.is_finished() {
+            others.push(server.ask(5, 60_000));
+            server.lets.add_permits(2);
+            sleep(Duration::from_millis(100)).await;
+            assert!(Instant::now() < deadline);
+        }
+        assert_eq!(waits.await.unwrap().unwrap(), 40);
+        assert_eq!(first.await.unwrap().unwrap(), 10);
+        assert_eq!(held.await.unwrap(), 30);
+        server.lets.add_permits(100);
+        for other in others {
+            assert!(other.await.unwrap().is_ok());
         }
         server.assert_idle();
     }
