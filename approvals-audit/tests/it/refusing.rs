@@ -13,7 +13,7 @@ use crate::sensitive::bytes_of;
 use crate::support::*;
 
 /// A gate that needs this log, and people who say yes.
-async fn gate(log: AuditLog) -> (Gate, InMemoryApprover) {
+pub(crate) async fn gate(log: AuditLog) -> (Gate, InMemoryApprover) {
     let people = InMemoryDirectory::new();
     people.person("alice", [REVIEWERS]).unwrap();
     people.person("bob", ["owners"]).unwrap();

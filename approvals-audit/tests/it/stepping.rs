@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use approvals_audit::{AuditLog, Directory, Ed25519Signer, SignError, Signer, VerifierKey};
-use approvals_core::memory::{InMemoryApprover, InMemoryDirectory, MemoryStore};
-use approvals_core::{AuditSink, Gate, Requirement, Timestamp};
-use approvals_testing::sample::{REVIEWERS, Sample};
+use approvals_core::{AuditSink, Timestamp};
+use approvals_testing::sample::Sample;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::support::*;
@@ -146,15 +145,7 @@ async fn every_event_that_licenses_a_run_is_in_the_log() {
     let place = tempfile::tempdir().unwrap();
     let key = Stepping::new();
     let log = AuditLog::at(place.path(), key.clone()).open().await;
-    let people = InMemoryDirectory::new();
-    people.person("alice", [REVIEWERS]).unwrap();
-    people.person("bob", ["owners"]).unwrap();
-    let approver = InMemoryApprover::new();
-    let gate = Gate::builder(Arc::new(MemoryStore::new()), Arc::new(people))
-        .policy("sample", Requirement::one_of(REVIEWERS).unwrap())
-        .approver("test", approver.connect())
-        .required_audit_sink("log", Arc::new(log.unwrap()));
-    let gate = gate.build().await.unwrap();
+    let (gate, approver) = crate::refusing::gate(log.unwrap()).await;
     let mut asks = key.step();
     let (asked, claimed, runs) = <(AtomicBool, AtomicBool, AtomicBool)>::default();
     let set = |flag: &AtomicBool| flag.store(true, Ordering::SeqCst);
